@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -419,6 +421,39 @@ async def test_an_hour_that_would_be_root_beside_a_new_file_is_over(
             one.file.write_text(FILE.replace("/srv/a", "/srv/a,/srv/y/in"))
             one.proxy.process.send_signal(signal.SIGHUP)
             await one.proxy.line(" hour-over ")
+
+
+async def test_a_terminal_that_is_gone_ends_it(tmp_path: Path) -> None:
+    """Also where its hang-up is ignored, as under nohup: with no word, for nobody reads any."""
+    async with stage(tmp_path) as one:
+        ours, theirs = pty.openpty()
+        command = f"exec {sys.executable} -m trioproxy approve {one.file} --live {one.asked_at}"
+        process = await trio.lowlevel.open_process(
+            ("setsid", "-c", "sh", "-c", f"trap '' HUP; {command}"),
+            env=environment({}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+        )
+        os.close(theirs)
+        assert process.stderr is not None
+        async with process.stderr:
+            await one.proxy.line(" asker ")
+            os.close(ours)
+            with trio.fail_after(PATIENCE):
+                assert [part async for part in process.stderr] == []
+                assert await process.wait() == 0
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can give a file to somebody else")
+async def test_a_socket_of_somebody_else_is_not_believed(tmp_path: Path) -> None:
+    """A proxy gives its socket to whom it asks: who put another one in its place, in a folder that
+    all may write, is told from it."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        os.chown(tmp_path / "ask.sock", 4711, -1)
+        program = (sys.executable, "-m", "trioproxy", "approve")
+        await shown.run(*program, str(one.file), "--live", one.asked_at)
+        await shown.until("is of uid 4711")
 
 
 async def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:

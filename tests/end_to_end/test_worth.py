@@ -162,7 +162,7 @@ def test_check_says_what_the_engine_shows(
                 continue
             if one.is_costly or (is_open and not is_there(stage, one, words)):
                 continue
-            made = made_of(one, Attempt(policy, given))
+            made = made_of(one, Attempt(policy, {**words_of(policy), **given}))
             done = attack(stage, made, proxy.url, 1 + is_open, own)
             tried += 1
             if (done.at is not None) is not is_open:

@@ -14,6 +14,7 @@ LIST: Variables = {"ALLOW_OPERATIONS": "ContainerList"}
 START: Variables = {"ALLOW_OPERATIONS": "ContainerStart"}
 CLOSED: Variables = {"CREATE_BINDS": ""}
 OWN: Variables = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "a"}
+JOIN: Variables = CREATE | OWN | {"ONLY_NETWORKS": "bridge,web"}
 
 # Before, after, and what is granted by that.
 TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
@@ -52,6 +53,10 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
         {"ALLOW_OPERATIONS": "SystemPing"} | OWN, {"ALLOW_OPERATIONS": "SystemPing"}, []),
     "another owner": (
         START | OWN, START | OWN | {"ONLY_OWNER": "b"}, ["ONLY_CONTAINERS=@own by ONLY_OWNER=b"]),
+    "the bridge, which another network stands for": (
+        JOIN | {"CREATE_NETWORK": "web"}, JOIN, ["CREATE_NETWORK=bridge"]),
+    "another network, where the bridge is none of the list's": (
+        JOIN | {"CREATE_NETWORK": "web"}, JOIN | {"ONLY_NETWORKS": "web"}, []),
     "answers that tell": (
         LIST | {"REDACT": "env,commands"}, LIST | {"REDACT": "commands"}, ["REDACT=answers with environments"]),
     "answers that tell all": (

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.proxy.asking import MOST_UNREAD
+from trioproxy.proxy.asking import MOST_UNREAD, End
+from trioproxy.proxy.holding import MOST_NAMES
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}
@@ -159,6 +161,24 @@ async def test_an_hour_belongs_to_one_client(start: Start) -> None:
     await passes(proxy, third)
     (line,) = proxy.lines_of("said=hour")
     assert " until=" in line
+
+
+async def test_an_hour_is_over_by_whichever_clock_is_there_first(start: Start) -> None:
+    """The monotonic one stands still while a laptop sleeps: the hour that the log names ends then."""
+    proxy = await start(PING, ask=30)
+    asking = proxy.server.asking
+    assert asking is not None
+    async with asker(proxy) as one:
+        for end in (End(inf, 0), End(0, inf)):
+            client = await proxy.connect()
+            await client.ask(target="/volumes")
+            await one.say("hour")
+            await passes(proxy, client)
+            asking._hours = [hour._replace(end=end) for hour in asking._hours]
+        client = await proxy.connect()
+        await client.ask(target="/volumes")
+        await one.say("no")
+        await refused(client)
 
 
 async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
@@ -493,6 +513,29 @@ async def test_ids_that_are_shown_are_sent(start: Start) -> None:
             else:
                 assert "means something else now" in await refused(client)
                 assert not (await one.until("done"))["passed"]
+
+
+async def test_names_that_are_not_shown_are_counted(start: Start) -> None:
+    """A prune of more than anybody reads says how many more it would remove."""
+    file = {
+        "ALLOW_OPERATIONS": "SystemPing",
+        "ONLY_CONTAINERS": "job-*",
+        "ONLY_OWNER": "app",
+    }
+    proxy = await start(file, ask=30)
+    client = await proxy.connect()
+    listed = [
+        {"Id": f"{number:064x}", "Names": [f"/job-{number}"], "State": "exited"}
+        for number in range(MOST_NAMES + 4)
+    ]
+    async with asker(proxy) as one:
+        await client.ask("POST", "/containers/prune")
+        engine = await proxy.fake.accept()
+        await engine.read_request()
+        await engine.send(response(body=json.dumps(listed).encode()))
+        question = await one.say("no")
+        assert (len(question["names"]), question["more"]) == (MOST_NAMES, 4)
+        await refused(client)
 
 
 async def test_text_of_a_client_is_escaped_and_cut(start: Start) -> None:

@@ -9,9 +9,11 @@ import pytest
 from tests.cost import KINDS, Kind
 from tests.review.given import file
 from trioproxy.file.permissions import parse_policy_file
+from trioproxy.review.attacking import try_all, words_of
 from trioproxy.review.compare import compare
 from trioproxy.review.page import Record, page
 
+RUN = "ContainerCreate,ContainerLogs,ContainerStart,ContainerWait"
 FEW, MORE = 30, 120
 MOST = 1.25
 """How much more work an item may be in a list that is four times as long."""
@@ -65,3 +67,15 @@ def test_work_grows_with_the_list_and_not_with_its_square(
     few = calls(lambda: done(KINDS[kind], range(1_000, 1_000 + FEW)))
     more = calls(lambda: done(KINDS[kind], range(2_000, 2_000 + MORE)))
     assert more / few < MOST * MORE / FEW
+
+
+def test_what_a_list_holds_is_read_once_for_all_attacks() -> None:
+    """And once for each change that is tried: not for each of a hundred attacks."""
+    few, many = (
+        file(f"ALLOW_OPERATIONS={RUN}\nCREATE_BINDS={','.join(binds)}\n")
+        for binds in (["/srv/a/*"], [f"/srv/{number}/*" for number in range(100)])
+    )
+    words_of(many.policy)  # which places are root is known then
+    read = calls(lambda: words_of(many.policy))
+    less = calls(lambda: try_all(few.variables, few.policy))
+    assert calls(lambda: try_all(many.variables, many.policy)) - less < 30 * read

@@ -109,6 +109,7 @@ class Answering:
             refuse_excess(store.read_env(), file, store.wish.ceiling, within)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            owner = os.stat(address.path).st_uid
             sock.connect(address.path)
         except OSError as error:
             sock.close()
@@ -116,6 +117,12 @@ class Answering:
                 f"nobody asks at {address}: {error.strerror or error}",
                 hint=f"start the proxy with --ask {address}, as this user",
             ) from error
+        if owner != os.geteuid():
+            sock.close()
+            raise ConfigError(
+                f"{address} is of uid {owner}, and a proxy gives it to whom it asks",
+                hint=f"--ask {address}?uid={os.geteuid()}, in a folder that nobody else writes",
+            )
         return cls(store=store, within=within, sock=sock)
 
     def run(self) -> int:
@@ -130,6 +137,8 @@ class Answering:
                 return 0
             except (BrokenPipeError, ConnectionResetError):
                 return self._left()
+            except OSError:  # the terminal is gone, and nobody reads why
+                return 0
 
     def _converse(self) -> int:
         terminal = sys.stdin.fileno()
@@ -255,7 +264,8 @@ class Answering:
         before = self.store.read_env()
         write(self.store, evidence, Answers(allowed=allowed))
         changed = changes(before, self.store.read_env())
-        show(*(f"  {one}" for one in changed if not one.startswith(("+ #", "- #"))))
+        told = (one for one in changed if not one.startswith(("+ #", "- #")))
+        show(*(line for one in told for line in _clients(one, "  ")))
 
     def _refuse_root(self, policy: Policy, grants: tuple[Grant, ...]) -> None:
         """Write nothing that is root beside the file as it is now, where no word was asked for.
@@ -367,6 +377,8 @@ def _lines(question: Data, number: int, waiting: int) -> Iterator[str]:
         yield from _clients(
             f"{one['kind']} {one['text']} is {one['id']}{called}", "  = "
         )
+    if left := question.get("more"):
+        yield f"  and {left} more like these"
     yield "  why it is refused:"
     yield from _clients(question["refused"])
     yield f"  what {question['file'] or 'a file'} would have to list:"

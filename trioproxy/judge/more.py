@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from trioproxy.api.families import (
     FAMILIES,
+    NETWORK_VARIABLE,
     NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
@@ -150,7 +151,8 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """Which objects requests may name under one policy, and not under the other.
 
     More, unless it is proven to be none: by the same words, or by a name that fits. What
-    is one owner's own is nothing of another's.
+    is one owner's own is nothing of another's; and where the one has another network joined
+    in place of the bridge, none may be made on the bridge, though it may be named.
     """
     opened = wide.opened_operations
     named = {kind for operation in opened for kind in kinds_of(operation)}
@@ -167,6 +169,10 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
                 yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
                 yield Grant(variable, item)
+    if Kind.NETWORK in named and narrow.objects.network and not wide.objects.network:
+        networks = wide.objects.by_kind.get(Kind.NETWORK)
+        if networks is None or networks.lists("bridge"):
+            yield Grant(NETWORK_VARIABLE, "bridge")
 
 
 def _told_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:

@@ -42,7 +42,6 @@ from trioproxy.limits.grant import Grant
 from trioproxy.proxy import listeners
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.log import Log
-from trioproxy.values import value_class
 
 PROTOCOL: Final = 1
 """The version of the lines that askers and we send."""
@@ -172,14 +171,32 @@ class Question:
         }
 
 
-@value_class
-class Hour:
+class End(NamedTuple):
+    """When an hour is over: by whichever clock is there first.
+
+    The monotonic one stands still while the machine sleeps, and anybody may set the other.
+    """
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "End":
+        """Say when so many seconds from now are over."""
+        return cls(trio.current_time() + seconds, time.time() + seconds)
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is over."""
+        return self.monotonic <= trio.current_time() or self.wall <= time.time()
+
+
+class Hour(NamedTuple):
     """What a person allowed for an hour."""
 
     who: Whose
     grants: tuple[Grant, ...]
-    until: float
-    """By Trio's clock."""
+    end: End
     is_root: bool
     """Whether the word was typed."""
 
@@ -258,7 +275,7 @@ class Asking:
         self._by_key: dict[tuple[object, ...], Question] = {}
         self._held = Counter[str]()
         self._hours: list[Hour] = []
-        self._declined: dict[tuple[Whose, frozenset[Grant]], float] = {}
+        self._declined: dict[tuple[Whose, frozenset[Grant]], End] = {}
         self._gates: dict[tuple[int, tuple[Grant, ...]], tuple[Gate, Gate]] = {}
         """Gates with more in their lists, by the gate's identity; it is kept with them."""
         self._survivors: dict[str, tuple[Policy, list[Hour]]] = {}
@@ -297,8 +314,7 @@ class Asking:
         return tuple(dict.fromkeys(grants))
 
     def _hours_of(self, policy: str) -> list[Hour]:
-        now = trio.current_time()
-        self._hours = [one for one in self._hours if one.until > now]
+        self._hours = [one for one in self._hours if not one.end.is_past]
         return [one for one in self._hours if one.who.policy == policy]
 
     def gate(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
@@ -326,8 +342,8 @@ class Asking:
 
     def is_declined(self, who: Whose, grants: Iterable[Grant]) -> bool:
         """Whether a person said no for an hour to something that is needed."""
-        now, wanted = trio.current_time(), frozenset(grants)
-        self._declined = {k: at for k, at in self._declined.items() if at > now}
+        wanted = frozenset(grants)
+        self._declined = {k: e for k, e in self._declined.items() if not e.is_past}
         return any(one == who and said <= wanted for one, said in self._declined)
 
     # -- what is held --------------------------------------------------------------
@@ -704,23 +720,18 @@ class Asking:
     def _allow(self, question: Question) -> None:
         if len(self._hours) >= MOST_KEPT:
             raise _BadLine(f"{MOST_KEPT} answers for an hour are kept already")
-        until = trio.current_time() + self._hour
-        self._hours.append(
-            Hour(
-                who=question.who,
-                grants=question.grants,
-                until=until,
-                is_root=bool(question.root),
-            )
+        hour = Hour(
+            question.who, question.grants, End.after(self._hour), bool(question.root)
         )
+        self._hours.append(hour)
 
     def _conclude(self, question: Question, said: Said, asker: Asker) -> None:
         question.said = said
         if said is Said.NO_HOUR:
             while len(self._declined) >= MOST_KEPT:
                 del self._declined[next(iter(self._declined))]
-            until = trio.current_time() + self._hour
-            self._declined[question.who, frozenset(question.grants)] = until
+            declined = question.who, frozenset(question.grants)
+            self._declined[declined] = End.after(self._hour)
         holds = said in {Said.HOUR, Said.NO_HOUR}
         end = datetime.fromtimestamp(time.time() + self._hour, UTC)
         self._log.line(

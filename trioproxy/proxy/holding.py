@@ -337,8 +337,9 @@ class Held:
             told["agent"] = text(agent)
         if body not in (None, {}, [], ""):
             told["body"] = shown_body(body, request.operation)
-        if names := list(_names(found))[:MOST_NAMES]:
-            told["names"] = names
+        if names := list(_names(found)):
+            told["names"] = names[:MOST_NAMES]
+            told["more"] = max(0, len(names) - MOST_NAMES)
         return told
 
 

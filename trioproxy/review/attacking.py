@@ -110,6 +110,10 @@ BLOCK: Final = 512
 _KINDS: Final = MappingProxyType({"name": Kind.CONTAINER, "store": Kind.VOLUME})
 
 
+MOST_STRUCK: Final = 64
+"""Items of a list that are struck out one by one: each has the whole file read anew."""
+
+
 class Fate(StrEnum):
     """What becomes of an attack."""
 
@@ -178,13 +182,16 @@ class Trials:
 
 def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     """Try all attacks on a file; `policy` is that of the variables."""
-    others = dict[tuple[tuple[str, str], ...], Policy | None]()
+    others, named = (
+        dict[tuple[tuple[str, str], ...], _Target | None](),
+        words_of(policy),
+    )
     tried = tuple(
         Tried(attack=one, standing=standing, why=why)
         if standing is not Fate.OPEN
         else Tried(attack=one, standing=standing, remedy=_remedy(variables, one, others))
         for one in attacks()
-        for standing, why in [try_one(policy, one)]
+        for standing, why in [_try((policy, named), one)]
     )  # fmt: skip
     return Trials(tried=tried)
 
@@ -193,9 +200,18 @@ def try_one(
     policy: Policy, attack: Attack, given: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Fate, str]:
     """Say what becomes of an attack by a policy, and why; `given`: words in place of ours."""
+    return _try((policy, {**words_of(policy), **given}), attack)
+
+
+_Target = tuple[Policy, Mapping[str, str]]
+"""A policy, and its words: of long lists these take longer than an attack."""
+
+
+def _try(target: _Target, attack: Attack) -> tuple[Fate, str]:
+    policy, named = target
     if attack.beside and not policy.objects.limits(OBJECTS[attack.beside]):
         return Fate.MOOT, f"{attack.beside} lists nothing"
-    attempt = Attempt(policy, given)
+    attempt = Attempt(policy, named)
     for one in (*attack.setup, *attack.requests):
         if _only_waits(one):
             continue
@@ -225,18 +241,19 @@ def _only_waits(one: Sending) -> bool:
 def _remedy(
     variables: Mapping[str, str],
     attack: Attack,
-    known: dict[tuple[tuple[str, str], ...], Policy | None],
+    known: dict[tuple[tuple[str, str], ...], _Target | None],
 ) -> str:
     """The smallest change of a file after which an attack is not open; each is tried."""
     for told, changed in _changes(variables, attack):
         key = tuple(sorted(changed.items()))
         if key not in known:
             try:
-                known[key] = parse_policy(changed, is_file=True)[0]
+                policy = parse_policy(changed, is_file=True)[0]
+                known[key] = policy, words_of(policy)
             except ConfigError:
                 known[key] = None
-        policy = known[key]
-        if policy and try_one(policy, attack)[0] is not Fate.OPEN:
+        target = known[key]
+        if target and _try(target, attack)[0] is not Fate.OPEN:
             return told
     return ""
 
@@ -282,7 +299,7 @@ def _struck(
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     """A list without one of its items, each or one alone."""
     items = variables[name].split(",")
-    for item in [only] if only else items:
+    for item in [only] if only else items[:MOST_STRUCK]:
         kept = ",".join(one for one in items if one != item)
         yield f"{name} without {item}", {**variables, name: kept}
 
@@ -418,13 +435,13 @@ def _network(policy: Policy) -> str:
 class Attempt:
     """An attack on a policy, request by request."""
 
-    def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
+    def __init__(self, policy: Policy, named: Mapping[str, str]) -> None:
         self.undone = set[str]()
         """Which changes of ours what went on has, as in `Attack.undone`."""
         self._gate = Gate.enforcing(policy)
         self._opened = policy.opened_operations
         self._hides = bool(policy.hides)
-        self._words = {**words_of(policy), **given}
+        self._words = dict(named)
         self._names = dict[tuple[Kind, str], str]()
         self._engine = Arranged(self._gate)
         self._reserved = 0
