@@ -136,7 +136,8 @@ class Answering:
                 click.echo()
                 return 0
             except (BrokenPipeError, ConnectionResetError):
-                return self._left()
+                show("", "the proxy has left", err=True)
+                return 1
             except OSError:  # the terminal is gone, and nobody reads why
                 return 0
 
@@ -160,10 +161,6 @@ class Answering:
         if not more or len(self.pending) > LONGEST:
             raise BrokenPipeError
         self._receive(more)
-
-    def _left(self) -> int:
-        show("", "the proxy has left", err=True)
-        return 1
 
     # -- what the proxy says -------------------------------------------------------
 
@@ -214,11 +211,9 @@ class Answering:
     def _hear_closed(self, data: Data) -> None:
         self.questions.pop(data["closed"], None)
         if data["closed"] == self.shown:
-            if not data["said"]:
-                show("", f"  over: {data['why']}")
-                self.settles = SETTLES_ANEW
-            elif data["closed"] != self.answered:
-                show("", f"  somebody else said {data['said']}")
+            said = data["said"] and f"somebody else said {data['said']}"
+            if not said or data["closed"] != self.answered:
+                show("", f"  {said or 'over: ' + data['why']}")
                 self.settles = SETTLES_ANEW
             self._clear()
 

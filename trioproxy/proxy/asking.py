@@ -23,13 +23,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple
 
 import trio
 
+from trioproxy.api.families import OBJECTS
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError, leaf_of
 from trioproxy.files import names_of
@@ -155,8 +155,7 @@ class Question:
         grants = [
             {
                 "name": grant.name,
-                "variable": grant.variable,
-                "item": grant.item,
+                **grant._asdict(),
                 "power": power.level,
                 "why": power.why,
             }
@@ -305,13 +304,8 @@ class Asking:
 
     def hours(self, who: Whose) -> tuple[Grant, ...]:
         """What a client has for an hour, and still has."""
-        grants = (
-            g
-            for one in self._hours_of(who.policy)
-            if one.who == who
-            for g in one.grants
-        )
-        return tuple(dict.fromkeys(grants))
+        mine = (one for one in self._hours_of(who.policy) if one.who == who)
+        return tuple(dict.fromkeys(grant for one in mine for grant in one.grants))
 
     def _hours_of(self, policy: str) -> list[Hour]:
         self._hours = [one for one in self._hours if not one.end.is_past]
@@ -648,9 +642,7 @@ class Asking:
             raise _BadLine(f'begin with {{"asker": {PROTOCOL}}}')
         files = data.get("files")
         if files is not None:
-            if not isinstance(files, list) or not all(
-                isinstance(one, str) for one in files
-            ):
+            if not isinstance(files, list) or {*map(type, files)} - {str}:
                 raise _BadLine("files is a list of names")
             asker.files = frozenset(files)
         asker.is_ready = True
@@ -733,13 +725,13 @@ class Asking:
             declined = question.who, frozenset(question.grants)
             self._declined[declined] = End.after(self._hour)
         holds = said in {Said.HOUR, Said.NO_HOUR}
-        end = datetime.fromtimestamp(time.time() + self._hour, UTC)
+        end = time.gmtime(time.time() + self._hour)
         self._log.line(
             Level.NOTICE,
             "answered",
             question=question.id,
             said=said,
-            **({"until": end.strftime("%Y-%m-%dT%H:%M:%SZ")} if holds else {}),
+            **({"until": time.strftime("%Y-%m-%dT%H:%M:%SZ", end)} if holds else {}),
             **_named(question.who),
             client=question.who.name,
             adds=_names(question.grants),
@@ -780,10 +772,8 @@ def _listed(policy: Policy | None, variable: str) -> tuple[str, ...] | None:
         return None
     if limit := policy.limits.by_variable.get(variable):
         return tuple(limit.value.split(","))
-    for only in policy.objects.by_kind.values():
-        if only.variable == variable:
-            return only.items
-    return None
+    kind = OBJECTS.get(variable)
+    return policy.objects.by_kind[kind].items if kind and policy.objects else None
 
 
 def _is_granted(grant: Grant, policy: Policy) -> bool:

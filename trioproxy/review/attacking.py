@@ -15,8 +15,9 @@ waits for an effect is not judged, for whoever attacks has a clock.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -182,18 +183,13 @@ class Trials:
 
 def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     """Try all attacks on a file; `policy` is that of the variables."""
-    others, named = (
-        dict[tuple[tuple[str, str], ...], _Target | None](),
-        words_of(policy),
-    )
-    tried = tuple(
-        Tried(attack=one, standing=standing, why=why)
-        if standing is not Fate.OPEN
-        else Tried(attack=one, standing=standing, remedy=_remedy(variables, one, others))
-        for one in attacks()
-        for standing, why in [_try((policy, named), one)]
-    )  # fmt: skip
-    return Trials(tried=tried)
+    target, target_of = (policy, words_of(policy)), cache(_target)
+    tried = list[Tried]()
+    for one in attacks():
+        standing, why = _try(target, one)
+        remedy = _remedy(variables, one, target_of) if standing is Fate.OPEN else ""
+        tried.append(Tried(attack=one, standing=standing, why=why, remedy=remedy))
+    return Trials(tried=tuple(tried))
 
 
 def try_one(
@@ -241,21 +237,23 @@ def _only_waits(one: Sending) -> bool:
 def _remedy(
     variables: Mapping[str, str],
     attack: Attack,
-    known: dict[tuple[tuple[str, str], ...], _Target | None],
+    target_of: Callable[[frozenset[tuple[str, str]]], _Target | None],
 ) -> str:
     """The smallest change of a file after which an attack is not open; each is tried."""
     for told, changed in _changes(variables, attack):
-        key = tuple(sorted(changed.items()))
-        if key not in known:
-            try:
-                policy = parse_policy(changed, is_file=True)[0]
-                known[key] = policy, words_of(policy)
-            except ConfigError:
-                known[key] = None
-        target = known[key]
+        target = target_of(frozenset(changed.items()))
         if target and _try(target, attack)[0] is not Fate.OPEN:
             return told
     return ""
+
+
+def _target(variables: frozenset[tuple[str, str]]) -> _Target | None:
+    """A changed file; None: it is none."""
+    try:
+        policy = parse_policy(dict(variables), is_file=True)[0]
+    except ConfigError:
+        return None
+    return policy, words_of(policy)
 
 
 def _changes(
@@ -441,7 +439,7 @@ class Attempt:
         self._gate = Gate.enforcing(policy)
         self._opened = policy.opened_operations
         self._hides = bool(policy.hides)
-        self._words = dict(named)
+        self._words = {**named}
         self._names = dict[tuple[Kind, str], str]()
         self._engine = Arranged(self._gate)
         self._reserved = 0
