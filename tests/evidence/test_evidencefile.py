@@ -76,7 +76,7 @@ def test_lines_may_repeat_and_come_in_any_order() -> None:
     assert evidence.facts == WHOLE.facts
     assert evidence.granted == marks.granted
     assert evidence.granted_operations == {"ContainerList"}
-    assert evidence.listed == {"CREATE_BINDS=/srv"}
+    assert evidence.listed == {Grant("CREATE_BINDS", "/srv")}
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])

@@ -18,7 +18,7 @@ from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.learning.proposal import listed_items, listed_operations
+from trioproxy.learning.proposal import listed_operations
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST
@@ -149,9 +149,9 @@ def _readme_row(profile: Profile) -> tuple[str, ...]:
 def _clients_row(profile: Profile) -> tuple[str, ...]:
     file = env_file(profile)
     granted = operations(profile)
-    is_limited = parse_policy_file(file.read_text(), name=file.name)[0].limits
-    has_lists = is_limited or listed_items(file.read_text(), file.name)
-    shown = _shown(granted, bool(has_lists) or len(granted) > MANY)
+    policy, _ = parse_policy_file(file.read_text(), name=file.name)
+    has_lists = bool(policy.limits or policy.objects)
+    shown = _shown(granted, has_lists or len(granted) > MANY)
     partial = " *(partial)*" if profile.missing else ""
     client = f"[{profile.client}](../learned/{file.name}) {profile.version}{partial}"
     return client, shown, profile.point

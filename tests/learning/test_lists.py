@@ -32,6 +32,7 @@ from trioproxy.learning.proposal import (
     write,
 )
 from trioproxy.learning.wish import Wish
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.things import Missing, Thing
 
 WISH = Wish(name="app", file="app.env")
@@ -176,7 +177,9 @@ def test_what_varies_is_listed_with_a_hole_after_the_second_run() -> None:
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmpab12cd34"
     file.learn(bind("/tmp/tmpzz9_81kq", "/srv"))
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
-    assert file.proposal.lists.holes == {"CREATE_BINDS=/tmp/tmp{rand8}": (2, 2)}
+    assert file.proposal.lists.holes == {
+        Grant("CREATE_BINDS", "/tmp/tmp{rand8}"): (2, 2)
+    }
     assert file.allows(bind("/tmp/tmp00000000", "/srv"))
     assert not file.allows(bind("/tmp/tmp000000000"))
     file.learn(bind("/tmp/tmpq1w2e3r4", "/srv"))
@@ -308,7 +311,7 @@ def test_all_that_moves_fits_another_checkout() -> None:
     lists, file.places = file.lists(), other
     file.learn(*session(other, "Rr12Tt34Yy"))
     assert file.lists() == lists
-    assert not file.proposal.news
+    assert not file.proposal.has_news
 
 
 def test_the_project_is_the_one_that_compose_says() -> None:
@@ -330,7 +333,7 @@ def test_what_only_failed_is_not_listed() -> None:
     file.learn(bind("/srv"))
     file.learn(bind("/nowhere"), status=400)
     assert file.lists()["CREATE_BINDS"] == "/srv"
-    assert file.proposal.lists.failed == {"CREATE_BINDS=/nowhere"}
+    assert file.proposal.lists.failed == {Grant("CREATE_BINDS", "/nowhere")}
     file.wish = replace(WISH, include_failed=True)
     file.write()
     assert file.lists()["CREATE_BINDS"] == "/nowhere,/srv"
@@ -350,12 +353,12 @@ def test_what_a_reviewer_took_out_stays_out() -> None:
         "CREATE_IMAGES": "nginx:latest",
     }
     assert file.proposal.lists.declined == {
-        "CREATE_BINDS=/etc",
-        "CREATE_BINDS=/tmp/run-{num}",
-        "CREATE_PRIVILEGED=1",
+        Grant("CREATE_BINDS", "/etc"),
+        Grant("CREATE_BINDS", "/tmp/run-{num}"),
+        Grant("CREATE_PRIVILEGED", "1"),
     }
-    assert file.proposal.lists.by_hand == {"CREATE_CAPS=NET_ADMIN"}
-    file.wish = replace(WISH, restore=frozenset({"CREATE_BINDS=/etc"}))
+    assert file.proposal.lists.by_hand == {Grant("CREATE_CAPS", "NET_ADMIN")}
+    file.wish = replace(WISH, restore=frozenset({Grant("CREATE_BINDS", "/etc")}))
     refuse_restore(file.evidence, file.text, file.wish)
     file.write()
     assert file.lists()["CREATE_BINDS"] == "/etc,/srv"
@@ -366,7 +369,7 @@ def test_restoring_a_value_that_was_never_listed_stops() -> None:
     file = File()
     file.learn(bind("/etc", "/srv"))
     file.edit("/etc,/srv", "/srv")
-    wish = replace(WISH, restore=frozenset({"CREATE_BINDS=/etcc"}))
+    wish = replace(WISH, restore=frozenset({Grant("CREATE_BINDS", "/etcc")}))
     with pytest.raises(ConfigError) as caught:
         refuse_restore(file.evidence, file.text, wish)
     assert caught.value.hint == "declined are: CREATE_BINDS=/etc"
@@ -455,7 +458,9 @@ def test_a_ceiling_caps_values() -> None:
     file.wish = replace(WISH, ceiling=ceiling)
     file.write()
     assert file.lists()["CREATE_BINDS"] == "/srv/a,/tmp/x-a1"
-    assert file.proposal.lists.capped == {"CREATE_BINDS=/etc", "CREATE_BINDS=/tmp/x-b2"}
+    assert file.proposal.lists.capped == {
+        Grant("CREATE_BINDS", one) for one in ("/etc", "/tmp/x-b2")
+    }
 
 
 def test_a_ceiling_that_refuses_every_image_closes_the_list() -> None:

@@ -23,6 +23,7 @@ from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
 from trioproxy.learning.wish import Strangers, new_owner
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 from trioproxy.limits.things import Missing, Thing, describe
 
@@ -157,7 +158,7 @@ def test_strangers_that_stay_are_listed_by_name() -> None:
         assert file.objects["ONLY_VOLUMES"] == "@own"
         counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
         assert counted == "1 of 2 was its own; db was not"
-    assert not file.proposal.news
+    assert not file.proposal.has_news
 
 
 def test_strangers_that_vary_open_their_kind_alone() -> None:
@@ -383,7 +384,7 @@ def test_what_was_taken_out_stays_out() -> None:
         "taken out of the file; to learn them again, add ONLY_CONTAINERS=@own and ONLY_OWNER=app"
     )
     assert not file.objects
-    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=@own"}))
+    file.wish = replace(WISH, restore=frozenset({Grant("ONLY_CONTAINERS", "@own")}))
     file.begin()
     file.make()
     file.write()
@@ -397,8 +398,9 @@ def test_one_name_that_was_taken_out_stays_out() -> None:
     file.edit("db,shop-web-1", "shop-web-1")
     file.run(inspect(DB))
     assert file.listed() == "shop-web-1"
-    assert file.proposal.objects.declined == {"ONLY_CONTAINERS=db"}
-    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=db"}))
+    declined = file.proposal.objects.declined
+    assert declined == {Grant("ONLY_CONTAINERS", "db")}
+    file.wish = replace(WISH, restore=declined)
     file.run(inspect(DB))
     assert file.listed() == "db,shop-web-1"
 
@@ -808,7 +810,7 @@ def test_what_a_list_told_of_is_not_what_it_needs() -> None:
             "all that were named were its own; it looked at db because a list told of them,"
             " which will not"
         )
-    assert not file.proposal.news
+    assert not file.proposal.has_news
 
 
 @pytest.mark.parametrize(

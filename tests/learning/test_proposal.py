@@ -151,7 +151,7 @@ def test_restore_grants_a_declined_operation_again() -> None:
     """A person can change their mind by name."""
     evidence = evidence_of("ContainerList", "ContainerExec")
     evidence.granted |= granted("ContainerList", "ContainerExec")
-    wish = replace(WISH, restore=frozenset({"ContainerExec"}))
+    wish = replace(WISH, restore=frozenset(granted("ContainerExec")))
     old = "ALLOW_OPERATIONS=ContainerList\n"
     assert granted_by(evidence, old, wish) == {"ContainerList", "ContainerExec"}
 
@@ -240,10 +240,12 @@ def test_restoring_what_was_never_declined_stops() -> None:
     evidence = evidence_of("ContainerList")
     evidence.granted |= granted("ContainerList", "ContainerExec")
     text = "ALLOW_OPERATIONS=ContainerList\n"
-    refuse_restore(evidence, text, replace(WISH, restore=frozenset({"ContainerList"})))
+    refuse_restore(
+        evidence, text, replace(WISH, restore=frozenset(granted("ContainerList")))
+    )
     with pytest.raises(ConfigError, match="not among what was declined") as caught:
         refuse_restore(
-            evidence, text, replace(WISH, restore=frozenset({"ContainrExec"}))
+            evidence, text, replace(WISH, restore=frozenset(granted("ContainrExec")))
         )
     assert caught.value.hint == "declined are: ContainerExec"
 

@@ -8,6 +8,7 @@ from tests.depth import by_depth
 from tests.limits.listing import files, values
 from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
 from trioproxy.api.fields import ARGUED
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import parse_limits
 from trioproxy.review.unite import Member, United, unite
 
@@ -20,7 +21,7 @@ def part(
         name=name,
         operations=frozenset(operations.split(",")),
         limits=parse_limits(variables, source=name),
-        once_listed=frozenset(listed),
+        once_listed=frozenset(map(Grant.parse, listed)),
     )
 
 
@@ -98,7 +99,7 @@ def test_what_was_taken_out_stays_out() -> None:
     two = part("b", CREATE, mark, CREATE_BINDS="/b,/etc")
     found = united(one, two)
     assert dict(found.values) == {"CREATE_BINDS": "/a,/b"}
-    assert found.declined == {mark}
+    assert found.declined == {Grant.parse(mark)}
     output = Member(
         name="c", operations=two.operations, limits=two.limits, is_output=True
     )
@@ -109,7 +110,7 @@ def test_what_was_taken_out_stays_out() -> None:
 def test_what_a_wider_item_covers_was_not_taken_out() -> None:
     """Whoever replaces values by one that fits them all has declined nothing."""
     one = part("a", CREATE, "CREATE_BINDS=/a/x", "CREATE_BINDS=/b", CREATE_BINDS="/a/*")
-    assert united(one, one).declined == {"CREATE_BINDS=/b"}
+    assert united(one, one).declined == {Grant("CREATE_BINDS", "/b")}
     assert not united(part("a", CREATE, "CREATE_BINDS=/b", CREATE_BINDS="*")).declined
 
 

@@ -328,19 +328,15 @@ def write(store: Store, live: Evidence, answers: Answers) -> None:
     """Write the file as learning does, and remember what was said."""
     said = {*answers.allowed, *answers.declined}
     evidence = _about(live, said)
-    evidence.granted = set(map(_grant, answers.declined))
-    store.wish = replace(store.wish, restore=frozenset(answers.allowed))
+    evidence.granted = set(map(Grant.named, answers.declined))
+    restore = frozenset(map(Grant.named, answers.allowed))
+    store.wish = replace(store.wish, restore=restore)
     store.save(evidence, is_final=True)
-
-
-def _grant(name: str) -> Grant:
-    """What a question is about, by its name: an operation, or an item of a list."""
-    return Grant.parse(name) if "=" in name else Grant.of_operation(name)
 
 
 def _about(live: Evidence, names: set[str]) -> Evidence:
     """The part of the evidence that some names come from: it goes to the file's own."""
-    grants = set(map(_grant, names))
+    grants = set(map(Grant.named, names))
     return live.about(
         one
         for one in live.facts

@@ -16,6 +16,7 @@ from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Strangers, Wish
+from trioproxy.limits.grant import Grant
 from trioproxy.values import value_class
 
 
@@ -51,7 +52,7 @@ class Call:
     within: str | None
     fresh: bool
     include_failed: bool
-    restore: frozenset[str]
+    restore: frozenset[Grant]
     only_from: Sequence[str]
     until: Quiet | None
     never: frozenset[str]

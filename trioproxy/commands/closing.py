@@ -47,6 +47,7 @@ from trioproxy.learning.wording import (
     describe_watch,
     some,
 )
+from trioproxy.limits.grant import Grant
 from trioproxy.values import value_class
 
 BEYOND: Final = 1
@@ -101,7 +102,7 @@ class Closing:
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         granted, listed = sorted(proposal.granted), self.store.listed
-        new = proposal.granted - listed
+        new = proposal.granted - {one.item for one in listed if one.is_operation}
         allows = "allows" if is_written else "would allow"
         operations = count(len(granted), "operation")
         yield f"trioproxy: {self.store.wish.file} {allows} {operations}, {len(new)} of them new"
@@ -113,7 +114,7 @@ class Closing:
         if self.run:
             routes = evidence.routes.items()
             seen = {one.operation for one, facts in routes if self.run in facts.runs}
-            unseen = new - seen - self.store.wish.restore
+            unseen = new - seen - self.store.wish.restored
             yield from _names(
                 "new, but not used in this run: the evidence file says that it was",
                 unseen,
@@ -175,19 +176,19 @@ def _place_of(file: str) -> ours.Elsewhere:
 
 
 def _asked(
-    lists: Lists, evidence: Evidence, known: frozenset[str], powers: Powers
+    lists: Lists, evidence: Evidence, known: frozenset[Grant], powers: Powers
 ) -> Iterator[str]:
     """What requests may ask for, and what of it is not listed."""
     items = list(lists.items())
     if lists.values:
         yield "requests may ask for what is harmless, and for:"
     for grant in items:
-        listed, root = str(grant), powers.of(grant).root_note
-        words = ["new"] if listed not in known else []
-        words += ["by hand"] if listed in lists.by_hand else []
-        words += ["it varies"] if listed in lists.holes else []
+        root = powers.of(grant).root_note
+        words = ["new"] if grant not in known else []
+        words += ["by hand"] if grant in lists.by_hand else []
+        words += ["it varies"] if grant in lists.holes else []
         words += [root] if root else []
-        yield f"  {listed}{'  ' * bool(words)}{', '.join(words)}"
+        yield f"  {grant}{'  ' * bool(words)}{', '.join(words)}"
     for family in sorted(lists.closed - {VARIABLES[name].family for name, _ in items}):
         yield f"  nothing of {family}_*"
     for family, why in sorted(lists.open.items()):
@@ -205,14 +206,14 @@ def _asked(
         yield "one run does not show which values vary: learn a second one"
 
 
-def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
+def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
     """Which objects requests may name, and whose those were that they named."""
     if objects.values:
         before = "; what is there already is not its own"
         is_own = OWNER_VARIABLE in objects.values
         yield f"they may name these alone{before * is_own}:"
     for variable, value in objects.values.items():
-        listed = [f"{variable}={item}" for item in value.split(",") if item]
+        listed = [Grant(variable, item) for item in value.split(",") if item]
         is_new = variable in OBJECTS and not known.issuperset(listed)
         words = ["new"] if is_new else []
         words += [objects.counted[variable]] if variable in objects.counted else []
@@ -282,8 +283,11 @@ def say_beyond(store: Store, ceiling: str | None) -> int:
     return BEYOND if names else 0
 
 
-def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:
-    listed = list(names) if isinstance(names, Iterator | Sequence) else sorted(names)
+def _names(
+    title: str, names: Iterable[str | Grant], separator: str = ", "
+) -> Iterator[str]:
+    is_ordered = isinstance(names, Iterator | Sequence)
+    listed = [*map(str, names)] if is_ordered else sorted(map(str, names))
     if listed:
         yield f"{title}: {separator.join(listed)}"
 

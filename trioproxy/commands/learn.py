@@ -30,6 +30,7 @@ from trioproxy.evidence.clients import Origins
 from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 
 SOCKET_PATH_LIMIT: Final = 100
@@ -89,7 +90,7 @@ def _read(parse: Callable[[Any], object]) -> Callable[..., object]:
     "--restore",
     multiple=True,
     metavar="NAME",
-    callback=_read(frozenset),
+    callback=_read(lambda names: frozenset(map(Grant.named, names))),
     help="Grant again what was declined; repeatable.",
 )
 @click.option(

@@ -21,7 +21,7 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.file.variables import LISTS
 from trioproxy.files import read_text
 from trioproxy.learning.learnedfile import says_left_open
-from trioproxy.learning.proposal import listed_items, listed_operations
+from trioproxy.learning.proposal import listed_in, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
 from trioproxy.limits.grant import Grant
@@ -96,7 +96,7 @@ class Parts:
             self.declined |= evidence.granted_operations - listed
         self.lists.append(self.part_of(path, text, evidence.listed))
 
-    def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Member:
+    def part_of(self, path: Path, text: str, once_listed: frozenset[Grant]) -> Member:
         """What an env file says of what requests may ask for."""
         policy, _ = parse_policy_file(text, name=str(path))
         return Member(
@@ -105,7 +105,7 @@ class Parts:
             limits=policy.limits,
             objects=policy.objects,
             hides=policy.hides or frozenset(),
-            once_listed=frozenset(once_listed),
+            once_listed=once_listed,
             is_output=path == self.output,
             is_left_open=says_left_open(text),
         )
@@ -121,12 +121,12 @@ class _Output(Store):
     def __init__(self, wish: Wish, parts: Parts) -> None:
         super().__init__(parts.output, wish)
         self._parts = parts
-        self._once_listed = frozenset[str]()
+        self._once_listed = frozenset[Grant]()
 
     def open(self) -> Loaded:
         """Look at what is there, and remember what learning once listed there."""
         known = super().open()
-        self._once_listed = frozenset(known.evidence.listed)
+        self._once_listed = known.evidence.listed
         return known
 
     def unite_with(self, text: str) -> United:
@@ -158,19 +158,20 @@ class _Output(Store):
         return "".join(f"{line}\n" for line in kept)
 
 
-def _marks(united: United, once_listed: Iterable[str]) -> set[str]:
+def _marks(united: United, once_listed: Iterable[Grant]) -> set[Grant]:
     """What the union's lists have from learning, and what must not come back into them.
 
     A mark of a variable that is not there says that a person left it out.
     """
     kept = {
-        mark
-        for mark in once_listed
-        for name, item in [Grant.parse(mark)]
-        if name in united.values and item in united.values[name].split(",")
+        one
+        for one in once_listed
+        if one.variable in united.values
+        and one.item in united.values[one.variable].split(",")
     }
     left_open = {
-        f"{Family(one).options if one in set(Family) else one}=" for one in united.open
+        Grant(Family(one).options if one in set(Family) else one, "")
+        for one in united.open
     }
     return kept | united.declined | left_open
 
@@ -220,14 +221,11 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     if damage := store.open().damage:
         tell.damaged(damage)
     text = Store.read_env(store)
-    listed = listed_operations(text, str(path)) or frozenset()
-    store.listed = listed | listed_items(text, str(path))
+    store.listed = listed_in(text, str(path))
     united = store.unite_with(text)
     for note in united.notes:
         tell.warn(note)
-    parts.evidence.granted = declined | set(
-        map(Grant.parse, _marks(united, once_listed))
-    )
+    parts.evidence.granted = declined | _marks(united, once_listed)
     saved = store.save(parts.evidence, is_final=True)
     Closing(store=store).show(saved)
 

@@ -174,7 +174,7 @@ class Teller:
         self._unknown = unknown
         self._used = set(known.evidence.used_operations())
         self._told = {sight.operation for sight in known.evidence.routes}
-        self._items = set[str]()
+        self._items = set[Grant]()
         self._kinds = {
             one.kind
             for one in known.evidence.objects
@@ -201,14 +201,13 @@ class Teller:
 
     def _about_value(self, argument: Sight, saved: Written) -> str:
         """Say what was asked for, with what it may lead to in front of all else."""
-        item = str(argument.grant)
-        if item in self._items or item not in saved.proposal.lists.added:
+        grant, lists = argument.grant, saved.proposal.lists
+        if grant in self._items or grant not in lists.added:
             return ""
-        self._items.add(item)
-        places = Places.of(saved.proposal.lists.values)
-        why = why_root(*argument.grant, places=places)
+        self._items.add(grant)
+        why = why_root(*grant, places=Places.of(lists.values))
         risk = f", {Power(Risk.HOST_ROOT, why).root_note}" if why else ""
-        return f"new: {argument.operation} asks for {item}{risk}"
+        return f"new: {argument.operation} asks for {grant}{risk}"
 
     def _about_object(self, thing: Sight, saved: Written) -> str:
         """Say which was the first of each kind that the client had not made itself."""

@@ -42,7 +42,7 @@ from functools import lru_cache
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
 
-from trioproxy.api.families import NOWHERE, OPERATIONS_VARIABLE, Places
+from trioproxy.api.families import NOWHERE, Places
 from trioproxy.apiversion import is_older
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.sight import (
@@ -339,9 +339,7 @@ class Evidence:
     @property
     def granted_operations(self) -> frozenset[str]:
         """The operations that were once written into the env file."""
-        return frozenset(
-            item for name, item in self.granted if name == OPERATIONS_VARIABLE
-        )
+        return frozenset(one.item for one in self.granted if one.is_operation)
 
     @property
     def newest_places(self) -> Places:
@@ -365,11 +363,9 @@ class Evidence:
         return next(filter(None, reversed(said)), "")
 
     @property
-    def listed(self) -> frozenset[str]:
-        """The items of other lists that were, as `CREATE_BINDS=/srv/app`."""
-        return frozenset(
-            str(one) for one in self.granted if one.variable != OPERATIONS_VARIABLE
-        )
+    def listed(self) -> frozenset[Grant]:
+        """The items of other lists that were."""
+        return frozenset(one for one in self.granted if not one.is_operation)
 
     def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""

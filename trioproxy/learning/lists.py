@@ -47,27 +47,27 @@ UNREAD: Final = "nothing is known of what {names} asked for"
 
 @value_class
 class Lists:
-    """The lists of a file, and why they are as they are. Items are `VARIABLE=item`."""
+    """The lists of a file, and why they are as they are."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     """All lines, by variable, in the order in which they are written."""
-    added: frozenset[str] = frozenset()
+    added: frozenset[Grant] = frozenset()
     """What the existing file does not list."""
-    declined: frozenset[str] = frozenset()
+    declined: frozenset[Grant] = frozenset()
     """What a person took out of the file."""
-    capped: frozenset[str] = frozenset()
+    capped: frozenset[Grant] = frozenset()
     """What the ceiling refuses now."""
-    failed: frozenset[str] = frozenset()
+    failed: frozenset[Grant] = frozenset()
     """What was asked for, and never worked."""
-    by_hand: frozenset[str] = frozenset()
+    by_hand: frozenset[Grant] = frozenset()
     """What a person wrote into the file, and no run asked for."""
     unlisted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Variables of which something was asked for that no list holds, and by whom."""
     open: Mapping[Family, str] = field(default_factory=dict)
     """Families that were used and are left open, and why."""
-    holes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    holes: Mapping[Grant, tuple[int, int]] = field(default_factory=dict)
     """Items that fit more than what was seen: how many values they stand for, and runs."""
-    marks: frozenset[str] = frozenset()
+    marks: frozenset[Grant] = frozenset()
     """What to remember as listed, once the file is written."""
 
     @property
@@ -107,22 +107,18 @@ class _Proposing:
         self._known = known
         evidence = known.evidence
         self._old = known.old(LIMITS)
-        old = self._old or {}
-        self._listed = {
-            name: [item for item in old[name].split(",") if item]
-            for name in old.keys() & LIMITS
-        }
+        self._listed = known.listed(LIMITS)
         self._marks = evidence.listed
-        self._once_listed = {Grant.parse(mark).variable for mark in self._marks}
-        self._places = Places.of(old, evidence.newest_places)
+        self._once_listed = {one.variable for one in self._marks}
+        self._places = Places.of(self._old or {}, evidence.newest_places)
         self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
         self._values = dict[str, str]()
-        self._notes: dict[str, set[str]] = {
+        self._notes: dict[str, set[Grant]] = {
             name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
         }
         self._unlisted = dict[str, frozenset[str]]()
         self._open = dict[Family, str]()
-        self._holes = dict[str, tuple[int, int]]()
+        self._holes = dict[Grant, tuple[int, int]]()
 
     def lists(self) -> Lists:
         """Go through the families."""
@@ -131,10 +127,10 @@ class _Proposing:
         old = self._old or {}
         kept = {name: old[name] for name in MOVING.values() if name in old}
         self._values |= {**self._places.used_in(self._values.values()), **kept}
-        listed = set(map(str, grants_in(self._values, LIMITS)))
-        seen = {str(one.grant) for one in self._used if one.item}
+        listed = set(grants_in(self._values, LIMITS))
+        seen = {one.grant for one in self._used if one.item}
         failed = {
-            str(one.grant)
+            one.grant
             for one in self._known.evidence.arguments
             if one.item and one.operation in self._known.granted
         }
@@ -168,12 +164,12 @@ class _Proposing:
             self._values[empty] = ""
         elif (
             self._values.get(empty) == ""
-            and f"{empty}=" in self._marks
+            and Grant(empty, "") in self._marks
             and self._values.keys() & names != {empty}
         ):
             # It closed the family before there was anything to list. Now others do.
             del self._values[empty]
-        self._notes["marks"].add(f"{empty}=")
+        self._notes["marks"].add(Grant(empty, ""))
 
     def _used_operations(self, family: Family) -> frozenset[str]:
         """The operations of a family that were used and will be granted."""
@@ -221,19 +217,19 @@ class _Proposing:
         declined = self._declined(variable)
         wanted = [
             Item(item, frozenset({item}))
-            for name, item in map(Grant.parse, self._known.wish.restore)
+            for name, item in self._known.wish.restore
             if name == variable and item
         ]
         items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
         for item in items:
             if refused := self._refused(declined, item):
-                self._notes["declined"] |= {f"{variable}={one}" for one in refused}
+                self._notes["declined"] |= {Grant(variable, one) for one in refused}
             elif self._is_within(variable, item):
                 wanted.append(item)
                 if item.is_hole:
                     runs = [one.runs for one in seen if one.value in item.values]
                     every = frozenset[str]().union(*runs)
-                    hole = f"{variable}={item.text}"
+                    hole = Grant(variable, item.text)
                     self._holes[hole] = len(item.values), len(every)
             else:
                 wanted += self._capped(variable, item)
@@ -283,7 +279,7 @@ class _Proposing:
             if self._is_within(variable, one):
                 yield one
             else:
-                self._notes["capped"].add(f"{variable}={value}")
+                self._notes["capped"].add(Grant(variable, value))
 
     def _is_within(self, variable: str, item: Item) -> bool:
         limit = self._known.wish.limits.limit_of(variable)
@@ -300,8 +296,7 @@ class _Proposing:
         listed = self._listed.get(variable, [])
         patterns = _listed(self._patterns(variable, listed))
         found = list[Pattern]()
-        for mark in sorted(self._marks - self._known.wish.restore):
-            name, item = Grant.parse(mark)
+        for name, item in sorted(self._marks - self._known.wish.restore):
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
                     if not patterns.fit_all_of(pattern):
@@ -333,7 +328,7 @@ class _Proposing:
     ) -> list[str]:
         """Put together what the file lists and what is wanted, each once."""
         there = Lookup(self._patterns(variable, listed))
-        by_learning = {item for item in listed if f"{variable}={item}" in self._marks}
+        by_learning = {one for one in listed if Grant(variable, one) in self._marks}
         items, seen = dict.fromkeys(listed), set[str]()
         for item in wanted:
             values = set(map(self._places.meant, item.values))
@@ -348,10 +343,10 @@ class _Proposing:
                     if new.fit_all_of(one):
                         items.pop(one.text, None)
             items[item.text] = None
-            self._notes["added"].add(f"{variable}={item.text}")
-            self._notes["marks"].add(f"{variable}={item.text}")
+            self._notes["added"].add(Grant(variable, item.text))
+            self._notes["marks"].add(Grant(variable, item.text))
         self._notes["by_hand"] |= {
-            f"{variable}={item}" for item in items.keys() - by_learning - seen
+            Grant(variable, one) for one in items.keys() - by_learning - seen
         }
         kept = with_room(variable, sorted(items))
         if len(kept) < len(items):

@@ -75,9 +75,9 @@ class ObjectLists:
 
     values: Mapping[str, str] = field(default_factory=dict)
     """All lines, by variable, in the order in which they are written."""
-    added: frozenset[str] = frozenset()
-    """What the existing file does not list, as `ONLY_CONTAINERS=db`."""
-    declined: frozenset[str] = frozenset()
+    added: frozenset[Grant] = frozenset()
+    """What the existing file does not list."""
+    declined: frozenset[Grant] = frozenset()
     """What a person took out of the file, and was named again."""
     counted: Mapping[str, str] = field(default_factory=dict)
     """By variable: whose the objects were, with numbers of the last run in which others'
@@ -192,13 +192,9 @@ class _Proposing:
         )
         self._owner = known.wish.owner_for(known.evidence, variables)
         self._old = known.old(OBJECTS)
-        old = self._old or {}
-        self._listed = {
-            name: [item for item in old[name].split(",") if item]
-            for name in old.keys() & OBJECTS.keys()
-        }
-        marks = known.evidence.listed if self._old is not None else frozenset[str]()
-        self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
+        self._listed = known.listed(OBJECTS)
+        marks = known.evidence.listed if self._old is not None else ()
+        self._marks = {one for one in marks if one.variable in OBJECTS}
         used = known.evidence.used_objects(include_failed=known.wish.include_failed)
         self._used = {
             k: runs for k, runs in used.items() if k.operation in known.granted
@@ -208,12 +204,12 @@ class _Proposing:
             if not self._is_maker:  # then it is about others, and would see nothing
                 of_it.names, of_it.told = {**of_it.told, **of_it.names}, {}
             of_it.why_any = self._why_any(kind, of_it) if of_it.names else ""
-        self._declined = set[str]()
+        self._declined = set[Grant]()
 
     def lists(self) -> ObjectLists:
         """Begin lists, or go on with those of the file."""
         is_by_hand = any(
-            f"{name}={item}" not in self._marks
+            Grant(name, item) not in self._marks
             for name, items in self._listed.items()
             for item in items or [""]
         )
@@ -334,11 +330,11 @@ class _Proposing:
         if listed is None and is_by_hand:
             written = [OWN, *(NETWORKS_OF_ALL if of is Kind.NETWORK else ())]
         kept = [one for one in written if is_by_hand or one not in _BY_LEARNING]
-        restored = map(Grant.parse, sorted(self._wish.restore))
+        restored = sorted(self._wish.restore)
         kept += [item for name, item in restored if name == variable]
         items = list(dict.fromkeys(kept))
         for item in self._wanted(variable, items):
-            mark = f"{variable}={item}"
+            mark = Grant(variable, item)
             if is_listed(items, of, item):
                 continue
             if mark in self._marks and not is_listed(written, of, item):
@@ -371,9 +367,9 @@ class _Proposing:
         all_items = {one for items in self._listed.values() for one in items}
         if any(one.startswith(OF_PROJECT) for one in all_items):
             return Strangers.PROJECTS
-        names = {f"{variable}={one}" for one in listed if one not in _BY_LEARNING}
+        names = {Grant(variable, one) for one in listed if one not in _BY_LEARNING}
         is_narrowed = variable in self._listed and (
-            f"{variable}={ANY}" in self._marks and ANY not in self._listed[variable]
+            Grant(variable, ANY) in self._marks and ANY not in self._listed[variable]
         )
         return Strangers.NAMES if is_narrowed or names - self._marks else Strangers.SAME
 
@@ -401,19 +397,17 @@ class _Proposing:
         is_own = any(OWN in one.split(",") for one in values.values())
         if is_own or OWNER_VARIABLE in old or self._wish.nameable.owner:
             values[OWNER_VARIABLE] = self._owner
-        now = {f"{n}={item}" for n in OBJECTS for item in values[n].split(",")}
+        now = {Grant(name, one) for name in OBJECTS for one in values[name].split(",")}
         before = {
-            f"{name}={item}"
+            Grant(name, one)
             for name, known in self._listed.items()
-            for item in known or [""]
+            for one in known or [""]
         }
         added = frozenset(now - before)
         return ObjectLists(
             values={name: values[name] for name in ORDER if name in values},
             added=added,
-            marks=frozenset(map(Grant.parse, added))
-            | self._owner_mark()
-            | {*self._not_wanted(values)},
+            marks=added | self._owner_mark() | {*self._not_wanted(values)},
             declined=frozenset(self._declined),
             counted=self._words(self._count),
             refused=refused,

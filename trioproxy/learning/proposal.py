@@ -72,14 +72,13 @@ class Proposal:
     @property
     def grants(self) -> frozenset[Grant]:
         """All of it to remember as granted, once the file is written."""
-        operations = map(Grant.of_operation, self.marks)
-        items = map(Grant.parse, self.lists.marks)
-        return frozenset((*operations, *items, *self.objects.marks))
+        operations = frozenset(map(Grant.of_operation, self.marks))
+        return operations | self.lists.marks | self.objects.marks
 
     @property
-    def news(self) -> frozenset[str]:
-        """All that the existing file does not grant or list."""
-        return self.added | self.lists.added | self.objects.added
+    def has_news(self) -> bool:
+        """Whether there is anything that the existing file does not grant or list."""
+        return bool(self.added or self.lists.added or self.objects.added)
 
 
 def propose(
@@ -95,11 +94,10 @@ def propose(
     # Without a list the file is new, or begun anew: nobody took anything out of it.
     once = frozenset() if listed is None else evidence.granted_operations
     declined = frozenset(
-        (wish.declined | once) - wish.restore - (listed or frozenset())
+        (wish.declined | once) - wish.restored - (listed or frozenset())
     )
-    restored = frozenset(name for name in wish.restore if "=" not in name)
     used = evidence.used_operations(include_failed=wish.include_failed)
-    seen = used | restored | wish.extra
+    seen = used | wish.restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
     variables = envfile.parse(old, name=wish.file)
     if variables.get(REDACT_VARIABLE, NONE) != NONE:
@@ -153,10 +151,11 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
     return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
 
 
-def listed_items(text: str, file: str) -> frozenset[str]:
-    """What an existing file lists that requests may ask for or name: `CREATE_BINDS=/srv`."""
-    variables = envfile.parse(text, name=file)
-    return frozenset(map(str, grants_in(variables, {*LIMITS, *OBJECTS})))
+def listed_in(text: str, file: str) -> frozenset[Grant]:
+    """What an existing file grants and lists."""
+    operations = map(Grant.of_operation, listed_operations(text, file) or ())
+    items = grants_in(envfile.parse(text, name=file), {*LIMITS, *OBJECTS})
+    return frozenset((*operations, *items))
 
 
 def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
@@ -190,15 +189,14 @@ def refuse_cut(
 def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
     """Stop where something is to be restored that was never declined."""
     listed = listed_operations(text, wish.file) or frozenset()
-    known = evidence.granted_operations | evidence.listed
-    for name in sorted(wish.restore - listed):
-        if name not in known:
+    for one in sorted(wish.restore):
+        if one not in evidence.granted and one.name not in listed:
             proposal = propose(evidence, text, wish)
             declined = sorted(evidence.granted_operations - listed)
-            declined += sorted(proposal.lists.declined | proposal.objects.declined)
-            names = ", ".join(declined) or "none"
+            items = proposal.lists.declined | proposal.objects.declined
+            names = ", ".join((*declined, *sorted(map(str, items)))) or "none"
             raise ConfigError(
-                f"{name!r:.66} is not among what was declined in {wish.file}",
+                f"{one.name!r:.66} is not among what was declined in {wish.file}",
                 hint=f"declined are: {names}",
             )
 
@@ -306,7 +304,7 @@ def _refused_values(
 ) -> Iterator[str]:
     """Replay what was asked for; what nobody wanted is left out."""
     lists = proposal.lists
-    unwanted = {Grant.parse(one).variable for one in lists.declined | lists.capped}
+    unwanted = {one.variable for one in lists.declined | lists.capped}
     for one in evidence.used_arguments():
         limit = policy.limits.limit_of(one.variable) if one.variable in LIMITS else None
         if (

@@ -27,7 +27,7 @@ from trioproxy.learning.proposal import (
     Proposal,
     excess,
     keep_foreign,
-    listed_items,
+    listed_in,
     listed_operations,
     propose,
     refuse_cut,
@@ -36,6 +36,7 @@ from trioproxy.learning.proposal import (
     write,
 )
 from trioproxy.learning.wish import Wish, new_owner
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import Objects, own_alone
 from trioproxy.values import value_class
 
@@ -57,7 +58,7 @@ class Store(Ledger):
         super().__init__(evidence_path(env), fresh=fresh)
         self.env = env
         self.wish = wish
-        self.listed = frozenset[str]()
+        self.listed = frozenset[Grant]()
         """What the env file granted and listed when learning began: all else is new."""
 
     def open(self) -> evidencefile.Loaded:
@@ -76,7 +77,7 @@ class Store(Ledger):
         listed = listed_operations(text, self.wish.file)
         refuse_cut(loaded.evidence, text, self.wish.file, listed)
         refuse_restore(loaded.evidence, text, self.wish)
-        self.listed = (listed or frozenset()) | listed_items(text, self.wish.file)
+        self.listed = listed_in(text, self.wish.file)
         return loaded
 
     def beyond(self) -> list[str]:
@@ -122,11 +123,11 @@ class Store(Ledger):
             old = self.read_env()
             going_on = "" if is_final else mine.run
             proposal = propose(whole, old, self.wish, going_on=going_on)
-            if is_final or proposal.news:
+            if is_final or proposal.has_news:
                 self._write(write(whole, proposal, old, self.wish))
             marks = proposal.grants
             if not marks <= whole.granted:
-                if proposal.news and (run := whole.runs.get(mine.run)):
+                if proposal.has_news and (run := whole.runs.get(mine.run)):
                     run.news = run.seconds
                 whole.granted |= marks
                 if is_final:

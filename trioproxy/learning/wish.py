@@ -8,6 +8,7 @@ from typing import Final
 from trioproxy.api.families import OPERATIONS_VARIABLE, OWNER_VARIABLE
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.rules import Policy
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.values import value_class
@@ -41,12 +42,17 @@ class Wish:
     """Whether what requests ask for is learned too, and limited."""
     objects: Strangers | None = Strangers.SAME
     """How objects are listed that are not the client's own; None: none are learned."""
-    restore: frozenset[str] = frozenset()
-    """Declined operations to grant again, and items to list again: `CREATE_BINDS=/etc`."""
+    restore: frozenset[Grant] = frozenset()
+    """What was declined, and is to be granted and listed again."""
     extra: frozenset[str] = frozenset()
     """What other files grant that are merged into this one."""
     declined: frozenset[str] = frozenset()
     """What a person took out of one of those files."""
+
+    @property
+    def restored(self) -> frozenset[str]:
+        """The operations among what is to be granted again."""
+        return frozenset(one.item for one in self.restore if one.is_operation)
 
     @property
     def limits(self) -> Limits:
@@ -82,6 +88,14 @@ class Basis:
         operations, and nothing in these lists."""
         is_old = not self.variables.keys().isdisjoint((OPERATIONS_VARIABLE, *lists))
         return self.variables if is_old else None
+
+    def listed(self, lists: Collection[str]) -> dict[str, list[str]]:
+        """What the existing file lists in those of these lists that it has."""
+        return {
+            name: [item for item in value.split(",") if item]
+            for name, value in self.variables.items()
+            if name in lists
+        }
 
 
 def owner_in(evidence: Evidence) -> str:

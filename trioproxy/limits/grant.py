@@ -20,6 +20,11 @@ class Grant(NamedTuple):
         return cls(variable, item)
 
     @classmethod
+    def named(cls, name: str) -> Self:
+        """Read what `name` says."""
+        return cls.parse(name) if "=" in name else cls.of_operation(name)
+
+    @classmethod
     def of_operation(cls, name: str) -> Self:
         """The grant of an operation, or of a route that was written by hand."""
         return cls(OPERATIONS_VARIABLE, name)

@@ -38,13 +38,13 @@ def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[G
             yield Grant(name, wide.places.meant(item))
 
 
-def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
+def taken_out(limits: Limits, once_listed: Iterable[Grant]) -> Iterator[Grant]:
     """Say what once was in lists and no item of them fits now.
 
     A list that is not there any more, or holds anything, has nothing taken out.
     """
     lists = dict[str, ListItems]()
-    for mark in map(Grant.parse, sorted(once_listed)):
+    for mark in sorted(once_listed):
         variable, text = mark
         # A file may name what no version of ours knows; without an item, a mark says
         # that there was a list.

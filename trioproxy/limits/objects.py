@@ -122,9 +122,9 @@ class Objects:
         one = self.by_kind.get(kind)
         return one is not None and not one.is_any
 
-    def taken_out(self, once_listed: Iterable[str]) -> Iterator[Grant]:
-        """Say what once was in lists, `VARIABLE=item`, and is in none of them now."""
-        for grant in map(Grant.parse, sorted(once_listed)):
+    def taken_out(self, once_listed: Iterable[Grant]) -> Iterator[Grant]:
+        """Say what once was in lists and is in none of them now."""
+        for grant in sorted(once_listed):
             kind = OBJECTS.get(grant.variable)
             only = self.by_kind.get(kind) if kind else None
             if only is not None and grant.item and not only.lists(grant.item):

@@ -40,6 +40,7 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED, kinds_of
 from trioproxy.learning.lists import LONGEST_LINE, with_room
+from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
@@ -60,8 +61,8 @@ class Member:
     objects: Objects = NO_OBJECTS
     hides: frozenset[Hides] = frozenset()
     """What answers do not tell."""
-    once_listed: frozenset[str] = frozenset()
-    """What learning ever wrote into its lists: `VARIABLE=item`."""
+    once_listed: frozenset[Grant] = frozenset()
+    """What learning ever wrote into its lists."""
     unread: frozenset[Family] = frozenset()
     """Without an env file: families that were used, and nothing is known of what was
     asked for."""
@@ -80,19 +81,23 @@ class Member:
         """Whether it grants an operation of a family and limits nothing of it."""
         if not self.is_env:
             return family in self.unread
-        own = (n for n in self.operations & LIMITED.keys() if LIMITED[n][0] is family)
-        return family not in self.limits.families and any(own)
+        return family not in self.limits.families and any(self.granted_of(family))
+
+    def granted_of(self, family: Family) -> Iterator[str]:
+        """The operations of a family that it grants."""
+        limited = self.operations & LIMITED.keys()
+        return (name for name in limited if LIMITED[name][0] is family)
 
     @property
     def names_objects(self) -> bool:
         """Whether it grants an operation that names objects; evidence alone decides nothing."""
         return self.is_env and any(map(kinds_of, self.operations))
 
-    def declined(self) -> Iterator[str]:
+    def declined(self) -> Iterator[Grant]:
         """What a person took out of its lists."""
         if self.is_env:
-            yield from map(str, taken_out(self.limits, self.once_listed))
-        yield from map(str, self.objects.taken_out(self.once_listed))
+            yield from taken_out(self.limits, self.once_listed)
+        yield from self.objects.taken_out(self.once_listed)
 
 
 @value_class
@@ -103,7 +108,7 @@ class United:
     """The lists, by variable, with `CREATE_BASE` where they have `{base}`."""
     open: frozenset[str]
     """Families, and variables that count only when set, which must not be closed."""
-    declined: frozenset[str]
+    declined: frozenset[Grant]
     """What was taken out of one of them, and is listed by none that counts."""
     notes: tuple[str, ...]
     """What widens, and what is left out, in words."""
@@ -132,9 +137,9 @@ class _Uniting:
             hole for hole, one in zip(MOVING, uses, strict=True) if len(one) > 1
         ]
         self._declined = {
-            self._written(mark, part.limits.places)
+            Grant(name, self._written(item, part.limits.places))
             for part in parts
-            for mark in part.declined()
+            for name, item in part.declined()
         }
         self._values = dict[str, str]()
         self._open = set[str]()
@@ -155,15 +160,11 @@ class _Uniting:
                 f"{MOVING[hole]} is {value}: where it differs, what {hole} stood"
                 " for is written out"
             )
-        listed = {
-            f"{name}={item}"
-            for name, value in self._values.items()
-            for item in value.split(",")
-        }
+        listed = grants_in(self._values, self._values)
         return United(
             values=self._values,
             open=frozenset(self._open),
-            declined=frozenset(self._declined - listed),
+            declined=frozenset(self._declined.difference(listed)),
             notes=tuple(self._notes),
         )
 
@@ -255,7 +256,7 @@ class _Uniting:
             item
             for part in parts
             for item in part.objects.by_kind[kind].items
-            if part.is_output or f"{variable}={item}" not in self._declined
+            if part.is_output or Grant(variable, item) not in self._declined
         }
         return sorted(kept, key=lambda one: (one != OWN, one))
 
@@ -296,7 +297,7 @@ class _Uniting:
             limit = part.limits.limit_of(name)
             for one in limit.patterns if limit else ():
                 item = self._written(one.text, part.limits.places)
-                if part.is_output or f"{name}={item}" not in self._declined:
+                if part.is_output or Grant(name, item) not in self._declined:
                     kept.add(item)
         # What is written out says the same.
         meant = [(one, self._places.meant(one)) for one in kept]
@@ -329,7 +330,5 @@ def _names(parts: Sequence[Member]) -> str:
 
 
 def _granted(parts: Sequence[Member], family: Family) -> str:
-    granted = frozenset[str]().union(*(part.operations for part in parts))
-    return " and ".join(
-        sorted(n for n in granted & LIMITED.keys() if LIMITED[n][0] is family)
-    )
+    granted = {name for part in parts for name in part.granted_of(family)}
+    return " and ".join(sorted(granted))
