@@ -287,10 +287,7 @@ def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
     for name, other in (("allow", "unix"), ("uids", "tcp")):
         if name in values and scheme == other:
             raise ValueError(f"{name}= means nothing for {scheme}://")
-    policy = values.get("policy", "")
-    if not percent.is_whole(policy.encode()):
-        raise ValueError("a % without two hex digits behind it")
-    policy = percent.decode(policy.encode()).decode()
+    policy = _decoded(values.get("policy", ""))
     if policy and not _is_name(client_of(policy)):
         raise ValueError(
             f"the policy {policy!r} names its clients, in the log and for health:"
@@ -305,6 +302,13 @@ def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
         allow=tuple(map(_network, allow)),
         uids=frozenset(_number("uids", one) for one in uids),
     )
+
+
+def _decoded(text: str) -> str:
+    """A path without its `%XX`. Raises `ValueError`."""
+    if not percent.is_whole(text.encode()):
+        raise ValueError("a % without two hex digits behind it")
+    return percent.decode(text.encode()).decode()
 
 
 def _network(text: str) -> "IPv4Network | IPv6Network":
@@ -368,8 +372,7 @@ def _unix_address(rest: str) -> UnixAddress:
     path, _, query = rest.partition("?")
     if not path.startswith("/") or "#" in rest:
         raise ValueError("the path must be absolute")
-    if not percent.is_whole(path.encode()):
-        raise ValueError("a % without two hex digits behind it")
+    plain = _decoded(path)
     values = dict[str, int]()
     for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
         name, _, text = pair.partition("=")
@@ -378,7 +381,6 @@ def _unix_address(rest: str) -> UnixAddress:
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
-    plain = percent.decode(path.encode()).decode()
     if "\0" in plain:
         raise ValueError("no path has a zero byte in it")
     return UnixAddress(

@@ -7,10 +7,10 @@ import pytest
 
 from tests.commands.running import Finished, run
 from tests.learning.test_proposal import seen_route
-from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.review.attacking import try_all
 
 SMALL = "ALLOW_OPERATIONS=ContainerList\n"

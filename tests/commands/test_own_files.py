@@ -13,7 +13,7 @@ import pytest
 import trioproxy
 from tests.patience import PATIENCE
 from trioproxy.commands import ours
-from trioproxy.commands.closing import Closing
+from trioproxy.commands.closing import Closing, place_of
 from trioproxy.commands.ours import OurKind, Ours, check_own
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
@@ -259,14 +259,6 @@ def start(
     )
 
 
-def advised(policy_file: Path) -> ours.Elsewhere:
-    policy, _ = parse_policy(
-        dict(line.split("=", 1) for line in policy_file.read_text().splitlines())
-    )
-    evidence = policy_file.with_suffix(".jsonl")
-    return ours.elsewhere(policy, str(policy_file), str(evidence))
-
-
 @pytest.fixture
 def file(project: Path) -> Path:
     """A learned file in the folder of its client, which the client may write."""
@@ -291,7 +283,7 @@ def test_a_file_is_moved_as_advised(
     assert refused.returncode == 2
     assert MESSAGE in refused.stderr
     hint = refused.stderr.partition("hint: ")[2].partition(", or ")[0]
-    place = advised(file)
+    place = place_of(str(file))
     assert place.commands == (
         hint.replace(
             str(file), shlex.join([str(file), str(file.with_suffix(".jsonl"))])

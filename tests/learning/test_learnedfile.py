@@ -14,8 +14,8 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.learnedfile import (
     Learned,
-    foreign_lines,
     in_tecnativa,
+    keep_foreign,
     render,
 )
 from trioproxy.learning.minimize import opened_operations
@@ -224,7 +224,7 @@ def test_text_of_another_version_is_no_note() -> None:
 @pytest.mark.parametrize("file", WRITTEN_BEFORE, ids=lambda one: one.stem)
 def test_comments_of_a_released_version_are_ours(file: Path) -> None:
     """Of what 0.2.0 wrote no comment is taken for a person's, and none is there twice."""
-    assert foreign_lines(file.read_text()) == []
+    assert keep_foreign(file.read_text()) == ""
 
 
 def test_a_list_that_says_the_same_stays_as_it_was_written() -> None:
@@ -258,9 +258,9 @@ def test_the_name_is_given_once() -> None:
 
 def test_started_over() -> None:
     """Of a file that is begun anew the lines of others are left, and nothing that grants."""
-    assert foreign_lines(f"# mine\nPOST=1\nTZ=UTC\n{TEXT}") == ["# mine", "TZ=UTC"]
+    assert keep_foreign(f"# mine\nPOST=1\nTZ=UTC\n{TEXT}") == "# mine\nTZ=UTC\n"
     every = changed(CI, operations=[*OPERATIONS, "GET:/frob/{x}"])
-    assert foreign_lines(render(every)) == []
+    assert keep_foreign(render(every)) == ""
 
 
 HOSTILE = 'x"\nPOST=1\n$(touch x)`\\\x00\x7f\u2028é, *~#'

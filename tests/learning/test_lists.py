@@ -481,9 +481,10 @@ def test_a_file_that_lists_more_than_its_ceiling_stops() -> None:
         "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv\n", name="ceiling.env"
     )
     text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS={}\n"
-    refuse_excess(text.format("/srv"), "app.env", ceiling, "ceiling.env")
+    wish = replace(WISH, ceiling=ceiling, within="ceiling.env")
+    refuse_excess(text.format("/srv"), wish)
     with pytest.raises(ConfigError, match="CREATE_BINDS=/etc"):
-        refuse_excess(text.format("/etc,/srv"), "app.env", ceiling, "ceiling.env")
+        refuse_excess(text.format("/etc,/srv"), wish)
 
 
 def test_what_no_list_can_hold_is_told() -> None:

@@ -18,13 +18,13 @@ from trioproxy.file.envfile import parse
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import ON_BY_DEFAULT
+from trioproxy.learning.learnedfile import keep_foreign
 from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
     Proposal,
     Quiet,
     check,
     exceeds,
-    keep_foreign,
     listed_operations,
     propose,
     refuse_excess,
@@ -210,11 +210,12 @@ def test_a_ceiling_caps_what_was_used_before() -> None:
 def test_an_output_beyond_its_ceiling_stops() -> None:
     """A file that already grants more than the ceiling is not quietly kept."""
     ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
-    refuse_excess("ALLOW_OPERATIONS=ContainerList\n", "app.env", ceiling, "max.env")
+    wish = replace(WISH, ceiling=ceiling, within="max.env")
+    refuse_excess("ALLOW_OPERATIONS=ContainerList\n", wish)
     with pytest.raises(
         ConfigError, match=r"app.env already grants what max.env refuses"
     ):
-        refuse_excess("ALLOW_OPERATIONS=ImageList\n", "app.env", ceiling, "max.env")
+        refuse_excess("ALLOW_OPERATIONS=ImageList\n", wish)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.recorder import OTHER_REASONS, REASONS_KEPT
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight, route
 from trioproxy.logs.logrun import (
     CLIENTS_TOLD_APART,
     EVERYBODY,
     MOST_SILENCE,
-    OTHER_REASONS,
-    REASONS_KEPT,
     TARGETS_KEPT,
     LogFile,
     united,

@@ -3,25 +3,17 @@
 from pathlib import Path
 
 from trioproxy.evidence.evidencefile import load
-from trioproxy.file import envfile
-from trioproxy.file.permissions import parse_policy_file
-from trioproxy.review.page import File, Record
+from trioproxy.file.policyfile import PolicyFile
+from trioproxy.review.page import Record
 
 LEARNED = Path(__file__).parents[2] / "learned"
 
 
-def file(text: str, name: str = "app.env") -> File:
+def file(text: str, name: str = "app.env") -> PolicyFile:
     """A policy file of this text."""
-    policy, warnings = parse_policy_file(text, name=name)
-    return File(
-        name=name,
-        digest="00",
-        variables=envfile.parse(text, name=name),
-        policy=policy,
-        warnings=warnings,
-    )
+    return PolicyFile.of(text, name)
 
 
 def record(data: bytes, name: str = "app.jsonl") -> Record:
     """An evidence file of these bytes."""
-    return Record(name=name, digest="11", evidence=load(data, name=name).evidence)
+    return Record(path=name, digest="11", evidence=load(data, name=name).evidence)

@@ -40,8 +40,8 @@ def shown(kind: Kind, numbers: range) -> object:
     """The page of a file beside its twin and beside what really happens."""
     part = len(numbers) // 10
     twins = range(numbers.start + part, numbers.stop + part)
-    learned = Record(name="app.jsonl", digest="", evidence=kind.evidence(numbers))
-    live = Record(name="live.jsonl", digest="", evidence=kind.evidence(twins))
+    learned = Record(path="app.jsonl", digest="", evidence=kind.evidence(numbers))
+    live = Record(path="live.jsonl", digest="", evidence=kind.evidence(twins))
     old = file(kind.file(twins))
     return page(file(kind.file(numbers)), learned, old=old, live=live)
 

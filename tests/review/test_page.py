@@ -3,6 +3,7 @@
 import hashlib
 import re
 from base64 import b64encode
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trioproxy.evidence.sight import Sight, route
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.markup import VOID
-from trioproxy.review.page import BEGINNING, File, Record, page
+from trioproxy.review.page import BEGINNING, Record, page
 
 RUN = "2026-11-25T17:34:37.278781Z-a9480410"
 
@@ -223,16 +224,10 @@ def test_hostile_names_stay_text(text: str) -> None:
     """Whatever evidence, file names, warnings and values hold, none of it is markup, and
     none of it is hidden."""
     policy = file("ALLOW_OPERATIONS=ContainerList,ContainerCreate\nCREATE_BINDS=/srv\n")
-    named = File(
-        name=text,
-        digest=text,
-        variables=policy.variables,
-        policy=policy.policy,
-        warnings=(text,),
-    )
-    known = Record(name=text, digest=text, evidence=hostile_evidence(text))
+    named = replace(policy, path=text, warnings=(text,))
+    known = Record(path=text, digest=text, evidence=hostile_evidence(text))
     old = file("ALLOW_OPERATIONS=ContainerList,GET:/frob/{x}\n", text)
-    live = Record(name=text, digest=text, evidence=known.evidence.copy())
+    live = Record(path=text, digest=text, evidence=known.evidence.copy())
     unknown = next(iter(known.evidence.routes.values()))
     known.evidence.facts[route("unknown", text, text)] = unknown
     made = page(named, known, old=old, live=live)

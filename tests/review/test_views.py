@@ -15,21 +15,20 @@ from trioproxy.api.families import LIMITS, MOVING, OPERATIONS_VARIABLE, REDACT_V
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import explain
 from trioproxy.commands.approve import questions
-from trioproxy.commands.diff import describe
-from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.commands.sheetlines import line_data, power_text, refused_text
+from trioproxy.commands.sheetlines import line_data, line_text, power_text, refused_text
 from trioproxy.commands.tell import risk_of
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.power import LIMITED, Power, Powers
 from trioproxy.judge.rules import Mode
 from trioproxy.learning.learnedfile import TITLES, Learned, render
 from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.limits.grant import Grant
 from trioproxy.review.compare import compare
-from trioproxy.review.page import File, Record, page
+from trioproxy.review.page import Record, page
 from trioproxy.review.sheet import Line, Sheet, Standing, grants_of, listed, sheet_of
 
 ROW = re.compile(
@@ -46,7 +45,7 @@ class Variant:
         policy, _ = parse_policy(variables)
         self.evidence = evidence
         self.file = PolicyFile(
-            path="app.env", variables=variables, policy=policy, warnings=()
+            path="app.env", text="", variables=variables, policy=policy, warnings=()
         )
         self.sheet = sheet_of(policy, evidence)
 
@@ -111,14 +110,12 @@ def in_markdown(one: Variant) -> dict[str, str]:
 def on_page(one: Variant) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     """The levels of operations, by the tables that they stand in, with what they do; what is
     not granted."""
-    policy, variables = one.file.policy, one.file.variables
-    file = File(name="app.env", digest="0", variables=variables, policy=policy)
     known = (
-        Record(name="app.jsonl", digest="1", evidence=one.evidence)
+        Record(path="app.jsonl", digest="1", evidence=one.evidence)
         if one.evidence
         else None
     )
-    text = unescape(page(file, known))
+    text = unescape(page(one.file, known))
     operations, others = dict[str, tuple[str, str]](), dict[str, str]()
     parts = re.split(
         r'<h3><span class="badge k-([a-z-]+)">', text.partition('id="operations"')[2]
@@ -233,7 +230,7 @@ def check_struck(one: Variant, grant: Grant, whole: Sheet) -> None:
     ]
     for line in more:
         assert line.power in opened(line, whole)
-        assert grant.name in describe(line)
+        assert grant.name in line_text(line)
     for line in one.sheet.lines:
         if (
             line.grant == grant

@@ -71,7 +71,6 @@ class Answering:
     """A person at a terminal, and the questions that wait for an answer."""
 
     store: Store
-    within: str
     sock: socket.socket
     questions: dict[str, Data] = field(default_factory=dict)
     """By id, the oldest first: that one is on the screen."""
@@ -90,7 +89,7 @@ class Answering:
     """Seconds between the next question and its prompt."""
 
     @classmethod
-    def attach(cls, store: Store, url: str, within: str) -> "Answering":
+    def attach(cls, store: Store, url: str) -> "Answering":
         """Attach to a proxy. Raises `ConfigError`."""
         if not sys.stdin.isatty():
             raise ConfigError(
@@ -104,9 +103,7 @@ class Answering:
             )
         store.open()
         listed_policy(store)
-        if store.wish.ceiling is not None:
-            file = store.wish.file
-            refuse_excess(store.read_env(), file, store.wish.ceiling, within)
+        refuse_excess(store.read_env(), store.wish)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             owner = os.stat(address.path).st_uid
@@ -123,7 +120,7 @@ class Answering:
                 f"{address} is of uid {owner}, and a proxy gives it to whom it asks",
                 hint=f"--ask {address}?uid={os.geteuid()}, in a folder that nobody else writes",
             )
-        return cls(store=store, within=within, sock=sock)
+        return cls(store=store, sock=sock)
 
     def run(self) -> int:
         """Ask until the person leaves or the proxy does; 0, or 1 where the proxy left."""
@@ -197,10 +194,10 @@ class Answering:
         show(f"asked about what {names} refuses; nothing waits so far")
 
     def _hear_question(self, data: Data) -> None:
-        ceiling = self.store.wish.ceiling
+        wish = self.store.wish
         grants = list(map(_grant, data["grants"]))
-        if beyond := [one.name for one in grants if is_beyond(one, ceiling)]:
-            show(f"{self.within} does not allow {', '.join(beyond)}: no is said")
+        if beyond := [one.name for one in grants if is_beyond(one, wish.ceiling)]:
+            show(f"{wish.within} does not allow {', '.join(beyond)}: no is said")
             self._send(answer=data["question"], say="no")
             return
         self.questions[data["question"]] = data

@@ -10,8 +10,7 @@ from typing import Final
 
 import click
 
-from trioproxy.commands.observed import read_evidence
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.observed import read_evidence, read_policy_file
 from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import ConfigError
@@ -121,8 +120,9 @@ def command(
     if (evidence is None) == (live is None):
         raise click.UsageError("give LIVE.jsonl, or --live URL")
     path = Path(file)
-    ceiling = None if within is None else PolicyFile.read(within).policy
-    store = Store(path, Wish(name=path.stem, file=file, ceiling=ceiling))
+    ceiling = None if within is None else read_policy_file(within).policy
+    wish = Wish(name=path.stem, file=file, ceiling=ceiling, within=within or "")
+    store = Store(path, wish)
     if live is not None:
         if names or root_names or as_json:
             raise click.UsageError(
@@ -131,8 +131,8 @@ def command(
         # Here, for it is somebody else who waits.
         from trioproxy.commands.answering import Answering
 
-        return Answering.attach(store, live, within or "").run()
-    return _approve(store, Path(evidence or ""), names, root_names, within, as_json)
+        return Answering.attach(store, live).run()
+    return _approve(store, Path(evidence or ""), names, root_names, as_json)
 
 
 def _approve(
@@ -140,13 +140,11 @@ def _approve(
     path: Path,
     names: tuple[str, ...],
     root_names: tuple[str, ...],
-    within: str | None,
     as_json: bool,
 ) -> int:
     file, ceiling, live = store.wish.file, store.wish.ceiling, read_evidence(path)
     known = store.open().evidence
-    if ceiling is not None:
-        refuse_excess(store.read_env(), file, ceiling, within or "")
+    refuse_excess(store.read_env(), store.wish)
     policy = listed_policy(store)
     declined = {one.name for one in declined_of(policy, known)}
     named = {*names, *root_names}
@@ -160,7 +158,7 @@ def _approve(
     beyond = [one.grant.name for one in found if one not in asked]
     if beyond:
         show(
-            f"{within} does not allow, and nobody is asked: {', '.join(beyond)}",
+            f"{store.wish.within} does not allow, and nobody is asked: {', '.join(beyond)}",
             err=True,
         )
     _check_names(named, asked)

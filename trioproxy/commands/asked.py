@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from trioproxy.commands.catalogue import is_ours
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.observed import read_policy_file
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
@@ -99,7 +99,8 @@ class Call:
         return Wish(
             name=path.stem,
             file=str(path),
-            ceiling=PolicyFile.read(self.within).policy if self.within else None,
+            ceiling=read_policy_file(self.within).policy if self.within else None,
+            within=self.within or "",
             include_failed=self.include_failed,
             arguments=scope is not Scope.ROUTES,
             objects=STRANGERS.get(scope),
@@ -112,4 +113,4 @@ class Call:
         `ConfigError`: they cannot be extended as wished.
         """
         store = Store(path, self.wish(path), fresh=self.fresh)
-        return store, store.begin(self.within or "")
+        return store, store.begin()

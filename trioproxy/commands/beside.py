@@ -1,14 +1,15 @@
 """Files beside what was observed: one, what of it is refused, and what is granted and unused;
 and two, what an edit flips, by the evidence that lies next to one of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trioproxy.commands.observed import evidence_next_to, is_evidence, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, fenced
 from trioproxy.commands.sheetlines import line_data, refused_text
-from trioproxy.evidence.seen import Completeness
+from trioproxy.commands.shown import as_code, fenced
+from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.strictjson import iso
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.wording import count, day, describe_hidden, span
 from trioproxy.review.sheet import (
@@ -32,13 +33,9 @@ class Drifted:
 
     file: str
     evidence: str
+    live: Evidence
     sheet: Sheet
-    watched: Completeness
-    recorded: bool
-    """Whether anything was asked for while it was watched."""
     days: int
-    hidden: Mapping[str, int]
-    """How many strangers one answer left out, or would have, at most, by its operation."""
 
     @classmethod
     def read(
@@ -49,11 +46,9 @@ class Drifted:
         return cls(
             file=file.path,
             evidence=evidence,
+            live=live,
             sheet=sheet_of(file.policy, live),
-            watched=live.completeness(),
-            recorded=bool(live.facts),
             days=days,
-            hidden=live.hidden,
         )
 
     @property
@@ -69,21 +64,18 @@ class Drifted:
     @property
     def unused(self) -> tuple[Line, ...]:
         """What was not used in the last days that were watched."""
-        return self.sheet.unused(self.watched.last - self.days * DAY)
+        return self.sheet.unused(self.live.completeness().last - self.days * DAY)
 
     def lines(self) -> Iterator[str]:
         """Say it to a person."""
-        runs = count(self.watched.runs, "run")
-        if not self.recorded:
-            watched = f"{runs}, watched for {span(self.watched.seconds)}"
+        facts = self.live.completeness()
+        watched = f"{count(facts.runs, 'run')}, watched for {span(facts.seconds)}"
+        if not self.live.facts:
             yield f"nothing is recorded in {self.evidence}: {watched}"
-            yield from self._unused_lines()
+            yield from self._unused_lines(facts.seconds)
             return
-        yield (
-            f"{self.evidence}: {runs}, watched for"
-            f" {span(self.watched.seconds)}, until {iso(self.watched.last)}"
-        )
-        yield from describe_hidden(self.hidden)
+        yield f"{self.evidence}: {watched}, until {iso(facts.last)}"
+        yield from describe_hidden(self.live.hidden)
         if self.refused:
             yield f"{self.file} refuses:"
         else:
@@ -98,11 +90,11 @@ class Drifted:
             what = "this line" if len(lines) == 1 else "these lines"
             yield f"{what} would allow it (review it first):"
             yield from (f"  {line}" for line in lines)
-        yield from self._unused_lines()
+        yield from self._unused_lines(facts.seconds)
 
-    def _unused_lines(self) -> Iterator[str]:
+    def _unused_lines(self, watched: int) -> Iterator[str]:
         if self.unused:
-            when = unused_for(self.watched.seconds, self.days)
+            when = unused_for(watched, self.days)
             yield f"granted, and not used {when}:"
         yield from (f"  {one.grant.name}{one.last_used}" for one in self.unused)
 
@@ -117,7 +109,7 @@ class Drifted:
         return {
             "file": self.file,
             "evidence": self.evidence,
-            "watched_seconds": self.watched.seconds,
+            "watched_seconds": self.live.completeness().seconds,
             "refused": list(map(line_data, self.sheet.refused)),
             "lines": [
                 {"line": str(one.grant), "root": one.root}
@@ -125,7 +117,7 @@ class Drifted:
             ],
             "unused": list(map(line_data, self.unused)),
             "values_watched": self.sheet.knows_values,
-            "hidden": dict(self.hidden),
+            "hidden": self.live.hidden,
         }
 
 

@@ -10,10 +10,14 @@ import click
 
 from trioproxy.api.matched import Request
 from trioproxy.apiversion import is_older, oldest_of, too_old
-from trioproxy.commands.observed import evidence_next_to, read_evidence
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.observed import (
+    evidence_next_to,
+    read_evidence,
+    read_policy_file,
+)
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.files import read
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
@@ -92,11 +96,11 @@ def command(
     With FILE alone: how much it opens, whether that is root, and which of the known
     attacks on an Engine it shuts, judged as served requests are.
     """
-    policy_file = PolicyFile.read(file)
+    policy_file = read_policy_file(file)
     if method is None:
         if body is not None or upstream is not None:
             raise click.UsageError("--body and --upstream need a METHOD and a TARGET")
-        boundary = None if within is None else PolicyFile.read(within)
+        boundary = None if within is None else read_policy_file(within)
         return _show_file(policy_file, boundary, strict=strict, as_json=as_json)
     if within is not None or strict:
         raise click.UsageError("--within and --strict are about a FILE alone")

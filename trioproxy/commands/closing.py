@@ -3,6 +3,7 @@
 All of it goes to stderr; nothing here decides anything.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -89,7 +90,7 @@ class Closing:
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and where, if that is not where it was written."""
-        place = _place_of(self.store.wish.file)
+        place = place_of(self.store.wish.file)
         if place.why:
             say(f"trioproxy enforce will not start so: {place.why}; do this first:")
             for command in place.commands:
@@ -167,12 +168,38 @@ class Closing:
             yield self.until.describe(facts_for_ready(evidence), states)
 
 
-def _place_of(file: str) -> ours.Elsewhere:
+@value_class
+class Place:
+    """Where a file that was learned can be used."""
+
+    file: str
+    why: str = ""
+    """Why not where it is; empty: it can be used there."""
+    commands: tuple[str, ...] = ()
+    """What makes it so."""
+
+
+def place_of(file: str) -> Place:
+    """Say whether `enforce` starts with a file where it is, and with the program there."""
     try:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return ours.Elsewhere(file=file)
-    return ours.elsewhere(policy, file, str(evidence_path(Path(file))))
+        return Place(file=file)
+    mounts, at, evidence = ours.mounts_here(), file, str(evidence_path(Path(file)))
+    reasons, commands = list[str](), list[str]()
+    wanted = (
+        (tuple(ours.program()), ours.installing(policy)),
+        ((ours.Ours(path=file),), ours.moving(policy, [file, evidence])),
+    )
+    for own, command in wanted:
+        try:
+            ours.check_own(policy, own, mounts)
+        except ConfigError as error:
+            reasons.append(str(error))
+            commands.append(error.hint if mounts is not None else command)
+    if reasons and commands[-1].startswith("mkdir"):
+        at = f"{ours.place_for(policy)}/{os.path.basename(file)}"
+    return Place(file=at, why="; ".join(reasons), commands=(*filter(None, commands),))
 
 
 def _asked(
@@ -275,10 +302,10 @@ def _table(
             yield f"      {said}"
 
 
-def say_beyond(store: Store, ceiling: str | None) -> int:
+def say_beyond(store: Store) -> int:
     """Say what the written file grants beyond its ceiling; the exit status for that."""
     names = store.beyond()
-    for line in _names(f"beyond {ceiling}: {store.wish.file} grants", names):
+    for line in _names(f"beyond {store.wish.within}: {store.wish.file} grants", names):
         say(line)
     return BEYOND if names else 0
 

@@ -7,11 +7,12 @@ import click
 
 from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.beside import Drifted, Flipped
-from trioproxy.commands.observed import is_evidence, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, fenced
-from trioproxy.commands.sheetlines import line_data, power_text, way_data
+from trioproxy.commands.observed import is_evidence, read_evidence, read_policy_file
+from trioproxy.commands.sheetlines import line_data, line_text, way_data
+from trioproxy.commands.shown import as_code, fenced
 from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import View, refuse_output, viewed, write_page
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import propose
 from trioproxy.learning.proposal import write as write_env
@@ -85,7 +86,7 @@ def command(*, old: str, new: str, form: View, output: str | None, days: int) ->
 
 def _beside(file: str, evidence: str, form: View, output: str | None, days: int) -> int:
     """Compare a file with evidence; the exit status."""
-    found = Drifted.read(PolicyFile.read(file), evidence, days)
+    found = Drifted.read(read_policy_file(file), evidence, days)
     match form:
         case View.TEXT:
             show(*found.lines())
@@ -101,7 +102,7 @@ def _beside(file: str, evidence: str, form: View, output: str | None, days: int)
 def _file(name: str) -> PolicyFile:
     """A policy file; of evidence the one that would be learned from it."""
     if not is_evidence(name):
-        return PolicyFile.read(name)
+        return read_policy_file(name)
     evidence, wish = read_evidence(Path(name)), Wish(name=Path(name).stem, file=name)
     return PolicyFile.of(
         write_env(evidence, propose(evidence, "", wish), "", wish), name
@@ -132,15 +133,7 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
         yield f"  ! {way.where}: {way.why}"
     for sign, lines in (("+", found.more), ("-", found.less)):
         for line in lines:
-            yield f"  {sign} {describe(line)}"
-
-
-def describe(line: Line) -> str:
-    """Say what it is, and what it gives."""
-    name, endpoint = line.grant.name, line.endpoint
-    if endpoint is None:
-        return f"{name}  {power_text(line)}" if line.power.level else name
-    return f"{name:<24} {endpoint.method} {endpoint.template}  {power_text(line)}"
+            yield f"  {sign} {line_text(line)}"
 
 
 def _markdown(files: tuple[PolicyFile, PolicyFile], found: Comparison) -> Iterator[str]:

@@ -33,13 +33,8 @@ PROBE_SECONDS: Final = 0.2
 
 def hint(tried: Address, environ: Mapping[str, str]) -> str:
     """Name what would work in place of `tried`; empty if nothing is found."""
-    found = dict[str, str]()
-    for url, what in candidates(environ):
-        found.setdefault(url, what)
-    for url, what in found.items():
-        if text := _advice(url, what, tried):
-            return text
-    return ""
+    found = (_advice(url, what, tried) for url, what in candidates(environ))
+    return next(filter(None, found), "")
 
 
 def candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

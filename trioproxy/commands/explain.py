@@ -9,12 +9,17 @@ from trioproxy.api.routes import CONNECTS, OPERATIONS
 from trioproxy.apiversion import too_old
 from trioproxy.commands.beside import Drifted
 from trioproxy.commands.catalogue import READ
-from trioproxy.commands.observed import evidence_next_to, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
+from trioproxy.commands.observed import (
+    evidence_next_to,
+    read_evidence,
+    read_policy_file,
+)
 from trioproxy.commands.sheetlines import line_data, way_data
+from trioproxy.commands.shown import as_code, route_line, wrapped
 from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import LIMITED, WORDS, Power
 from trioproxy.learning.flows import half_granted, unseen_states
@@ -70,7 +75,7 @@ def command(
     if form is View.HTML:
         write_page(file, output, live=live)
         return
-    policy_file = PolicyFile.read(file)
+    policy_file = read_policy_file(file)
     learned = evidence_next_to(file)
     evidence = read_evidence(learned) if learned else None
     sheet = sheet_of(policy_file.policy, evidence)
@@ -228,8 +233,7 @@ def _list(limited: Limited, lines: Iterable[Line]) -> Iterator[str]:
 
 def _operation(line: Line) -> Iterator[str]:
     if line.endpoint:
-        route, _ = describe(line.endpoint)
-        yield route
+        yield route_line(line.endpoint)
         connects = f" [{CONNECTS}]" if line.endpoint.connects else ""
         yield from wrapped(f"{line.power.why}{connects}", indent="      ")
         if line.sighting:

@@ -3,7 +3,7 @@
 import click
 
 from trioproxy.commands import tell
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.observed import read_policy_file
 from trioproxy.review.translate import Proxy, export
 
 EPILOG = """\b
@@ -28,7 +28,7 @@ def command(*, file: str, target: str) -> None:
     As exact as the other one can be; what it opens beyond FILE, and what it cannot
     say, is told on stderr.
     """
-    policy = PolicyFile.read(file).policy
+    policy = read_policy_file(file).policy
     exported = export(policy, Proxy(target), source=file)
     click.echo(exported.text, nl=False)
     for names, text in (

@@ -267,4 +267,4 @@ def _save(store: Store, evidence: Evidence, asked: Call) -> int:
     """Unite it with what is there, and sum up; the exit status."""
     saved = store.save(evidence, is_final=True)
     Closing(store=store, until=asked.until, never=asked.never).show(saved)
-    return say_beyond(store, asked.within)
+    return say_beyond(store)

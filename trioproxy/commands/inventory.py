@@ -8,7 +8,7 @@ from typing import Any
 
 from trioproxy.api.routes import ENDPOINTS, Effect
 from trioproxy.commands.catalogue import LIST, PREFIX, READ, below, documented, locate
-from trioproxy.commands.policyfile import as_data, describe, wrapped
+from trioproxy.commands.shown import as_data, route_line, wrapped
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.power import Power, Powers
@@ -34,10 +34,9 @@ def lines() -> Iterator[str]:
         yield ""
         yield f"operations, {section}:"
         for endpoint in members:
-            route, summary = describe(endpoint)
             mark = "writes, " if endpoint.effect is Effect.WRITE else ""
-            yield route
-            yield f"{summary} [{mark}{endpoint.marks}]"
+            yield route_line(endpoint)
+            yield f"      {endpoint.summary} [{mark}{endpoint.marks}]"
 
 
 def data() -> dict[str, object]:

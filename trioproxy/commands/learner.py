@@ -83,11 +83,6 @@ class Plan:
     places: Places = NOWHERE
     """What `{base}` and the like stand for in what is learned."""
 
-    @property
-    def command(self) -> Sequence[str]:
-        """What is run; empty: clients come by themselves."""
-        return self.asked.argv
-
 
 @dataclass(slots=True)
 class Stopping:
@@ -111,7 +106,7 @@ def _block(plan: Plan) -> "Block | None":
     There is none beside a COMMAND: it has our terminal too, and writes to it at any time
     and anywhere, so what is drawn there would end up within its output.
     """
-    if plan.command or plan.asked.quiet or not sys.stderr.isatty():
+    if plan.asked.argv or plan.asked.quiet or not sys.stderr.isatty():
         return None
     # Imported here: whoever serves without a terminal does not carry what draws on one.
     from trioproxy.commands.block import Block
@@ -151,7 +146,7 @@ def begin(
     unknown = UnknownRoutes()
     teller = tell.Teller(plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=warn)
     name = start.new_run(evidence.runs)
-    evidence.begin(name, start.now(), has_command=bool(plan.command))
+    evidence.begin(name, start.now(), has_command=bool(plan.asked.argv))
     journal = Journal(store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(
         evidence,
@@ -202,9 +197,9 @@ async def _serve(
         own=find_own(),
     )
     stopping = Stopping()
-    status: int | None = None if plan.command else 0
+    status: int | None = None if plan.asked.argv else 0
     async with serving(server, signals, stopping) as nursery:
-        if plan.command:
+        if plan.asked.argv:
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping, server)
         else:
@@ -276,7 +271,7 @@ async def _run_command(plan: Plan, stopping: Stopping) -> int:
         return child.KILLED_BY + stopping.number
     child.adopt_orphans()
     try:
-        command: Sequence[str] = plan.command
+        command: Sequence[str] = plan.asked.argv
         if plan.captured:
             ours = plan.docker_host.removeprefix("unix://")
             command = capture.wrap(command, ours, plan.captured)
@@ -341,7 +336,7 @@ async def finish(lesson: Lesson, status: int) -> int:
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
         await _ask_how_old(plan, evidence)
-        recorder.end(status if plan.command else None)
+        recorder.end(status if plan.asked.argv else None)
     else:
         if plan.asked.require_seen:
             status = status or UNSEEN
@@ -349,7 +344,7 @@ async def finish(lesson: Lesson, status: int) -> int:
             if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
                 tell.nothing_seen(
                     wish.file,
-                    has_command=bool(plan.command),
+                    has_command=bool(plan.asked.argv),
                     unread=recorder.unread,
                     unanswered=recorder.unanswered,
                 )
@@ -373,4 +368,4 @@ async def finish(lesson: Lesson, status: int) -> int:
         closing.show(shown, is_written=False)
         return status or UNWRITTEN
     closing.show(saved)
-    return status or say_beyond(plan.store, plan.asked.within)
+    return status or say_beyond(plan.store)

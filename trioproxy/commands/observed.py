@@ -1,14 +1,16 @@
-"""Reading evidence for the commands that only look at it."""
+"""Reading policies and evidence, for the commands that only look at them."""
 
 from pathlib import Path
 
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
+from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
-from trioproxy.files import is_there, read
+from trioproxy.file.policyfile import PolicyFile
+from trioproxy.files import is_there, read, read_text
 
 
 def is_evidence(name: str) -> bool:
@@ -16,11 +18,19 @@ def is_evidence(name: str) -> bool:
     return name.endswith(".jsonl")
 
 
+def read_policy_file(path: str) -> PolicyFile:
+    """Read a file, and warn on stderr; `ConfigError` says what is wrong with it."""
+    file = PolicyFile.of(read_text(locate(path)), path)
+    for warning in file.warnings:
+        show(f"trioproxy: {path}: {warning}", err=True)
+    return file
+
+
 def read_evidence(path: Path) -> Evidence:
     """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
     loaded = load(read(path), name=str(path))
     if loaded.damage:
-        tell.warn(f"{loaded.damage}: it is ignored, the lines before it are kept")
+        tell.damaged(loaded.damage)
     return loaded.evidence
 
 

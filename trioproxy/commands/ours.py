@@ -272,38 +272,3 @@ def _source() -> str:
         return "trioproxy"
     folder = unquote(url.path) if url.scheme == "file" else ""
     return folder if folder and Path(folder).exists() else "trioproxy"
-
-
-# --- What learning says ---------------------------------------------------------------
-
-
-@value_class
-class Elsewhere:
-    """Where a file that was learned can be used."""
-
-    file: str
-    why: str = ""
-    """Why not where it is; empty: it can be used there."""
-    commands: tuple[str, ...] = ()
-    """What makes it so."""
-
-
-def elsewhere(policy: Policy, file: str, evidence: str) -> Elsewhere:
-    """Say whether `enforce` starts with a file where it is, and with the program there."""
-    mounts, at = mounts_here(), file
-    reasons, commands = list[str](), list[str]()
-    wanted = (
-        (tuple(program()), installing(policy)),
-        ((Ours(path=file),), moving(policy, [file, evidence])),
-    )
-    for own, command in wanted:
-        try:
-            check_own(policy, own, mounts)
-        except ConfigError as error:
-            reasons.append(str(error))
-            commands.append(error.hint if mounts is not None else command)
-    if reasons and commands[-1].startswith("mkdir"):
-        at = f"{place_for(policy)}/{os.path.basename(file)}"
-    return Elsewhere(
-        file=at, why="; ".join(reasons), commands=tuple(filter(None, commands))
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from trioproxy.api.routes import CONNECTS
-from trioproxy.commands.policyfile import as_data
+from trioproxy.commands.shown import as_data
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
 from trioproxy.learning.wording import day, some
@@ -32,6 +32,14 @@ def power_text(line: Line) -> str:
     power = line.power
     connects = f", {CONNECTS}" if line.endpoint and line.endpoint.connects else ""
     return f"{power.shown}{connects}: {power.why}" if power.level else NO_WAY
+
+
+def line_text(line: Line) -> str:
+    """Say what it is, and what it gives."""
+    name, endpoint = line.grant.name, line.endpoint
+    if endpoint is None:
+        return f"{name}  {power_text(line)}" if line.power.level else name
+    return f"{name:<24} {endpoint.method} {endpoint.template}  {power_text(line)}"
 
 
 def way_data(way: Way) -> dict[str, str]:

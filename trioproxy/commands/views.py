@@ -14,13 +14,15 @@ from typing import TypeVar
 
 import click
 
-from trioproxy.commands.catalogue import locate
-from trioproxy.commands.observed import evidence_next_to, read_evidence
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.observed import (
+    evidence_next_to,
+    read_evidence,
+    read_policy_file,
+)
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
-from trioproxy.review.page import BEGINNING, File, Record, page
+from trioproxy.review.page import BEGINNING, Record, page
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -70,9 +72,9 @@ def write_page(
         )
     learned = evidence_next_to(file)
     text = page(
-        _file(file),
+        read_policy_file(file),
         _record(learned) if learned else None,
-        old=_file(old) if old is not None else None,
+        old=read_policy_file(old) if old is not None else None,
         live=_record(Path(live)) if live is not None else None,
     )
     if output is None:
@@ -82,23 +84,9 @@ def write_page(
         _write(Path(output), text.encode())
 
 
-def _file(name: str) -> File:
-    known = PolicyFile.read(name)
-    return File(
-        name=name,
-        digest=_digest(locate(name)),
-        variables=known.variables,
-        policy=known.policy,
-        warnings=known.warnings,
-    )
-
-
 def _record(path: Path) -> Record:
-    return Record(name=str(path), digest=_digest(path), evidence=read_evidence(path))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(read(path)).hexdigest()
+    digest = hashlib.sha256(read(path)).hexdigest()
+    return Record(path=str(path), digest=digest, evidence=read_evidence(path))
 
 
 def _write(path: Path, data: bytes) -> None:

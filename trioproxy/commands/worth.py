@@ -8,11 +8,8 @@ decides on. What is not granted or does not apply is a number.
 from collections.abc import Iterator
 from typing import Final
 
-from trioproxy.commands.catalogue import locate
-from trioproxy.commands.diff import describe
-from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.commands.sheetlines import line_data
-from trioproxy.files import read_text
+from trioproxy.commands.sheetlines import line_data, line_text
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.meaning import Meaning, meaning_of
 from trioproxy.learning.learnedfile import says_no_root
 from trioproxy.learning.wording import count
@@ -45,7 +42,7 @@ class Worth:
             file=file,
             meaning=meaning_of(file.policy),
             trials=try_all(file.variables, file.policy),
-            is_told_safe=says_no_root(read_text(locate(file.path))),
+            is_told_safe=says_no_root(file.text),
             boundary=boundary.path if boundary else "",
             beyond=compare(boundary.policy, file.policy).more if boundary else (),
         )
@@ -72,7 +69,7 @@ class Worth:
         if self.beyond:
             number = count(len(self.beyond), "grant")
             yield f"it goes beyond {self.boundary} by {number}:"
-            yield from (f"  + {describe(one)}" for one in self.beyond)
+            yield from (f"  + {line_text(one)}" for one in self.beyond)
         elif self.boundary:
             yield f"it grants nothing beyond {self.boundary}"
 

@@ -13,7 +13,7 @@ clock at all but once a second, for the dates.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +41,7 @@ UNMARKED_KEPT: Final = 256
 """Creations that would have been refused, of which the newest are known."""
 
 REASONS_KEPT: Final = 16
-"""Reasons for which requests could not be read; the texts hold what clients sent."""
+"""Reasons that are told apart: the texts hold what clients sent."""
 
 OTHER_REASONS: Final = "other reasons"
 
@@ -56,6 +56,16 @@ _OK: Final = 200
 
 CLOSED: Final = Moment.CLOSED
 """Looked up once: a member of an enumeration costs a call."""
+
+
+class Reasons(Counter[str]):
+    """How many requests could not be read, by the reason."""
+
+    def note(self, reason: str) -> None:
+        """Count one more."""
+        if reason not in self and len(self) >= REASONS_KEPT:
+            reason = OTHER_REASONS
+        self[reason] += 1
 
 
 class Recorder:
@@ -85,8 +95,8 @@ class Recorder:
         """Requests of clients that are none of ours to learn from."""
         self.unanswered = 0
         """Requests that might pass, and that the Engine gave no answer to."""
-        self.unread: dict[str, int] = {}
-        """How many requests were answered with 400 and the like, by the reason."""
+        self.unread = Reasons()
+        """For which requests were answered with 400 and the like."""
         self.clients: set[str] = set()
         """Who was learned from in this run."""
         self.unknown: UnknownRoutes | None = None
@@ -121,7 +131,7 @@ class Recorder:
         """
         verdict, status = outcome.verdict, outcome.status
         if verdict is None:
-            self._count_unread(outcome.peer, outcome.ending)
+            self._note_unread(outcome)
             return
         if outcome.narrowed is not None:
             self._note_hidden(verdict.operation, outcome)
@@ -192,7 +202,7 @@ class Recorder:
             is_new |= self._observe_named(verdict, verdict.named, result, when, host)
         if is_new:
             self._wake()
-        return self.evidence.tally(sight, result)
+        return Tally(self.evidence, sight, result)
 
     def _observe_asked(
         self, verdict: Verdict, asked: "Asked", result: str, when: When
@@ -219,6 +229,10 @@ class Recorder:
         if asked.never or asked.claims:  # no list can hold it
             values.add(Sight(family.options, NOT_KEPT, operation))
         return self._observe_all(values, result, when)
+
+    def _note_unread(self, outcome: Outcome) -> None:
+        if self._learns_from(_host(outcome.peer)):
+            self.unread.note(outcome.ending)
 
     def _note_told(self, verdict: Verdict, outcome: Outcome) -> None:
         """Note that a client was told of what there is, whatever it is called.
@@ -344,13 +358,6 @@ class Recorder:
         if isinstance(project, str) and PROJECT_NAME.fullmatch(project):
             self._has_project = True
             self._places = self._places._replace(project=project)
-
-    def _count_unread(self, peer: str, reason: str) -> None:
-        if not self._learns_from(_host(peer)):
-            return
-        if reason not in self.unread and len(self.unread) >= REASONS_KEPT:
-            reason = OTHER_REASONS
-        self.unread[reason] = self.unread.get(reason, 0) + 1
 
     def _learns_from(self, host: str) -> bool:
         if self._only is None or self._only(host):

@@ -417,10 +417,6 @@ class Evidence:
         self._values[sight.variable] += 1
         return True
 
-    def tally(self, sight: Sight, result: str) -> "Tally":
-        """Make what counts more of an operation that was observed."""
-        return Tally(self, self.facts[sight], result)
-
     def take_new(self) -> tuple[Sight, ...]:
         """Hand over, once, what was observed for the first time."""
         new = tuple(self._new)
@@ -574,13 +570,11 @@ class Evidence:
             is_need(sight, result) for result in facts.results
         )
 
-    def has_result(self, operation: str, *results: str) -> bool:
-        """Whether an operation ever ended in one of these ways."""
+    def has_result(self, operation: str, result: str) -> bool:
+        """Whether an operation ever ended so."""
         return any(
-            result in facts.results
+            sight.operation == operation and result in facts.results
             for sight, facts in self.routes.items()
-            if sight.operation == operation
-            for result in results
         )
 
     def groups(self) -> list[str]:
@@ -689,11 +683,12 @@ class Tally:
 
     __slots__ = ("_counts", "_evidence", "_facts", "_result", "_run", "stale_at")
 
-    def __init__(self, evidence: Evidence, facts: Facts, result: str) -> None:
+    def __init__(self, evidence: Evidence, sight: Sight, result: str) -> None:
+        """Of an operation that was observed."""
         self._evidence = evidence
-        self._facts = facts
+        self._facts = evidence.facts[sight]
         self._run = evidence.runs[evidence.run]
-        self._counts = facts.runs[evidence.run]
+        self._counts = self._facts.runs[evidence.run]
         self._result = result
         self.stale_at = 0.0
         """Up to this time, of whoever counts here, there is no date to change."""

@@ -402,14 +402,14 @@ def _key(line: str) -> str | None:
     return found[1] if found else None
 
 
-def foreign_lines(old: str) -> list[str]:
-    """The lines of a file that are not ours, without what grants in place of ours."""
-    return [
-        line
+def keep_foreign(old: str) -> str:
+    """Drop from a file all that learning wrote, and what grants in its place."""
+    return "".join(
+        f"{line}\n"
         for line, key in _walk(old)
         if key is None
         and not ((found := _ASSIGNMENT.match(line)) and found[1] in _SWITCHES)
-    ]
+    )
 
 
 # --- For others -----------------------------------------------------------------------

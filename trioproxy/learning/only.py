@@ -16,7 +16,7 @@ As with the lists of arguments, a list that is in the file already is extended a
 cut, and what a person took out of it stays out.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -241,7 +241,7 @@ class _Proposing:
         return ObjectLists(
             open=why,
             proposed=proposed,
-            counted=self._words(self._count),
+            counted=self._counted(),
             is_taken_out=is_out,
             marks=self._owner_mark(),
         )
@@ -409,7 +409,7 @@ class _Proposing:
             added=added,
             marks=added | self._owner_mark() | {*self._not_wanted(values)},
             declined=frozenset(self._declined),
-            counted=self._words(self._count),
+            counted=self._counted(),
             refused=refused,
             proposed=tuple(self._proposed(values)),
         )
@@ -423,8 +423,8 @@ class _Proposing:
 
     # --- In words ---------------------------------------------------------------------
 
-    def _words(self, say: Callable[[Kind], str]) -> dict[str, str]:
-        said = {variable: say(kind) for variable, kind in OBJECTS.items()}
+    def _counted(self) -> dict[str, str]:
+        said = {variable: self._count(kind) for variable, kind in OBJECTS.items()}
         return {variable: words for variable, words in said.items() if words}
 
     def _note(self, kind: Kind) -> str:
@@ -478,11 +478,10 @@ class _Proposing:
             is_open = values is None or values.get(variable) == ANY
             if not is_open or not kind.names or kind.all_of:
                 continue
-            own = [OWN] if kind.is_own else []
-            listed = [*own, *sorted(kind.built_in)]
-            items = [*listed, *sorted(kind.names)]
-            yield Strangers.NAMES, f"{variable}={_some_of(items)}"
-            projects = frozenset[str]().union(*kind.names.values())
-            if projects and "" not in projects:
-                items = [*listed, *map(item_of_project, sorted(projects))]
-                yield Strangers.PROJECTS, f"{variable}={_some_of(items)}"
+            listed = [*([OWN] if kind.is_own else []), *sorted(kind.built_in)]
+            hows = [Strangers.NAMES]
+            if all("" not in projects for projects in kind.names.values()):
+                hows.append(Strangers.PROJECTS)
+            for how in hows:
+                items = [*listed, *_items_of_strangers(kind, how)]
+                yield how, f"{variable}={_some_of(items)}"

@@ -35,7 +35,6 @@ from trioproxy.judge.rules import Decision, Mode, Policy
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import (
     Learned,
-    foreign_lines,
     items_in,
     render,
     says_left_open,
@@ -158,20 +157,23 @@ def listed_in(text: str, file: str) -> frozenset[Grant]:
     return frozenset((*operations, *items))
 
 
-def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
+def refuse_excess(text: str, wish: Wish) -> None:
     """Stop where a file already grants more than its ceiling."""
-    if names := excess(text, file, ceiling):
+    if names := excess(text, wish):
         raise ConfigError(
-            f"{file} already grants what {ceiling_name} refuses: {', '.join(names)}",
-            hint=f"take it out of {file}, or start over with --fresh",
+            f"{wish.file} already grants what {wish.within} refuses: {', '.join(names)}",
+            hint=f"take it out of {wish.file}, or start over with --fresh",
         )
 
 
-def excess(text: str, file: str, ceiling: Policy) -> list[str]:
-    """What a file grants that its ceiling is not proven to; a part of a file grants nothing."""
-    variables = {OPERATIONS_VARIABLE: "", **envfile.parse(text, name=file)}
-    policy, _ = parse_policy(variables, source=file, is_file=True)
-    return sorted({one.name for one in more(ceiling, policy)})
+def excess(text: str, wish: Wish) -> list[str]:
+    """What a file grants that its ceiling, if it has one, is not proven to; a part of a file
+    grants nothing."""
+    if wish.ceiling is None:
+        return []
+    variables = {OPERATIONS_VARIABLE: "", **envfile.parse(text, name=wish.file)}
+    policy, _ = parse_policy(variables, source=wish.file, is_file=True)
+    return sorted({one.name for one in more(wish.ceiling, policy)})
 
 
 def refuse_cut(
@@ -233,11 +235,6 @@ def is_beyond(grant: Grant, ceiling: Policy | None) -> bool:
     if limit is None or limit.is_any or limit.allows(item):
         return False
     return all(one.text != item for one in limit.patterns)
-
-
-def keep_foreign(text: str) -> str:
-    """Drop from a file all that learning wrote; what others wrote stays."""
-    return "".join(f"{line}\n" for line in foreign_lines(text))
 
 
 def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:

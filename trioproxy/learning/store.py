@@ -23,10 +23,10 @@ from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
+from trioproxy.learning.learnedfile import keep_foreign
 from trioproxy.learning.proposal import (
     Proposal,
     excess,
-    keep_foreign,
     listed_in,
     listed_operations,
     propose,
@@ -66,14 +66,13 @@ class Store(Ledger):
         disk.check_target(self.env)
         return super().open()
 
-    def begin(self, ceiling_name: str = "") -> evidencefile.Loaded:
+    def begin(self) -> evidencefile.Loaded:
         """Open both for learning; what is known so far.
 
         `ConfigError`: they cannot be extended as wished, which is said before any work.
         """
         loaded, text = self.open(), self.read_env()
-        if self.wish.ceiling is not None:
-            refuse_excess(text, self.wish.file, self.wish.ceiling, ceiling_name)
+        refuse_excess(text, self.wish)
         listed = listed_operations(text, self.wish.file)
         refuse_cut(loaded.evidence, text, self.wish.file, listed)
         refuse_restore(loaded.evidence, text, self.wish)
@@ -82,8 +81,7 @@ class Store(Ledger):
 
     def beyond(self) -> list[str]:
         """What the env file grants that its ceiling, if it has one, is not proven to."""
-        ceiling = self.wish.ceiling
-        return excess(self.read_env(), self.wish.file, ceiling) if ceiling else []
+        return excess(self.read_env(), self.wish)
 
     def objects(self, known: Evidence) -> Objects:
         """How objects are looked at while they are learned for the env file.
@@ -97,13 +95,14 @@ class Store(Ledger):
         )
         new = found[1] if found else new_owner(self.wish.name, os.urandom(OWNER_BYTES))
         self.wish = replace(self.wish, owner=new)
-        variables = envfile.parse(self.read_env(), name=self.wish.file)
-        return own_alone(self.wish.owner_for(known, variables))
+        return own_alone(self.wish.owner_for(known, self._variables()))
 
     def has_proxy_socket(self) -> bool:
         """Whether the env file says where this proxy listens for what clients start."""
-        variables = envfile.parse(self.read_env(), name=self.wish.file)
-        return bool(variables.get(PROXY_VARIABLE))
+        return bool(self._variables().get(PROXY_VARIABLE))
+
+    def _variables(self) -> dict[str, str]:
+        return envfile.parse(self.read_env(), name=self.wish.file)
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""

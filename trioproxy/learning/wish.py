@@ -37,6 +37,8 @@ class Wish:
     """How the file is called, for errors."""
     ceiling: Policy | None = None
     """What it refuses is not granted."""
+    within: str = ""
+    """How the file of that is called."""
     include_failed: bool = False
     arguments: bool = True
     """Whether what requests ask for is learned too, and limited."""

@@ -27,6 +27,7 @@ from trioproxy.api.matched import Request
 from trioproxy.api.routes import match
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
+from trioproxy.evidence.recorder import Reasons
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who, result_of
 from trioproxy.logs.logformats import LogEntry
@@ -38,8 +39,6 @@ MOST_SILENCE: Final = 86_400
 CLIENTS_TOLD_APART: Final = 64
 """Clients that may have a file each, and that are named."""
 
-REASONS_KEPT: Final = 16
-OTHER_REASONS: Final = "other reasons"
 NO_HEAD: Final = "its head could not be read by the proxy that wrote the log"
 TARGETS_KEPT: Final = 4_096
 """Targets whose meaning is remembered, as clients ask for the same again and again."""
@@ -83,8 +82,8 @@ class LogFile:
     undated: int = 0
     passed_over: int = 0
     """Requests of clients that are not learned from, or not known."""
-    unread: Counter[str] = field(default_factory=Counter)
-    """Requests that could not be read in exactly one way, by the reason."""
+    unread: Reasons = field(default_factory=Reasons)
+    """For which requests could not be read in exactly one way."""
     clients: set[str] = field(default_factory=set)
     """Who asked, learned from or not; at most one more than is told apart."""
 
@@ -156,15 +155,15 @@ class LogFile:
             self.cut += 1
             return
         if not entry.method:
-            self._count_unread(NO_HEAD)
+            self.unread.note(NO_HEAD)
             return
         meaning = self._meaning(entry)
         if meaning.sight is None:
-            self._count_unread(meaning.fault)
+            self.unread.note(meaning.fault)
         elif not entry.result:
             self.unanswered += 1
         elif (result := _result(entry.result)) is None:
-            self._count_unread("it has no status of HTTP")
+            self.unread.note("it has no status of HTTP")
         else:
             who = Who(entry.agent, entry.client, meaning.version)
             evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
@@ -198,11 +197,6 @@ class LogFile:
 
     def _when(self, date: float) -> When:
         return When(int(date), int(self._watched))
-
-    def _count_unread(self, reason: str) -> None:
-        if reason not in self.unread and len(self.unread) >= REASONS_KEPT:
-            reason = OTHER_REASONS
-        self.unread[reason] += 1
 
 
 def united(logs: Iterable[LogFile]) -> dict[str, Evidence]:

@@ -16,13 +16,14 @@ way to get markup into the page, it could neither run nor tell anybody.
 import hashlib
 import shlex
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from typing import Final
 
 from trioproxy import __version__
 from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
 from trioproxy.evidence.seen import Evidence
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
@@ -76,31 +77,20 @@ VALUES_SHOWN: Final = 4
 
 
 @value_class
-class File:
-    """A policy file that was read."""
-
-    name: str
-    digest: str
-    """SHA-256 of its bytes, in hexadecimal."""
-    variables: Mapping[str, str]
-    policy: Policy
-    warnings: tuple[str, ...] = ()
-
-
-@value_class
 class Record:
     """An evidence file that was read."""
 
-    name: str
+    path: str
     digest: str
+    """SHA-256 of its bytes, in hexadecimal."""
     evidence: Evidence
 
 
 def page(
-    file: File,
+    file: PolicyFile,
     learned: Record | None = None,
     *,
-    old: File | None = None,
+    old: PolicyFile | None = None,
     live: Record | None = None,
 ) -> str:
     """Write the page.
@@ -122,7 +112,7 @@ def page(
         element(
             "header",
             element("p", "What may this client do to the Engine?", class_="kicker"),
-            element("h1", code(file.name)),
+            element("h1", code(file.path)),
         ),
         element(
             "main",
@@ -131,7 +121,7 @@ def page(
         ),
         element("footer", para(f"Written by trioproxy {__version__}.")),
     )
-    title = f"{file.name}: {sheet.meaning.answer}"
+    title = f"{file.path}: {sheet.meaning.answer}"
     html = element("html", _head(title), body, lang="en")
     return f"{BEGINNING}{html}\n"
 
@@ -159,7 +149,7 @@ def _head(title: str) -> Markup:
 def _answer(
     sheet: Sheet,
     sections: Iterable[Section],
-    old: File | None,
+    old: PolicyFile | None,
     found: Comparison | None,
     learned: Record | None,
 ) -> Markup:
@@ -173,7 +163,7 @@ def _answer(
     facts = [
         (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
         (sheet.writes, "of them write"),
-        *([(len(used), f"of them were used in {learned.name}")] if learned else []),
+        *([(len(used), f"of them were used in {learned.path}")] if learned else []),
     ]
     links = [element("a", one.title, href=f"#{one.place}") for one in sections]
     return element(
@@ -181,7 +171,7 @@ def _answer(
         element("h2", "Can it become root on the host?", id="answer"),
         para(word, class_="verdict"),
         bullets(map(way_of, ways), "ol"),
-        para("That is new: ", code(old.name), " gave no known way.", class_="worse")
+        para("That is new: ", code(old.path), " gave no known way.", class_="worse")
         if old and is_new
         else None,
         para(f"Except for {meaning.only_for}.")
@@ -207,7 +197,7 @@ def _answer(
     )
 
 
-def _sections(file: File, sheet: Sheet, live: Record | None) -> Iterator[Section]:
+def _sections(file: PolicyFile, sheet: Sheet, live: Record | None) -> Iterator[Section]:
     """Make those for which there is something to say, in the order of the page."""
     meaning = sheet.meaning
     if meaning.limits:
@@ -234,7 +224,7 @@ def _sections(file: File, sheet: Sheet, live: Record | None) -> Iterator[Section
         yield _drift(file, live)
 
 
-def _operations(file: File, sheet: Sheet) -> Section:
+def _operations(file: PolicyFile, sheet: Sheet) -> Section:
     """What it may do: the operations, by power; who used them; and the price elsewhere."""
     policy = sheet.policy
     unknown = [
@@ -343,7 +333,7 @@ def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
     return shown
 
 
-def _attacks(file: File) -> Section:
+def _attacks(file: PolicyFile) -> Section:
     """Which known attacks it shuts, and what would shut the others."""
     trials = try_all(file.variables, file.policy)
     rows = [
@@ -429,7 +419,11 @@ def _until(lines: Iterable[Line]) -> str:
 
 
 def _changes(
-    old: File, file: File, found: Comparison, learned: Record | None, sheet: Sheet
+    old: PolicyFile,
+    file: PolicyFile,
+    found: Comparison,
+    learned: Record | None,
+    sheet: Sheet,
 ) -> Section:
     """What is different from another file, root first; and for whom, where that is known."""
     more = {one.grant for one in found.more}
@@ -437,21 +431,21 @@ def _changes(
     flips = flips_of(old.policy, file.policy, learned.evidence) if learned else None
     said = para(
         f"It grants {found.extent} than ",
-        code(old.name),
+        code(old.path),
         f". Root on the host: {found.root}.",
         class_="worse" if found.is_root_new else None,
     )
     if not found.extent:
-        said = para("It grants what ", code(old.name), " grants.")
+        said = para("It grants what ", code(old.path), " grants.")
     return Section(
         "changes",
         "What changed",
         said,
         para(
             "The newest of what ",
-            code(old.name),
+            code(old.path),
             f" grants came up on {known}, of what ",
-            code(file.name),
+            code(file.path),
             f" grants on {_until(sheet.granted)}.",
         )
         if known
@@ -478,11 +472,11 @@ def _changes(
     )
 
 
-def _flipped(old: File, file: File, flips: Flips) -> Children:
+def _flipped(old: PolicyFile, file: PolicyFile, flips: Flips) -> Children:
     """What was observed and one of the files alone allows."""
     sides = ((old, flips.refused), (file, flips.allowed))
     rows: list[list[Children]] = [
-        [code(one.grant.name), code(by.name), seen_of(one.seen), _who(one)]
+        [code(one.grant.name), code(by.path), seen_of(one.seen), _who(one)]
         for by, lines in sides
         for one in lines
     ]
@@ -499,7 +493,7 @@ def _flipped(old: File, file: File, flips: Flips) -> Children:
     ]
 
 
-def _drift(file: File, live: Record) -> Section:
+def _drift(file: PolicyFile, live: Record) -> Section:
     """What really happens: refused, and granted without need."""
     sheet = sheet_of(file.policy, live.evidence)
     facts = live.evidence.completeness()
@@ -524,7 +518,7 @@ def _drift(file: File, live: Record) -> Section:
     return Section(
         "drift",
         "What really happens",
-        para(code(live.name), f": {_watched(live.evidence)}."),
+        para(code(live.path), f": {_watched(live.evidence)}."),
         table("Refused, or would be", heads, refused, class_="refused")
         if refused
         else para(
@@ -550,7 +544,10 @@ def _watched(evidence: Evidence) -> str:
 
 
 def _provenance(
-    file: File, learned: Record | None, old: File | None, live: Record | None
+    file: PolicyFile,
+    learned: Record | None,
+    old: PolicyFile | None,
+    live: Record | None,
 ) -> Section:
     rows: list[tuple[str, Children]] = [("File", _source(file))]
     if learned:
@@ -570,11 +567,11 @@ def _provenance(
     return Section("provenance", "Where this comes from", element("dl", pairs))
 
 
-def _how_to_compare(file: File) -> list[Children]:
-    command = f"trioproxy diff OLD.env {shlex.quote(file.name)} --as html -o PAGE.html"
+def _how_to_compare(file: PolicyFile) -> list[Children]:
+    command = f"trioproxy diff OLD.env {shlex.quote(file.path)} --as html -o PAGE.html"
     return ["nothing; what is new since an older file shows ", code(command)]
 
 
-def _source(one: File | Record) -> list[Children]:
+def _source(one: PolicyFile | Record) -> list[Children]:
     digest = element("span", f"SHA-256 {one.digest}", class_="digest")
-    return [code(one.name), digest]
+    return [code(one.path), digest]
