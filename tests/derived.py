@@ -28,7 +28,7 @@ from trioproxy.commands.catalogue import LIST
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.learnedfile import in_tecnativa
-from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.proposal import env_text, propose
 from trioproxy.learning.wish import Wish
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
@@ -86,7 +86,7 @@ def learned_text(profile: Profile) -> Text:
         seen = evidencefile.load(stored.read_bytes(), name=stored.name).evidence
         wish = Wish(name=profile.name, file=file.name)
         old = read(file)
-        return write(seen, propose(seen, old, wish), old, wish)
+        return env_text(seen, propose(seen, old, wish), old, wish)
 
     return text
 

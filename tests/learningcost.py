@@ -20,7 +20,7 @@ import trio
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.sight import Sight, Who, reading, route_of
+from trioproxy.evidence.sight import Sight, Who, looked_at, route_of
 from trioproxy.learning.store import Store, Written
 from trioproxy.learning.wish import Wish
 
@@ -58,7 +58,7 @@ class Cost:
 
 def created(number: int) -> Iterator[Sight]:
     """What a creation shows that asks for four values that nobody asked for before."""
-    yield reading(CREATE)
+    yield looked_at(CREATE)
     yield Sight("CREATE_BINDS", f"/srv/x{number}/d", CREATE)
     yield Sight("CREATE_IMAGES", f"a{number}:1.{number}", CREATE)
     yield Sight("CREATE_PORTS", f"{10_000 + number}", CREATE)

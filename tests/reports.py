@@ -22,7 +22,7 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
-from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.proposal import env_text, propose
 from trioproxy.learning.wish import Wish
 
 LEARNED = Path(__file__).parents[1] / "learned"
@@ -80,7 +80,7 @@ class Session:
     def save(self) -> str:
         """Write the file as a learner does, and remember what it grants."""
         proposal = propose(self.evidence, self.text, self.wish)
-        self.text = write(self.evidence, proposal, self.text, self.wish)
+        self.text = env_text(self.evidence, proposal, self.text, self.wish)
         self.evidence.granted |= proposal.grants
         return self.text
 

@@ -49,7 +49,7 @@ def test_an_answer_without_an_end(
     """The deadline is that of the whole answer: who says a byte now and then is not waited for."""
     monkeypatch.setattr(health, "DEADLINE", 0.2)
     with answering(tmp_path / "p.sock", HEAD, again=b" ") as address:
-        told = health.ask(address, "health")
+        told = health.ask_proxy(address, "health")
     assert (told.is_up, told.detail) == (False, "the proxy does not answer: timed out")
 
 
@@ -67,6 +67,6 @@ def test_what_is_said_of_policies_is_none_of_ours(
     """Words that no proxy of ours would say are left out, and what is known is told."""
     body = b'{"engine": "up", "policy": "0badcafe", "policies": %b}' % policies
     with answering(tmp_path / "p.sock", HEAD, body) as address:
-        told = health.ask(address, "health")
+        told = health.ask_proxy(address, "health")
     assert (told.is_up, told.policy, told.policies) == (True, "0badcafe", {})
     assert not told.is_stale

@@ -21,7 +21,7 @@ from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.proposal import env_text, propose
 from trioproxy.learning.wish import Wish
 
 every_profile = pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_file_follows_from_evidence(profile: Profile) -> None:
     text, seen = file.read_text(), evidence(file)
     wish = Wish(name=profile.name, file=file.name)
     for old in (text, ""):
-        assert write(seen, propose(seen, old, wish), old, wish) == text
+        assert env_text(seen, propose(seen, old, wish), old, wish) == text
 
 
 @every_profile

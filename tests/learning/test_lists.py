@@ -26,10 +26,10 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import (
     Proposal,
+    env_text,
     propose,
     refuse_excess,
     refuse_restore,
-    write,
 )
 from trioproxy.learning.wish import Wish
 from trioproxy.limits.grant import Grant
@@ -97,7 +97,7 @@ class File:
     def write(self, *, going_on: str = "") -> str:
         """Save as `Store` does: evidence, file, then what the file listed."""
         self.proposal = propose(self.evidence, self.text, self.wish, going_on=going_on)
-        self.text = write(self.evidence, self.proposal, self.text, self.wish)
+        self.text = env_text(self.evidence, self.proposal, self.text, self.wish)
         self.evidence.granted |= self.proposal.grants
         dumped = evidencefile.dump(self.evidence).encode()
         again = evidencefile.load(dumped, name="app.jsonl").evidence

@@ -23,15 +23,15 @@ from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
     Proposal,
     Quiet,
-    check,
+    check_text,
+    decisions_on,
+    env_text,
     exceeds,
     listed_operations,
     propose,
     refuse_excess,
     refuse_restore,
     refused_operations,
-    replay,
-    write,
 )
 from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import describe_watch, span
@@ -61,7 +61,7 @@ def evidence_of(*used: str, failed: frozenset[str] = frozenset()) -> Evidence:
 
 def granted_by(evidence: Evidence, old: str = "", wish: Wish = WISH) -> set[str]:
     """What the file grants that would be written, as read back from its text."""
-    text = write(evidence, propose(evidence, old, wish), old, wish)
+    text = env_text(evidence, propose(evidence, old, wish), old, wish)
     return set(listed_operations(text, "app.env") or ())
 
 
@@ -99,7 +99,7 @@ def test_the_variables_of_the_comment_are_a_smallest_set(used: set[str]) -> None
     """Pasted into tecnativa, the comment lets pass all that was learned; no 1 could be 0,
     and a 0 closes what tecnativa opens by itself."""
     evidence = evidence_of(*used)
-    text = write(evidence, propose(evidence, "", WISH), "", WISH)
+    text = env_text(evidence, propose(evidence, "", WISH), "", WISH)
     (said,) = re.findall(r"(?m)^# tecnativa: (.*); opens (\d+) operations?", text)
     words = said[0].split() if said[0] != "as it is" else []
     variables = dict(word.split("=") for word in words)
@@ -122,18 +122,18 @@ def test_the_variables_of_the_comment_are_a_smallest_set(used: set[str]) -> None
 def test_writing_is_repeatable() -> None:
     """A file that was written is written again without a change."""
     evidence = evidence_of("ContainerList", failed=frozenset({"ImageList"}))
-    text = write(evidence, propose(evidence, "", WISH), "", WISH)
-    assert write(evidence, propose(evidence, text, WISH), text, WISH) == text
+    text = env_text(evidence, propose(evidence, "", WISH), "", WISH)
+    assert env_text(evidence, propose(evidence, text, WISH), text, WISH) == text
 
 
 def test_a_run_that_saw_nothing_new_changes_nothing() -> None:
     """Another run, on another day, of which something failed: the file stays as it is."""
     evidence = evidence_of("ContainerList")
-    before = write(evidence, propose(evidence, "", WISH), "", WISH)
+    before = env_text(evidence, propose(evidence, "", WISH), "", WISH)
     evidence.begin("2026-12-01T00:00:00Z-2", 1_796_083_200)
     for name, status in (("ContainerList", "200"), ("ContainerStart", "404")):
         evidence.observe(seen_route(name), status, When(1_796_083_200), Who())
-    assert write(evidence, propose(evidence, before, WISH), before, WISH) == before
+    assert env_text(evidence, propose(evidence, before, WISH), before, WISH) == before
 
 
 def test_a_declined_operation_stays_out() -> None:
@@ -144,7 +144,7 @@ def test_a_declined_operation_stays_out() -> None:
     proposal = propose(evidence, old, WISH)
     assert proposal.declined == {"ContainerExec"}
     assert proposal.added == frozenset()
-    assert "ContainerExec" not in write(evidence, proposal, old, WISH)
+    assert "ContainerExec" not in env_text(evidence, proposal, old, WISH)
 
 
 def test_restore_grants_a_declined_operation_again() -> None:
@@ -173,7 +173,7 @@ def test_what_only_ever_failed_is_never_declined_later() -> None:
     proposal = propose(evidence, "", WISH)
     evidence.granted |= proposal.grants
     evidence.observe(seen_route("ImageList"), "200", When(1_795_515_300), Who())
-    old = write(evidence, proposal, "", WISH)
+    old = env_text(evidence, proposal, "", WISH)
     assert granted_by(evidence, old) == {"ContainerList", "ImageList"}
 
 
@@ -191,7 +191,7 @@ def test_an_unknown_route_is_never_granted() -> None:
     evidence.observe(
         route(UNKNOWN, "POST", "IMAGES"), "200", When(1_795_515_300), Who()
     )
-    text = write(evidence, propose(evidence, "", WISH), "", WISH)
+    text = env_text(evidence, propose(evidence, "", WISH), "", WISH)
     policy, _ = parse_policy(parse(text, name="app.env"))
     assert "POST" not in text
     assert not passes(policy, "POST", "/images/x/frobnicate")
@@ -267,7 +267,7 @@ def test_lines_of_others_survive_starting_over() -> None:
     """--fresh forgets what learning wrote and keeps what others did."""
     old = "# ours\nTZ=UTC\n"
     evidence = evidence_of("ContainerList")
-    text = write(evidence, propose(evidence, old, WISH), old, WISH)
+    text = env_text(evidence, propose(evidence, old, WISH), old, WISH)
     assert keep_foreign(text) == old
     assert keep_foreign("") == ""
 
@@ -276,11 +276,11 @@ def test_a_file_that_would_refuse_what_was_learned_is_a_bug() -> None:
     """The text is read back and the evidence replayed, before anything is written."""
     evidence = evidence_of("ContainerList", "ImageList")
     proposal = propose(evidence, "", WISH)
-    text = write(evidence, proposal, "", WISH)
-    check(text, proposal, evidence, file="app.env")
+    text = env_text(evidence, proposal, "", WISH)
+    check_text(text, proposal, evidence, file="app.env")
     narrowed = text.replace("=ContainerList,", "=")
     with pytest.raises(TrioProxyError, match="would not grant what was learned"):
-        check(narrowed, proposal, evidence, file="app.env")
+        check_text(narrowed, proposal, evidence, file="app.env")
 
 
 @pytest.mark.parametrize("operation", REACHABLE)
@@ -288,10 +288,10 @@ def test_every_operation_can_be_replayed(operation: str) -> None:
     """What a shape stands for is allowed by its own grant, and by no list without it."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": operation})
     nothing, _ = parse_policy({"ALLOW_OPERATIONS": ""})
-    decisions = list(replay(policy, seen_route(operation)))
+    decisions = list(decisions_on(policy, seen_route(operation)))
     assert decisions
     assert all(one.allowed for one in decisions)
-    assert not any(one.allowed for one in replay(nothing, seen_route(operation)))
+    assert not any(one.allowed for one in decisions_on(nothing, seen_route(operation)))
 
 
 @pytest.mark.parametrize("operation", REACHABLE)
@@ -299,7 +299,7 @@ def test_each_request_that_a_shape_may_have_been_is_replayed(operation: str) -> 
     """A shape does not say by which of its routes it came: none of them is left out."""
     shape = seen_route(operation)
     nothing, _ = parse_policy({"ALLOW_OPERATIONS": ""})
-    refused = [one.message for one in replay(nothing, shape)]
+    refused = [one.message for one in decisions_on(nothing, shape)]
     assert refused == [
         f"{shown(shape.method, one, '')} is not allowed: add {operation} to ALLOW_OPERATIONS"
         for one in shape.endpoints
@@ -314,7 +314,7 @@ def test_options_are_replayed_in_their_own_section(section: str) -> None:
         policy, _ = parse_policy(
             {"POST": "1", "PING": "0", "EVENTS": "0", "VERSION": "0", name: "1"}
         )
-        (decision,) = replay(policy, shape)
+        (decision,) = decisions_on(policy, shape)
         assert decision.allowed is (name == section)
 
 
@@ -391,8 +391,8 @@ def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -
         seen_route("ImageList"), "200", When(1_795_515_300), Who(agent, client, name)
     )
     wish = replace(WISH, name=name)
-    text = write(evidence, propose(evidence, "", wish), "", wish)
-    plain = write(evidence, propose(evidence, "", WISH), "", WISH)
+    text = env_text(evidence, propose(evidence, "", wish), "", wish)
+    plain = env_text(evidence, propose(evidence, "", WISH), "", WISH)
     assert text.partition("\n#\n")[2] == plain.partition("\n#\n")[2]
     assert re.fullmatch(r"[ -~\n]*", text)
     assert {*parse(text, name="x")} == {"ALLOW_OPERATIONS"}
@@ -407,4 +407,4 @@ def test_a_policy_that_refuses_what_was_used_is_a_bug() -> None:
     assert refused == ["ContainerList, which was used"]
     proposal = Proposal(granted=frozenset({"ContainerList"}))
     with pytest.raises(TrioProxyError, match=r"bug: app\.env would not grant"):
-        check("ALLOW_OPERATIONS=ImageList\n", proposal, evidence, file="app.env")
+        check_text("ALLOW_OPERATIONS=ImageList\n", proposal, evidence, file="app.env")

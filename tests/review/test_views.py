@@ -29,7 +29,14 @@ from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.limits.grant import Grant
 from trioproxy.review.compare import compare
 from trioproxy.review.page import Record, page
-from trioproxy.review.sheet import Line, Sheet, Standing, grants_of, listed, sheet_of
+from trioproxy.review.sheet import (
+    Line,
+    Sheet,
+    Standing,
+    grants_of,
+    listed_items,
+    sheet_of,
+)
 
 ROW = re.compile(
     r"<strong><code>(\w+)</code>.*?What that is</span><div>(.*?)</div>", re.DOTALL
@@ -57,7 +64,9 @@ class Variant:
     def without(self, grant: Grant) -> "Variant":
         """The file without one line."""
         items = [
-            one for one in listed(self.file.policy, grant.variable) if one != grant.item
+            one
+            for one in listed_items(self.file.policy, grant.variable)
+            if one != grant.item
         ]
         variables = {**self.file.variables, grant.variable: ",".join(items)}
         return Variant(variables, self.evidence)
@@ -140,7 +149,7 @@ def in_file(one: Variant) -> dict[str, tuple[str, str]]:
         Learned(
             name="app",
             file="app.env",
-            operations=listed(policy, OPERATIONS_VARIABLE),
+            operations=listed_items(policy, OPERATIONS_VARIABLE),
             lists={name: variables[name] for name in names if name in variables},
             redact=variables.get(REDACT_VARIABLE, ""),
         )

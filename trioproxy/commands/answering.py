@@ -24,7 +24,7 @@ import click
 
 from trioproxy.api.routes import Risk
 from trioproxy.commands import start
-from trioproxy.commands.approve import Answers, changes, listed_policy, write
+from trioproxy.commands.approve import Answers, changes, listed_policy, write_answers
 from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
 from trioproxy.config import UnixAddress, parse_address
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -254,7 +254,7 @@ class Answering:
             moved = as_moving(variable, item, policy.limits.places)
             allowed.append(Grant(variable, moved).name)
         before = self.store.read_env()
-        write(self.store, evidence, Answers(allowed=allowed))
+        write_answers(self.store, evidence, Answers(allowed=allowed))
         changed = changes(before, self.store.read_env())
         told = (one for one in changed if not one.startswith(("+ #", "- #")))
         show(*(line for one in told for line in _clients(one, "  ")))

@@ -173,7 +173,7 @@ def _approve(
     )
     if answers.allowed or answers.declined:
         before = store.read_env()
-        write(store, live, answers)
+        write_answers(store, live, answers)
         after = store.read_env()
         show(*changes(before, after), err=True)
         policy, _ = parse_policy_file(after, name=file)
@@ -322,7 +322,7 @@ def _lines(policy: Policy, line: Line, position: str) -> Iterator[str]:
 # --- Writing ------------------------------------------------------------------------
 
 
-def write(store: Store, live: Evidence, answers: Answers) -> None:
+def write_answers(store: Store, live: Evidence, answers: Answers) -> None:
     """Write the file as learning does, and remember what was said."""
     said = {*answers.allowed, *answers.declined}
     evidence = _about(live, said)

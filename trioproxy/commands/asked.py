@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from trioproxy.commands.catalogue import is_ours
+from trioproxy.commands.catalogue import is_shipped
 from trioproxy.commands.observed import read_policy_file
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
@@ -74,7 +74,7 @@ class Call:
     @property
     def path(self) -> Path:
         """The env file; `ConfigError` where none is named."""
-        if self.output and is_ours(self.output):
+        if self.output and is_shipped(self.output):
             raise ConfigError(
                 f"{self.output[:80]} comes with the program and is not written",
                 hint="write a file of your own; trioproxy merge takes both",

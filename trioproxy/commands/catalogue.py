@@ -30,7 +30,7 @@ _PACKAGE: Final = Path(__file__).resolve().parents[1]
 PLACES: Final = (_PACKAGE / "learned", _PACKAGE.parent / "learned")
 
 
-def is_ours(name: str) -> bool:
+def is_shipped(name: str) -> bool:
     """Whether a name is one of what comes with the program, and no path."""
     return name.startswith(tuple(_BELOW))
 
@@ -42,16 +42,16 @@ def locate(name: str) -> Path:
     """
     path = Path(name)
     is_bare = (
-        not (is_ours(name) or "/" in name or "." in name or path.exists())
+        not (is_shipped(name) or "/" in name or "." in name or path.exists())
         and any(is_there(place / LIST) for place in PLACES)
     )  # fmt: skip
-    if not (is_ours(name) or is_bare):
+    if not (is_shipped(name) or is_bare):
         return path
     # What means none of ours, and is no file either, has one of them in mind.
     prefix, _, wanted = ("", "", name) if is_bare else name.partition(":")
-    found = {one: _names_in(below(one)) for one in _BELOW}
+    found = {one: _names_in(folder_of(one)) for one in _BELOW}
     if not is_bare and wanted in found[f"{prefix}:"]:
-        return below(f"{prefix}:") / f"{wanted}.env"
+        return folder_of(f"{prefix}:") / f"{wanted}.env"
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
@@ -89,7 +89,7 @@ def _names_in(where: Path) -> set[str]:
     )
 
 
-def below(prefix: str) -> Path:
+def folder_of(prefix: str) -> Path:
     """The folder of the files that a prefix names."""
     return folder() / _BELOW[prefix]
 

@@ -22,7 +22,7 @@ from trioproxy.commands import ours
 from trioproxy.commands.tell import (
     powers_of,
     risk_of,
-    route,
+    route_text,
     say,
     say_command,
     unread_lines,
@@ -281,7 +281,7 @@ def _table(
     rows = [
         (
             name,
-            route(name),
+            route_text(name),
             f"{counts[name]}x",
             marks.get(name, ""),
             some(sorted(files.get(name, ())), NAMES_SHOWN),

@@ -129,7 +129,7 @@ def policies(
         yield Setting(name=client, value=text, source=source)
 
 
-def tell(
+def print_config(
     config: Config,
     gates: Mapping[str, Gate],
     folder: Container[str],

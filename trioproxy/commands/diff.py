@@ -14,8 +14,7 @@ from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.learning.proposal import propose
-from trioproxy.learning.proposal import write as write_env
+from trioproxy.learning.proposal import env_text, propose
 from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count
 from trioproxy.review.attacking import try_all
@@ -105,7 +104,7 @@ def _file(name: str) -> PolicyFile:
         return read_policy_file(name)
     evidence, wish = read_evidence(Path(name)), Wish(name=Path(name).stem, file=name)
     return PolicyFile.of(
-        write_env(evidence, propose(evidence, "", wish), "", wish), name
+        env_text(evidence, propose(evidence, "", wish), "", wish), name
     )
 
 

@@ -150,7 +150,7 @@ def command(
         from trioproxy.commands import configured  # a start does not print
 
         options = click.get_current_context().params
-        configured.tell(config, gates, folder, options, warnings)
+        configured.print_config(config, gates, folder, options, warnings)
         return
     for warning in (
         *dict.fromkeys(warnings),

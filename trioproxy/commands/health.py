@@ -87,7 +87,7 @@ def command(
         raise click.UsageError(
             "--fail-stale asks for the policy, and --probe=live does not"
         )
-    told = ask(address, probe or "health")
+    told = ask_proxy(address, probe or "health")
     # Another proxy may have another Engine.
     is_ours = told.is_up and not (url or probe)
     answer = versions(upstream_address(None, os.environ)) if is_ours else None
@@ -123,7 +123,7 @@ def _shown(told: Told) -> str:
     return f"{told.detail}{policy}{f'{STALE}{whose}' if told.is_stale else ''}"
 
 
-def ask(address: Address, probe: str) -> Told:
+def ask_proxy(address: Address, probe: str) -> Told:
     """Ask the proxy at `address` whether all is well; `probe`: health, live or ready."""
     try:
         question = REQUEST.format(probe).encode()

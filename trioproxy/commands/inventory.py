@@ -7,7 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from trioproxy.api.routes import ENDPOINTS, Effect
-from trioproxy.commands.catalogue import LIST, PREFIX, READ, below, documented, locate
+from trioproxy.commands.catalogue import (
+    LIST,
+    PREFIX,
+    READ,
+    documented,
+    folder_of,
+    locate,
+)
 from trioproxy.commands.shown import as_data, route_line, wrapped
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
@@ -51,7 +58,7 @@ def data() -> dict[str, object]:
 def _entries(prefix: str) -> Iterator[dict[str, Any]]:
     """The rows of a catalogue, each with the worst that a grant of its file gives (a risk, or
     `limited`), whether that is root, and what it opens."""
-    for one in json.loads(read_text(below(prefix) / LIST)):
+    for one in json.loads(read_text(folder_of(prefix) / LIST)):
         name = f"{prefix}{one['name']}"
         policy, _ = parse_policy_file(read_text(locate(name)), name=name)
         power = Powers(policy).worst(grants_of(policy))

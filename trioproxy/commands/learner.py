@@ -236,7 +236,7 @@ async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
     from trioproxy.commands import live
 
     watching = Watching(recorder, plan.asked.until)
-    await live.show(block, watching, plan.store.wish.file)
+    await live.draw(block, watching, plan.store.wish.file)
 
 
 async def outwait(

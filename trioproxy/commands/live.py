@@ -20,7 +20,7 @@ LEAVING: Final = (signal.SIGTSTP, signal.SIGQUIT)
 """Ctrl-Z and Ctrl-\\, by which a process leaves the terminal at once, to a shell."""
 
 
-async def show(block: "Block", watching: Watching, file: str) -> None:
+async def draw(block: "Block", watching: Watching, file: str) -> None:
     """Draw how learning goes on until cancelled."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_leave, block)

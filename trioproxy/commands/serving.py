@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 import trio
 
 from trioproxy.commands import ours, start
-from trioproxy.commands.catalogue import is_ours, locate
+from trioproxy.commands.catalogue import is_shipped, locate
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.hostpath import is_mount, read_mounts
@@ -190,7 +190,7 @@ class Gates:
         """The command that asks a person about what is refused, as it can be pasted in
         whatever folder; empty where none can."""
         file = self.env_file
-        if self.recording is None or not file or is_ours(file):
+        if self.recording is None or not file or is_shipped(file):
             return ""
         import shlex  # for an advice alone
 

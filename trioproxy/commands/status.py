@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from trioproxy.commands.tell import route
+from trioproxy.commands.tell import route_text
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, First
@@ -76,7 +76,7 @@ class Status:
     def _newest(self) -> str:
         if not self.newest:
             return "none in this run"
-        said = route(self.newest)
+        said = route_text(self.newest)
         return f"{self.newest}, {span(self.ago)} ago{f' ({said})' * bool(said)}"
 
 

@@ -267,10 +267,10 @@ def _without_names(route: str) -> str:
 
 
 def _shown(name: str) -> str:
-    return f"{name} ({route(name)})"
+    return f"{name} ({route_text(name)})"
 
 
-def route(name: str) -> str:
+def route_text(name: str) -> str:
     """Method and template of an operation; empty for a route that has no name."""
     if name not in OPERATIONS:
         return ""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
 from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
-from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, reading, result_of
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
@@ -218,7 +218,7 @@ class Recorder:
         operation = verdict.operation
         family = LIMITED[operation][0]
         names = self._names(verdict)
-        values = {reading(operation)}
+        values = {looked_at(operation)}
         defaults = verdict.named.defaults if verdict.named else frozenset[object]()
         for one in asked.arguments:
             if one in defaults:

@@ -147,7 +147,7 @@ def route_of(operation: str) -> Sight:
     return route(operation, endpoint.method, endpoint.section)
 
 
-def reading(operation: str) -> Sight:
+def looked_at(operation: str) -> Sight:
     """The sight that says that what an operation asks for was read."""
     return Sight(LIMITED[operation][0].value, "", operation)
 

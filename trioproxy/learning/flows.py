@@ -68,11 +68,6 @@ class State:
     goes_with: tuple[str, ...]
     """What a client usually does in it. Who is granted all of that is prepared."""
 
-    @property
-    def lacking(self) -> str:
-        """Say that it was not among what was seen."""
-        return f"no {self.shown}"
-
 
 STATES: Final = (
     State(

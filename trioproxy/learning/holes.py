@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from trioproxy.api import normal
 from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
 from trioproxy.evidence.keeping import is_listable
-from trioproxy.learning.made import WHOLE, Slot, Token, made_up, place_of, tokens_of
+from trioproxy.learning.made import WHOLE, Slot, Token, made_up, slot_of, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
 from trioproxy.limits.sorts import Varies, parse_pattern, sort_of, why_root
 from trioproxy.values import ordered_class
@@ -322,7 +322,7 @@ def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
 
 def _place(names: Sequence[_Name], at: int) -> Slot:
     tokens = [name.tokens for name in names]
-    return place_of(tokens, at, is_image=names[0].is_image)
+    return slot_of(tokens, at, is_image=names[0].is_image)
 
 
 def _span_runs(members: list[Value]) -> bool:

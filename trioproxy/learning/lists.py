@@ -18,7 +18,7 @@ from trioproxy.api.families import FAMILIES, LIMITS, MOVING, VARIABLES, Family, 
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.sight import Sight, reading
+from trioproxy.evidence.sight import Sight, looked_at
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.learning.wish import Basis
 from trioproxy.limits.grant import Grant, grants_in
@@ -247,7 +247,7 @@ class _Proposing:
         for one, found in arguments.items():
             if one.item:
                 runs[one.item] = runs.get(one.item, frozenset()) | found
-                every = self._used.get(reading(one.operation), frozenset())
+                every = self._used.get(looked_at(one.operation), frozenset())
                 read[one.item] = read.get(one.item, frozenset()) | every
         over = frozenset({self._known.going_on})
         is_one_run = len(frozenset[str]().union(*read.values()) - over) == 1
@@ -255,7 +255,7 @@ class _Proposing:
             one.item
             for one, found in arguments.items()
             for run in found - over
-            if self._count(one, run) < self._count(reading(one.operation), run)
+            if self._count(one, run) < self._count(looked_at(one.operation), run)
         }
         seen = [
             Value(

@@ -132,7 +132,7 @@ Pieces = Mapping[str, frozenset[str]]
 """What stands in one place, each with the runs in which it does."""
 
 
-def place_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slot:
+def slot_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slot:
     """Say what stands around a token of names that are alike."""
     return Slot(
         is_image=is_image,

@@ -1,7 +1,7 @@
 """What learning would write: evidence, the existing file and a person's wishes to text.
 
 `propose` decides what is granted, and nothing else does: what was used, what a person
-put into the file, never what a person took out. `write` makes the text of it, reads it
+put into the file, never what a person took out. `env_text` makes the text of it, reads it
 back and replays the evidence against it. No file is opened here.
 """
 
@@ -237,7 +237,7 @@ def is_beyond(grant: Grant, ceiling: Policy | None) -> bool:
     return all(one.text != item for one in limit.patterns)
 
 
-def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
+def env_text(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
     learned = Learned(
         name=wish.name,
@@ -250,11 +250,11 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)
-    check(text, proposal, evidence, file=wish.file)
+    check_text(text, proposal, evidence, file=wish.file)
     return text
 
 
-def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> None:
+def check_text(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> None:
     """Read the text back and replay the evidence against it.
 
     `TrioProxyError`: it would refuse what it was learned from, or grant something else.
@@ -291,7 +291,7 @@ def refused_operations(
 ) -> Iterator[str]:
     """Replay what was used of the granted operations."""
     for sight in evidence.used():
-        decisions = replay(policy, sight) if sight.operation in granted else ()
+        decisions = decisions_on(policy, sight) if sight.operation in granted else ()
         if not all(one.allowed for one in decisions):
             yield f"{sight.operation}, which was used"
 
@@ -332,7 +332,7 @@ def _refused_objects(
             yield f"{one.kind} {one.item}, which {one.operation} named"
 
 
-def replay(policy: Policy, sight: Sight) -> Iterator[Decision]:
+def decisions_on(policy: Policy, sight: Sight) -> Iterator[Decision]:
     """Decide again, by a policy, on each route that a sight may have met."""
     for endpoint in sight.endpoints:
         is_options = endpoint is OPTIONS
@@ -384,7 +384,7 @@ class Quiet:
             return f"not ready: the last run brought something new ({beside})"
         if not self.is_reached(facts):
             return f"not ready: nothing new in {seen} only ({beside})"
-        lacking = ", ".join(one.state.lacking for one in unseen)
+        lacking = ", ".join(f"no {one.state.shown}" for one in unseen)
         return f"not ready: nothing new in {seen} ({beside}), but {lacking} seen"
 
 

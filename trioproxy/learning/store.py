@@ -26,6 +26,7 @@ from trioproxy.file import envfile
 from trioproxy.learning.learnedfile import keep_foreign
 from trioproxy.learning.proposal import (
     Proposal,
+    env_text,
     excess,
     listed_in,
     listed_operations,
@@ -33,7 +34,6 @@ from trioproxy.learning.proposal import (
     refuse_cut,
     refuse_excess,
     refuse_restore,
-    write,
 )
 from trioproxy.learning.wish import Wish, new_owner
 from trioproxy.limits.grant import Grant
@@ -123,7 +123,7 @@ class Store(Ledger):
             going_on = "" if is_final else mine.run
             proposal = propose(whole, old, self.wish, going_on=going_on)
             if is_final or proposal.has_news:
-                self._write(write(whole, proposal, old, self.wish))
+                self._write(env_text(whole, proposal, old, self.wish))
             marks = proposal.grants
             if not marks <= whole.granted:
                 if proposal.has_news and (run := whole.runs.get(mine.run)):

@@ -42,7 +42,7 @@ from trioproxy.review.parts import (
     code,
     para,
     seen_of,
-    some,
+    some_codes,
     table,
     under,
     way_of,
@@ -297,7 +297,7 @@ def _told(line: Line, policy: Policy) -> Children:
     )
     told += [[code(part), f": {words}"] for part, words in reading(line.grant, policy)]
     if values := line.seen.values if line.seen else ():
-        told.append(["asked for: ", some(values, VALUES_SHOWN)])
+        told.append(["asked for: ", some_codes(values, VALUES_SHOWN)])
     return [element("div", one) for one in told] or "exactly this"
 
 
@@ -306,7 +306,7 @@ def _who(line: Line) -> Children:
     if seen is None or not seen.last:
         return "nobody"
     names = seen.programs or seen.clients
-    return [line.among(names), some(names)]
+    return [line.among(names), some_codes(names)]
 
 
 def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
@@ -391,7 +391,7 @@ def _news(sheet: Sheet, learned: Record) -> Section:
     told = describe_ready(learned.evidence, sheet.policy.opened_operations, sheet.news)
     newest, before = split_news(sheet.news)
     days: list[Children] = [
-        [element("time", when, datetime=when), ": ", some(names, NEWS_SHOWN)]
+        [element("time", when, datetime=when), ": ", some_codes(names, NEWS_SHOWN)]
         for when, names in newest.items()
     ]
     return Section(

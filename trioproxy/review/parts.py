@@ -96,7 +96,7 @@ def under(*content: Children) -> Markup:
     return element("div", *content, class_="under")
 
 
-def some(names: Sequence[str], most: int = SHOWN) -> Children:
+def some_codes(names: Sequence[str], most: int = SHOWN) -> Children:
     """Name the first few, and say how many more there are."""
     more = len(names) - most
     parts = [[", " if at else None, code(name)] for at, name in enumerate(names[:most])]

@@ -26,7 +26,7 @@ from trioproxy.judge.meaning import Meaning, meaning_of, what_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.flows import unseen_states
-from trioproxy.learning.proposal import replay
+from trioproxy.learning.proposal import decisions_on
 from trioproxy.learning.wording import count, day, days, some, span
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
@@ -255,11 +255,11 @@ def grants_of(policy: Policy) -> Iterator[Grant]:
     for route in policy.routes:
         yield Grant(OPERATIONS_VARIABLE, str(route))
     for variable in (*policy.limits.by_variable, *sorted(policy.objects.set_variables)):
-        for item in listed(policy, variable):
+        for item in listed_items(policy, variable):
             yield Grant(variable, item)
 
 
-def listed(policy: Policy, variable: str) -> list[str]:
+def listed_items(policy: Policy, variable: str) -> list[str]:
     """What a variable lists, item by item."""
     if variable == OPERATIONS_VARIABLE:
         return sorted(policy.operations | set(map(str, policy.routes)))
@@ -277,7 +277,7 @@ def listed(policy: Policy, variable: str) -> list[str]:
 def of_kind(policy: Policy, grant: Grant) -> list[str]:
     """What a file grants of a kind: operations of a section, items of a list."""
     if not grant.is_operation:
-        return listed(policy, grant.variable)
+        return listed_items(policy, grant.variable)
     section = OPERATIONS[grant.item][0].section
     opened = sorted(policy.opened_operations)
     return [name for name in opened if OPERATIONS[name][0].section == section]
@@ -425,7 +425,7 @@ class _Items:
                 # Of an option the evidence may have the name alone.
                 fits = [
                     it
-                    for it in listed(self._policy, variable)
+                    for it in listed_items(self._policy, variable)
                     if it.startswith(f"{value}=")
                 ]
         return [Grant(variable, item) for item in fits]
@@ -495,7 +495,7 @@ def _refusal(policy: Policy, sight: Sight) -> str:
             f"an unknown route, {sight.method} in {place}, is not allowed:"
             f" find it in the log and name it as {sight.method}:/path/{{x}}"
         )
-    decisions = replay(policy, sight)
+    decisions = decisions_on(policy, sight)
     return next((one.message for one in decisions if not one.allowed), "")
 
 
@@ -676,7 +676,7 @@ def additions(sheet: Sheet) -> Iterator[Addition]:
     adding = Adding(sheet.policy)
     for variable, lines in new.items():
         grants = [line.grant for line in lines]
-        items = [*listed(sheet.policy, variable), *(one.item for one in grants)]
+        items = [*listed_items(sheet.policy, variable), *(one.item for one in grants)]
         if variable == OPERATIONS_VARIABLE:
             items = sorted(items)
         alone = (line.power.why for line in lines if line.power.is_root)
