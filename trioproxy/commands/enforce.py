@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
     from trioproxy.proxy.asking import Asking
 
-Observers = tuple[Observer, ...]
-
 EPILOG = """\b
 Examples:
   trioproxy enforce learned/app.env
@@ -140,7 +138,8 @@ def command(
         )
         return one
 
-    warnings, gates, observers = list[str](), dict[str, Gate](), dict[str, Observers]()
+    warnings, gates = list[str](), dict[str, Gate]()
+    observers = dict[str, tuple[Observer, ...]]()
     for client, path in (files | folder).items():
         one = add(client, path)
         found = one.read_first(os.environ)

@@ -21,6 +21,9 @@ from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import is_shipped, locate
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.file.variables import PERMISSIONS
+from trioproxy.files import read_text
 from trioproxy.hostpath import is_mount, read_mounts
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
@@ -121,15 +124,8 @@ class Gates:
         """
         if self.policy is not None:
             _refuse_replaced(self.env_file)
-        # Beside the policies of listeners the environment may be one of its own.
-        environ = {} if self.client else environ
-        if self.is_containers:
-            from trioproxy.commands.folder import read_unlinked
-
-            read = start.read_policy(self.env_file, environ, read_unlinked)
-        else:
-            read = start.read_policy(self.env_file, environ)
-        policy, warnings, source = read
+        policy, warnings = self._policy(environ)
+        source = self.env_file or "environment"
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
@@ -144,6 +140,26 @@ class Gates:
             gate=self._gate(policy, source),
             warnings=(*warnings, *filter(None, found)),
         )
+
+    def _policy(self, environ: Mapping[str, str]) -> tuple[Policy, tuple[str, ...]]:
+        """What the file means, alone, or the environment; and what to warn about."""
+        file = self.env_file
+        if not file:
+            return parse_policy(environ)
+        if self.is_containers:
+            from trioproxy.commands.folder import read_unlinked
+
+            text = read_unlinked(file)
+        else:
+            text = read_text(locate(file))
+        policy, warnings = parse_policy_file(text, name=file)
+        if self.client:  # beside it the environment may be a policy of its own
+            return policy, warnings
+        ignored = (
+            f"{name} in the environment is ignored: the policy is {file} alone"
+            for name in sorted(PERMISSIONS & environ.keys())
+        )
+        return policy, (*warnings, *ignored)
 
     def read_first(self, environ: Mapping[str, str]) -> NewPolicy:
         """Read the policy, and hold to it. Raises `ConfigError`."""

@@ -11,7 +11,6 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
-from trioproxy.commands.catalogue import locate
 from trioproxy.commands.dialing import connected
 from trioproxy.config import (
     Address,
@@ -23,9 +22,6 @@ from trioproxy.config import (
     parse_flag,
 )
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
-from trioproxy.file.permissions import parse_policy, parse_policy_file
-from trioproxy.file.variables import PERMISSIONS
-from trioproxy.files import read_text
 from trioproxy.hostpath import is_in_container
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy.log import Log
@@ -286,22 +282,3 @@ def check_privileges(root: Path = Path("/")) -> str:
     # The bounding set, which a user other than root has too.
     bounds = int(status.partition("CapBnd:")[2].split()[0], 16)
     return NEITHER_NEEDED if bounds >> SYS_ADMIN & 1 else ""
-
-
-def read_policy(
-    file: str,
-    environ: Mapping[str, str],
-    read: Callable[[str], str] = lambda path: read_text(locate(path)),
-) -> tuple[Policy, tuple[str, ...], str]:
-    """Read the policy: the file alone, or, where it has no name, the process environment.
-
-    Returns the policy, what to warn about, and where it came from.
-    """
-    if not file:
-        return *parse_policy(environ), "environment"
-    policy, warnings = parse_policy_file(read(file), name=file)
-    ignored = tuple(
-        f"{name} in the environment is ignored: the policy is {file} alone"
-        for name in sorted(PERMISSIONS & environ.keys())
-    )
-    return policy, (*warnings, *ignored), file

@@ -176,8 +176,8 @@ class _Proposing:
         used = self._known.evidence.used_operations(
             include_failed=self._known.wish.include_failed
         )
-        own = frozenset(name for name in LIMITED if LIMITED[name][0] is family)
-        return used & own & self._known.granted
+        granted = used & self._known.granted & LIMITED.keys()
+        return frozenset(name for name in granted if LIMITED[name][0] is family)
 
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""
