@@ -278,7 +278,7 @@ async def test_equal_requests_are_one_question(start: Start) -> None:
 
 
 async def test_no_more_than_four_of_a_client_wait(start: Start) -> None:
-    """The fifth is refused at once, as ever."""
+    """The fifth is refused at once, and told why nobody was asked."""
     proxy = await start(PING, ask=30)
     async with asker(proxy) as one:
         for number in range(4):
@@ -287,7 +287,7 @@ async def test_no_more_than_four_of_a_client_wait(start: Start) -> None:
             await one.question()
         client = await proxy.connect()
         await client.ask(target="/volumes?x=4")
-        assert "person" not in await refused(client)
+        assert "nobody was asked, for 4 of a client wait" in await refused(client)
 
 
 async def test_twenty_questions_at_once(start: Start) -> None:

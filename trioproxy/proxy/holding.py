@@ -38,7 +38,15 @@ from trioproxy.limits.limit import ANY
 from trioproxy.limits.sorts import NOT_KEPT, sort_of
 from trioproxy.limits.things import Thing
 from trioproxy.proxy.admission import Admitted, Parsed, Pending
-from trioproxy.proxy.asking import Allowed, Asking, Question, Said, Whose
+from trioproxy.proxy.asking import (
+    MOST_HELD,
+    MOST_OF_CLIENT,
+    Allowed,
+    Asking,
+    Question,
+    Said,
+    Whose,
+)
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
 from trioproxy.quoting import visible
@@ -136,9 +144,9 @@ class Held:
             if not is_asked or not self._may_be_shown(parsed):
                 return refused
             with self._asking.place(sides.client.group) as has_room:
-                return (
-                    await self._ask(parsed, reading, refused) if has_room else refused
-                )
+                if has_room:
+                    return await self._ask(parsed, reading, refused)
+                return self._refused(parsed, refused, _NO_ROOM)
         except (BadRequest, UpstreamError, ConfigError) as error:
             error.__traceback__ = error.__cause__ = error.__context__ = None
             sides.release(may_use=False)
@@ -347,6 +355,7 @@ _NO: Final[Mapping[Said, str]] = {
     Said.NO: "a person was asked and said no",
     Said.NO_HOUR: "a person was asked and said no, for an hour",
 }
+_NO_ROOM: Final = f"nobody was asked, for {MOST_OF_CLIENT} of a client wait already, or {MOST_HELD} of all"
 _NEVER_SHOWN: Final = frozenset({Stream.H2C, Stream.WEBSOCKET})
 
 
