@@ -135,6 +135,12 @@ NAMES: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
     (LABEL, {}, ["ci"]),
     (LABEL | COMPOSE, {}, ["ci"]),
     (COMPOSE, {}, ["shop.web", "web", "shop-web-1"]),
+    # `container_name` may be what the service is called: one file, and told once.
+    (
+        COMPOSE | {"com.docker.compose.service": "shop-web-1"},
+        {},
+        ["shop.shop-web-1", "shop-web-1"],
+    ),
     # What it has from its image it has not chosen.
     (LABEL, LABEL, ["shop-web-1"]),
     (LABEL, {"trioproxy.policy": "other"}, ["ci"]),

@@ -165,7 +165,7 @@ def names_for(thing: Thing) -> list[str]:
             f"the image of the container {thing.names[0]} is gone, and nobody knows which labels"
             " came from it: make the container anew"
         )
-    return [one for one in _names(thing) if NAME.fullmatch(one)]
+    return [one for one in dict.fromkeys(_names(thing)) if NAME.fullmatch(one)]
 
 
 def _names(thing: Thing) -> Iterator[str]:
