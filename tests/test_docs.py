@@ -197,7 +197,7 @@ def test_make_bench(command: Command) -> None:
         for pattern in patterns.split(",") if name in CHOICE else ():
             assert fnmatch.filter(listed, pattern), pattern
     ran = make(command, f"BENCH={FEW} {options} {BRIEF}")
-    assert re.search(r"(?m)^\| [^|]+ \|( [\d,]+( \([\d.]+\))? \|)+$", ran), ran
+    assert re.search(r"(?m)^\| [^|]+ \|( [\d.,]+( \([\d.]+\))? \|)+$", ran), ran
 
 
 def dry_run(command: str) -> str:
