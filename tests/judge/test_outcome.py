@@ -64,7 +64,9 @@ def test_a_word_is_as_long_as_it_may_be_and_no_longer(given: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
-    "found", [{"asked": ASKED}, {"named": Named(())}, {"removals": REMOVALS}], ids=str
+    "found",
+    [{"asked": ASKED}, {"named": Named(())}, {"removals": REMOVALS}],
+    ids="".join,
 )
 def test_what_it_asks_for_is_no_word(found: dict[str, Any]) -> None:
     """Of what is kept short nothing is left by which it could be judged again."""
