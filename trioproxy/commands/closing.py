@@ -169,7 +169,7 @@ class Closing:
 
 
 @value_class
-class Lying:
+class FilePlace:
     """Where a file that was learned can be used."""
 
     file: str
@@ -179,12 +179,12 @@ class Lying:
     """What makes it so."""
 
 
-def place_of(file: str) -> Lying:
+def place_of(file: str) -> FilePlace:
     """Say whether `enforce` starts with a file where it is, and with the program there."""
     try:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return Lying(file=file)
+        return FilePlace(file=file)
     mounts, at, evidence = ours.mounts_here(), file, str(evidence_path(Path(file)))
     reasons, commands = list[str](), list[str]()
     wanted = (
@@ -199,7 +199,9 @@ def place_of(file: str) -> Lying:
             commands.append(error.hint if mounts is not None else command)
     if reasons and commands[-1].startswith("mkdir"):
         at = f"{ours.place_for(policy)}/{os.path.basename(file)}"
-    return Lying(file=at, why="; ".join(reasons), commands=(*filter(None, commands),))
+    return FilePlace(
+        file=at, why="; ".join(reasons), commands=(*filter(None, commands),)
+    )
 
 
 def _asked(
