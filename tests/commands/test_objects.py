@@ -12,6 +12,7 @@ from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.envfile import parse
 from trioproxy.learning.only import ObjectLists
+from trioproxy.limits.grant import Grant
 
 OPEN = "ALLOW_OPERATIONS=ContainerCreate,ContainerExec,ContainerList,ExecStart\nEXEC_PRIVILEGED=0\n"
 LISTED = f"{OPEN}CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=app\n"
@@ -179,6 +180,7 @@ def test_check_cannot_tell_without_the_engine(files: tuple[str, str]) -> None:
 def test_an_empty_list_is_not_new_in_each_run() -> None:
     """What lists nothing brought nothing; what lists something is new until the file has it."""
     lists = ObjectLists(values={"ONLY_CONTAINERS": "web", "ONLY_NETWORKS": ""})
-    for known, new in ((frozenset[str](), "  new"), ({"ONLY_CONTAINERS=web"}, "")):
-        told = list(_named(lists, frozenset(known)))[1:]
+    web = Grant("ONLY_CONTAINERS", "web")
+    for known, new in ((frozenset[Grant](), "  new"), (frozenset({web}), "")):
+        told = list(_named(lists, known))[1:]
         assert told == [f"  ONLY_CONTAINERS=web{new}", "  ONLY_NETWORKS="]
