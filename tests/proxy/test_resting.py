@@ -1,6 +1,7 @@
 """Idle connections that rest: no task, nothing at the Engine, and no byte or end is lost."""
 
 import pytest
+from trio.lowlevel import current_statistics
 from trio.testing import MockClock
 
 from tests.fakes import Client, FakeEngine, settle
@@ -99,6 +100,41 @@ async def test_what_is_asked_as_it_goes_to_rest_is_served(
     await client.ask()
     watch.look()
     assert (await client.read_response()).status == 200
+    await proxy.assert_clean()
+
+
+async def test_what_is_asked_as_it_goes_to_rest_in_a_drain_is_served(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """A drain waits for whoever is about to ask, and that its task was told to rest does not
+    end it."""
+    await proxy.serve()
+    client = await proxy.connect()
+    await ask(client)
+    (connection,) = proxy.server.connections
+    await settle()
+    proxy.nursery.start_soon(proxy.server.drain)
+    await settle()
+    connection.client.wire.watch.dismiss_reader(connection.client.wire)
+    await settle()
+    await ask(client)
+    mock_clock.jump(1)
+    assert await client.read_gone() == "end"
+    assert proxy.open_connections() == 0
+
+
+async def test_nothing_is_looked_at_while_all_rest(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """When all rest, the proxy sleeps on; who asks again is looked at again."""
+    await proxy.serve()
+    client = await proxy.connect()
+    for _ in range(2):
+        await ask(client)
+        assert current_statistics().seconds_to_next_deadline <= REST_EVERY
+        await rest(mock_clock)
+        assert current_statistics().seconds_to_next_deadline > REST_EVERY
+        assert proxy.count()[1] == proxy._idle[1]
     await proxy.assert_clean()
 
 

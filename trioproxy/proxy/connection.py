@@ -191,8 +191,7 @@ class Connection:
                 pass
             except Rests:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                is_over = self.client.scope.cancel_called or self._shared.is_draining
-                rests = not is_over
+                rests = not self.client.scope.cancel_called
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
@@ -218,9 +217,14 @@ class Connection:
         """
         self._sides.engine.drop()
         self.client.scope = self._sides.scope = trio.CancelScope()
+        self._shared.resting += 1
         self.client.wire.rest(self._go_on_serving)
+        if self._shared.is_draining:
+            # Whoever is about to ask is waited for, by a task that keeps the nursery open.
+            self.client.wire.rouse()
 
     def _go_on_serving(self) -> None:
+        self._shared.resting -= 1
         self._shared.begin(self.serve)
 
     async def _outlast(self, ending: str) -> None:

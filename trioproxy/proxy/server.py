@@ -186,7 +186,7 @@ class Server:
         self._turned_away = 0
         """How many, since the log has told of them."""
         self._has_turned_away = trio.Event()
-        self._one_came = trio.Event()
+        self._one_began = trio.Event()
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
 
@@ -363,7 +363,7 @@ class Server:
                 self._forget_one(group)
                 self._one_ended.set()
         if connection is not None:
-            self.connections.add(connection)
+            self._add(connection)
             await connection.serve(self._ended)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
@@ -647,7 +647,6 @@ class Server:
             admission = self._admissions[named][listeners.reach_of(listener.sock)]
         self._count_one(name)
         self._shared.accepted += 1
-        self._one_came.set()
         if admission is None:
             self._watch.start_soon(
                 nursery, self._serve_container, wire, peer, name, listener
@@ -655,12 +654,17 @@ class Server:
             return
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
-        self.connections.add(connection)
+        self._add(connection)
         self._begin(nursery, connection.serve)
+
+    def _add(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self._one_began.set()
 
     def _begin(
         self, nursery: trio.Nursery, serve: Callable[..., Awaitable[None]]
     ) -> None:
+        self._one_began.set()
         self._watch.start_soon(nursery, serve, self._ended)
 
     def _ended(self, connection: Connection) -> None:
@@ -807,15 +811,15 @@ class Server:
                     connection.client.end()
 
     async def _let_rest(self) -> None:
-        """Let all but some of the idle connections rest, while there are more."""
+        """Let all but some of the idle connections rest, while more than these have tasks."""
         while True:
-            await self._one_came.wait()
+            await self._one_began.wait()
             await trio.sleep(REST_EVERY)
             idle, now = self._shared.clients.idle, trio.current_time()
             for client in itertools.islice(idle, max(0, len(idle) - AWAKE)):
                 client.rest(now)
-            if len(self.connections) <= AWAKE:
-                self._one_came = trio.Event()
+            if len(self.connections) - self._shared.resting <= AWAKE:
+                self._one_began = trio.Event()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
         """Take no more clients and let those here finish; then `run` returns.
