@@ -93,10 +93,11 @@ class Drifted:
         yield from self._unused_lines(facts.seconds)
 
     def _unused_lines(self, watched: int) -> Iterator[str]:
-        if self.unused:
+        unused = self.unused
+        if unused:
             when = unused_for(watched, self.days)
             yield f"granted, and not used {when}:"
-        yield from (f"  {one.grant.name}{one.last_used}" for one in self.unused)
+        yield from (f"  {one.grant.name}{one.last_used}" for one in unused)
 
     def markdown(self) -> Iterator[str]:
         """Say it beside a change: as it is on a terminal."""
