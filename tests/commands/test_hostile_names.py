@@ -136,7 +136,6 @@ def test_names_in_evidence_are_kept_as_they_are_shown(name: str) -> None:
         return
     seen = loaded.evidence
     files = [run.files for run in seen.runs.values()]
-    files += [record.files for record in seen.routes.values()]
     assert all(one.isprintable() for one in set[str]().union(*files))
     text = dump(seen)
     assert dump(load(text.encode(), name="x").evidence) == text

@@ -78,8 +78,6 @@ def test_two_learners_equal_one_that_saw_both(tmp_path: Path) -> None:
         merged.add(out.read_text() + dump(evidence))
         for one_run in evidence.runs.values():
             one_run.files = frozenset()
-        for record in evidence.routes.values():
-            record.files = frozenset()
         assert dump(evidence) == dump(evidence_of(both))
     assert len(merged) == 1
 
@@ -90,9 +88,9 @@ def test_each_operation_keeps_the_file_it_came_from(tmp_path: Path) -> None:
     two = learned(tmp_path / "b" / "app.env", seen("r2", LIST, IMAGES))
     out = tmp_path / "all.env"
     done = merge(one, two, out=out)
-    records = evidence_of(out).routes
-    assert records[LIST].files == {"a/app.env", "b/app.env"}
-    assert records[IMAGES].files == {"b/app.env"}
+    evidence = evidence_of(out)
+    assert evidence.files_of(evidence.facts[LIST]) == {"a/app.env", "b/app.env"}
+    assert evidence.files_of(evidence.facts[IMAGES]) == {"b/app.env"}
     assert "  ImageList      GET /images/json      1x  new  b/app.env\n" in done.err
     last = "last new: a/app.env: run 1 of 2; b/app.env: run 1 of 1\n"
     assert last in done.err
@@ -106,7 +104,9 @@ def test_what_was_merged_before_keeps_its_first_file(tmp_path: Path) -> None:
     out = tmp_path / "c" / "app.env"
     done = merge(tmp_path / "b" / "app.env", out=out)
     assert done.status == 0, done.err
-    assert evidence_of(out).facts[LIST].files == {"a/app.env"}
+    assert {one.files for one in evidence_of(out).runs.values()} == {
+        frozenset({"a/app.env"})
+    }
 
 
 def test_merging_again_changes_nothing(tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def _table(
     for sight, record in evidence.routes.items():
         if sight.operation in counts:
             counts[sight.operation] += record.count()
-            files.setdefault(sight.operation, set()).update(record.files)
+            files.setdefault(sight.operation, set()).update(evidence.files_of(record))
     rows = [
         (
             name,

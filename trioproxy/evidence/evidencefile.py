@@ -66,7 +66,7 @@ _PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
 
 _FACTS: Final = {"grant", "by", "first", "last", "results", "runs"}
 _OF_ROUTE: Final = {"method", "section"}
-_ASKED: Final = {"used_by", "tried_by", "files"}
+_ASKED: Final = {"used_by", "tried_by"}
 _OF_OBJECT: Final = {"project", "has", "named"}
 
 
@@ -155,8 +155,6 @@ def fact_line(sight: Sight, facts: Facts) -> str:
     for key, askers in (("used_by", facts.users), ("tried_by", facts.triers)):
         if askers != NOBODY:
             data[key] = {name: sorted(of) for name, of in askers._asdict().items()}
-    if facts.files:
-        data["files"] = sorted(facts.files)
     return json.dumps(data)
 
 
@@ -267,8 +265,6 @@ class _Reader:
             facts.users = NOBODY.unite(_read_askers(data["used_by"]))
         if "tried_by" in data:
             facts.triers = NOBODY.unite(_read_askers(data["tried_by"]))
-        if "files" in data:
-            facts.files = _read_files(data["files"])
         facts.bound()
         return facts
 

@@ -149,7 +149,7 @@ class Facts(Span):
 
     Those who used it and those who only tried stand apart, each within its own bounds: a
     client that is always refused pushes none of the others out. Of values and objects
-    nobody is kept who asked, and no file.
+    nobody is kept who asked.
     """
 
     results: dict[str, First] = field(default_factory=dict)
@@ -159,8 +159,6 @@ class Facts(Span):
     users: Askers = NOBODY
     triers: Askers = NOBODY
     """Who was refused, or got no answer that shows a need."""
-    files: frozenset[str] = frozenset()
-    """The files that it was merged from."""
 
     def note(self, who: Who, *, is_use: bool) -> None:
         """Remember who asked."""
@@ -183,13 +181,11 @@ class Facts(Span):
                 mine[result] = max(count, mine.get(result, 0))
         self.users = self.users.unite(other.users)
         self.triers = self.triers.unite(other.triers)
-        self.files |= other.files
         self.bound(keep)
 
     def bound(self, keep: str = "") -> None:
-        """Keep the counts of the newest runs, and of `keep`; and the smallest of names."""
+        """Keep the counts of the newest runs, and of `keep`."""
         self.runs = _newest(self.runs, RUNS_KEPT, keep=keep)
-        self.files = _smallest(self.files, FILES_KEPT)
 
     def copy(self) -> "Facts":
         """The same, that shares nothing with this."""
@@ -482,11 +478,9 @@ class Evidence:
         return twin
 
     def come_from(self, file: str) -> None:
-        """Remember the file of all that was not merged from another one before."""
+        """Remember the file of the runs that were not merged from another one before."""
         for run in self.runs.values():
             run.files = run.files or frozenset({file})
-        for facts in self.routes.values():
-            facts.files = facts.files or frozenset({file})
 
     def used(self) -> Iterator[Sight]:
         """The routes that did something for their client, in order."""
@@ -576,6 +570,11 @@ class Evidence:
             sight.operation == operation and result in facts.results
             for sight, facts in self.routes.items()
         )
+
+    def files_of(self, facts: Facts) -> frozenset[str]:
+        """The files that it was merged from: those of the runs in which it was seen."""
+        runs = (self.runs[name] for name in facts.runs.keys() & self.runs.keys())
+        return frozenset[str]().union(*(run.files for run in runs))
 
     def groups(self) -> list[str]:
         """The files that runs were merged from, and `OWN` for those that were not."""
