@@ -34,6 +34,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.file.widening import widened
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.asking import Asking
+from trioproxy.proxy.hours import Hours
 from trioproxy.proxy.listeners import group_of
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
@@ -177,10 +178,9 @@ def asking_at(path: Path, log: Log, seconds: float, *, hour: float = 3_600.0) ->
         address=UnixAddress(path=str(path)),
         uid=os.geteuid(),
         log=log,
-        widen=widened,
+        hours=Hours(widened, log, hour),
         files=lambda: {"": "/etc/app.env"},
         seconds=seconds,
-        hour=hour,
     )
 
 

@@ -17,8 +17,9 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.proxy.asking import MOST_UNREAD, End
+from trioproxy.proxy.asking import MOST_UNREAD
 from trioproxy.proxy.holding import MOST_NAMES
+from trioproxy.proxy.hours import End
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}
@@ -174,7 +175,8 @@ async def test_an_hour_is_over_by_whichever_clock_is_there_first(start: Start) -
             await client.ask(target="/volumes")
             await one.say("hour")
             await passes(proxy, client)
-            asking._hours = [hour._replace(end=end) for hour in asking._hours]
+            hours = asking.hours
+            hours._kept = [one._replace(end=end) for one in hours._kept]
         client = await proxy.connect()
         await client.ask(target="/volumes")
         await one.say("no")
@@ -603,13 +605,14 @@ async def test_others_have_their_turn_while_it_is_found_out_what_is_missing(
     client = await proxy.connect()
     asking, turns, seen = proxy.server.asking, 0, list[int]()
     assert asking is not None
-    widen = asking._widen
+    hours = asking.hours
+    widen = hours.widen
 
     def counted(policy: Policy, grants: Iterable[Grant]) -> Policy:
         seen.append(turns)
         return widen(policy, grants)
 
-    asking._widen = counted
+    hours.widen = counted
 
     async def take_turns() -> None:
         nonlocal turns

@@ -13,6 +13,7 @@ from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy import holding  # noqa: F401  loaded before the first request
 from trioproxy.proxy.asking import Asking
+from trioproxy.proxy.hours import Hours
 from trioproxy.proxy.log import Log
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def begin(
         address=address,
         uid=uid,
         log=log,
-        widen=widen,
+        hours=Hours(widen, log),
         files=files,
         seconds=read_seconds(environ),
     )

@@ -548,7 +548,7 @@ class Serving:
             try:
                 found = await _beside(one.read, os.environ)
                 if asking is not None:
-                    await _beside(asking.survive, one.client, found.policy)
+                    await _beside(asking.hours.survive, one.client, found.policy)
             except Exception as error:  # noqa: BLE001  see `reload`
                 if not one.is_gone:
                     self._refuse(one, error)

@@ -56,7 +56,7 @@ from trioproxy.proxy.condition import PROBES, Probe
 from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
-    from trioproxy.proxy.asking import Allowed
+    from trioproxy.proxy.hours import Allowed
 
 TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
 """The Engine may take the connection over."""

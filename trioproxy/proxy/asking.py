@@ -5,11 +5,9 @@
     an answer                 once, for an hour, always, no, no for an hour
     the request again         judged once more, with what was allowed (`holding`)
 
-What was said for an hour is kept here and nowhere else: it ends with this process, with the
-hour, and at a reload that touches it. It belongs to one client of one policy (`Whose`). Whether
-something is root is asked of the file, of all that is allowed for an hour, and of what is
-asked about, together; when the question is put, and again when it is answered, for others
-may have been answered meanwhile.
+What was said for an hour is kept in `hours`. Whether something is root is asked of the file, of
+all that is allowed for an hour, and of what is asked about, together; when the question is put,
+and again when it is answered, for others may have been answered meanwhile.
 
 Nobody here writes a file: an answer that is to last is written by the asker, between our
 `write` and its `written`, and read again as at SIGHUP.
@@ -20,27 +18,23 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
-from trioproxy.api.families import OBJECTS
 from trioproxy.config import Level, UnixAddress
-from trioproxy.errors import ConfigError, leaf_of
+from trioproxy.errors import leaf_of
 from trioproxy.files import names_of
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.meaning import ways_of
-from trioproxy.judge.outcome import name_of_client
-from trioproxy.judge.power import Power, new_ways, weigh
-from trioproxy.judge.rules import Mode, Policy
+from trioproxy.judge.power import Power, weigh
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy import listeners
-from trioproxy.proxy.client import Client
+from trioproxy.proxy.hours import MOST_KEPT, Hours, Whose, names, policy_of
 from trioproxy.proxy.log import Log
 
 PROTOCOL: Final = 1
@@ -51,12 +45,6 @@ MOST_HELD: Final = 16
 
 MOST_OF_CLIENT: Final = 4
 """Requests of one client that are held at once."""
-
-HOUR: Final = 3_600.0
-"""Seconds for which an answer holds that is for an hour."""
-
-MOST_KEPT: Final = 256
-"""Answers for an hour, of each kind; one more is refused, or pushes the oldest no out."""
 
 MOST_ASKERS: Final = 8
 LONGEST_LINE: Final = 64 * 1024
@@ -71,7 +59,6 @@ HELLO_SECONDS: Final = 5.0
 REREAD_SECONDS: Final = 20.0
 """Until a file that an asker wrote is read again; then it is as if it had said once."""
 
-MOST_GATES: Final = 64
 ROOT: Final = "root"
 """The word that an answer has which lets something pass that gives root on the host."""
 
@@ -89,37 +76,6 @@ class Said(StrEnum):
     def is_yes(self) -> bool:
         """Whether the request may pass by it."""
         return self not in {Said.NO, Said.NO_HOUR}
-
-
-class Whose(NamedTuple):
-    """One client: to whom an answer for an hour belongs.
-
-    A container by its id, where clients are known by that; else a user of one Unix socket,
-    or an address. Of two processes with one user, or behind one address, nobody can tell
-    which is which.
-    """
-
-    policy: str
-    """What the clients of its policy are called; empty: those of the process's own."""
-    listener: str
-    """The path of the Unix socket; of TCP the port."""
-    name: str
-
-    @classmethod
-    def of(cls, policy: str, client: Client) -> "Whose":
-        """Tell it of a connection."""
-        at = client.wire.sock.getsockname()
-        listener = at if isinstance(at, str) else f"port {at[1]}"
-        peer = client.peer.rpartition("@")[2]
-        return cls(policy, listener, client.container or name_of_client(peer))
-
-
-class Allowed(NamedTuple):
-    """By what a request goes on that the policy refuses."""
-
-    once: tuple[Grant, ...]
-    hours: tuple[Grant, ...]
-    who: Whose
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -170,36 +126,6 @@ class Question:
         }
 
 
-class End(NamedTuple):
-    """When an hour is over: by whichever clock is there first.
-
-    The monotonic one stands still while the machine sleeps, and anybody may set the other.
-    """
-
-    monotonic: float
-    wall: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "End":
-        """Say when so many seconds from now are over."""
-        return cls(trio.current_time() + seconds, time.time() + seconds)
-
-    @property
-    def is_past(self) -> bool:
-        """Whether it is over."""
-        return self.monotonic <= trio.current_time() or self.wall <= time.time()
-
-
-class Hour(NamedTuple):
-    """What a person allowed for an hour."""
-
-    who: Whose
-    grants: tuple[Grant, ...]
-    end: End
-    is_root: bool
-    """Whether the word was typed."""
-
-
 @dataclass(slots=True, eq=False)
 class Asker:
     """Somebody who is attached."""
@@ -244,47 +170,36 @@ class _BadLine(Exception):
 class Asking:
     """All questions of a server, its askers, and what they said for an hour."""
 
-    def __init__(  # noqa: PLR0913  settings, each by its name
+    def __init__(
         self,
         *,
         address: UnixAddress,
         uid: int,
         log: Log,
-        widen: Callable[[Policy, Iterable[Grant]], Policy],
+        hours: Hours,
         files: Callable[[], Mapping[str, str]],
         seconds: float = 30.0,
-        hour: float = HOUR,
     ) -> None:
-        """`uid`: who may ask. `widen`: adds grants to a policy; raises `ConfigError` for
-        what can be in no file. `files`: those of all policies, by what their clients are called.
-        """
+        """`uid`: who may ask. `files`: those of all policies, by what their clients are called."""
         self.path = address.path
         """Of the socket at which askers attach."""
         self.seconds = seconds
+        self.hours = hours
         self.reread: Callable[[str], Awaitable[None]] | None = None
         """Reads the file of a policy again."""
         self._address = address
         self._uid = uid
         self._log = log
-        self._widen = widen
         self._files = files
-        self._hour = hour
         self._askers: dict[Asker, None] = {}
         self._open: dict[str, Question] = {}
         self._by_key: dict[tuple[object, ...], Question] = {}
         self._held = Counter[str]()
-        self._hours: list[Hour] = []
-        self._declined: dict[tuple[Whose, frozenset[Grant]], End] = {}
-        self._gates: dict[tuple[int, tuple[Grant, ...]], tuple[Gate, Gate]] = {}
-        """Gates with more in their lists, by the gate's identity; it is kept with them."""
-        self._survivors: dict[str, tuple[Policy, list[Hour]]] = {}
         self._turn = trio.Lock()
         """Who weighs an answer has it, until that counts."""
         self._listener: listeners.Listener | None = None
         self._scope = trio.CancelScope()
         self._is_over = False
-
-    # -- what is allowed -----------------------------------------------------------
 
     def is_attached(self, policy: str) -> bool:
         """Whether somebody would be asked."""
@@ -301,44 +216,6 @@ class Asking:
         others = (one for one in files.values() if one.endswith(name))
         taken = {n for o in others if os.path.abspath(o) != whole for n in names_of(o)}
         return next(one for one in names_of(path) if one not in taken)
-
-    def hours(self, who: Whose) -> tuple[Grant, ...]:
-        """What a client has for an hour, and still has."""
-        mine = (one for one in self._hours_of(who.policy) if one.who == who)
-        return tuple(dict.fromkeys(grant for one in mine for grant in one.grants))
-
-    def _hours_of(self, policy: str) -> list[Hour]:
-        self._hours = [one for one in self._hours if not one.end.is_past]
-        return [one for one in self._hours if one.who.policy == policy]
-
-    def gate(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
-        """The same gate with more in its lists. Raises `ConfigError` where that cannot be."""
-        if not grants:
-            return gate
-        key = (id(gate), grants)
-        known = self._gates.get(key)
-        if known is None:
-            policy = self._widen(_policy_of(gate), grants)
-            wide = replace(gate, policy=policy, objects=policy.objects, approve="")
-            if len(self._gates) >= MOST_GATES:
-                self._gates.clear()
-            known = self._gates[key] = (gate, wide)
-        return known[1]
-
-    def gate_of(self, gate: Gate, allowed: Allowed) -> Gate:
-        """What judges what goes on already, by a gate of now."""
-        still = self.hours(allowed.who)
-        hours = tuple(one for one in allowed.hours if one in still)
-        try:
-            return self.gate(gate, tuple(dict.fromkeys((*allowed.once, *hours))))
-        except ConfigError:
-            return gate
-
-    def is_declined(self, who: Whose, grants: Iterable[Grant]) -> bool:
-        """Whether a person said no for an hour to something that is needed."""
-        wanted = frozenset(grants)
-        self._declined = {k: e for k, e in self._declined.items() if not e.is_past}
-        return any(one == who and said <= wanted for one, said in self._declined)
 
     # -- what is held --------------------------------------------------------------
 
@@ -400,10 +277,9 @@ class Asking:
             Level.NOTICE,
             "asked",
             question=question.id,
-            **_named(who),
-            client=who.name,
+            **who.logged,
             operation=told["operation"],
-            adds=_names(grants),
+            adds=names(grants),
         )
         self._tell(who.policy, question.line())
         return question
@@ -451,13 +327,12 @@ class Asking:
 
     async def _weigh(self, question: Question) -> None:
         """Say what it gives, beside the file and all that is allowed for an hour."""
-        policy = _policy_of(question.gate)
-        hours = [g for one in self._hours_of(question.who.policy) for g in one.grants]
-        grants = question.grants
+        policy, widen = policy_of(question.gate), self.hours.widen
+        hours, grants = self.hours.of_all(question.who.policy), question.grants
 
         def compute() -> tuple[tuple[Power, ...], str]:
-            old = self._widen(policy, hours)
-            return weigh(old, self._widen(old, grants), grants)
+            old = widen(policy, hours)
+            return weigh(old, widen(old, grants), grants)
 
         question.powers, question.root = await trio.to_thread.run_sync(
             compute, abandon_on_cancel=True
@@ -465,66 +340,14 @@ class Asking:
 
     # -- another policy ------------------------------------------------------------
 
-    def survive(self, client: str, policy: Policy) -> None:
-        """Say what of what is allowed for an hour outlives a reload to a policy.
-
-        Long work, in a thread: it counts when that policy does (`reloaded`). What the new
-        file touches is gone: an item that it lists itself, or of whose list it took anything;
-        and all of it, but for what was root when it was said, if it gives root beside it.
-        """
-        hours = [one for one in list(self._hours) if one.who.policy == client]
-        kept = [
-            one
-            for one in hours
-            if not any(_is_granted(grant, policy) for grant in one.grants)
-        ]
-        root = [g for one in kept if one.is_root for g in one.grants]
-        rest = [g for one in kept if not one.is_root for g in one.grants]
-        if rest:
-            try:
-                base = self._widen(policy, root)
-                before, after = ways_of(base), ways_of(self._widen(base, rest))
-                doors = {one.operation for one in before if one.grant is None}
-                if any(new_ways(after, before, doors)):
-                    kept = [one for one in kept if one.is_root]
-            except ConfigError:
-                kept = []
-        self._survivors[client] = (policy, kept)
-
     def reloaded(self, client: str, gate: Gate, old: Gate | None) -> None:
-        """Know that a policy is another one: what is held is judged anew by that."""
-        policy, kept = self._survivors.pop(client, (None, []))
-        if old is not None and _says(old) == _says(gate):
-            return
-        others = [one for one in self._hours if one.who.policy != client]
-        mine = [one for one in self._hours if one.who.policy == client]
-        if policy is not gate.policy:
-            kept = []
-        before = old.policy if old else None
-        kept = [
-            one
-            for one in kept
-            if one in mine
-            and not any(_lost(g, before, gate.policy) for g in one.grants)
-        ]
-        self._hours = [*others, *kept]
-        for one in mine:
-            if one not in kept:
-                self._log.line(
-                    Level.NOTICE,
-                    "hour-over",
-                    **_named(one.who),
-                    client=one.who.name,
-                    allowed=_names(one.grants),
-                    text="by a reload",
-                )
-        self._gates.clear()
-        self._withdraw(client)
+        """Know that a policy was read again: what is held is judged anew by another one."""
+        if self.hours.reloaded(client, gate, old):
+            self._withdraw(client)
 
     def forget(self, client: str) -> None:
         """Know that a policy is gone."""
-        self._hours = [one for one in self._hours if one.who.policy != client]
-        self._gates.clear()
+        self.hours.forget(client)
         self._withdraw(client)
 
     def _withdraw(self, client: str) -> None:
@@ -687,8 +510,10 @@ class Asking:
                 asker.writes[question.id] = question.who.policy
                 asker.tell(write=question.id)
                 return
-            if said is Said.HOUR:
-                self._allow(question)
+            if said is Said.HOUR and not self.hours.allow(
+                question.who, question.grants, is_root=bool(question.root)
+            ):
+                raise _BadLine(f"{MOST_KEPT} answers for an hour are kept already")
             self._conclude(question, said, asker)
 
     async def _written(self, asker: Asker, data: Mapping[str, object]) -> None:
@@ -709,32 +534,20 @@ class Asking:
             if question is not None and not question.over.is_set():
                 self._conclude(question, Said.ALWAYS, asker)
 
-    def _allow(self, question: Question) -> None:
-        if len(self._hours) >= MOST_KEPT:
-            raise _BadLine(f"{MOST_KEPT} answers for an hour are kept already")
-        hour = Hour(
-            question.who, question.grants, End.after(self._hour), bool(question.root)
-        )
-        self._hours.append(hour)
-
     def _conclude(self, question: Question, said: Said, asker: Asker) -> None:
         question.said = said
         if said is Said.NO_HOUR:
-            while len(self._declined) >= MOST_KEPT:
-                del self._declined[next(iter(self._declined))]
-            declined = question.who, frozenset(question.grants)
-            self._declined[declined] = End.after(self._hour)
+            self.hours.decline(question.who, question.grants)
         holds = said in {Said.HOUR, Said.NO_HOUR}
-        end = time.gmtime(time.time() + self._hour)
+        end = time.gmtime(time.time() + self.hours.seconds)
         self._log.line(
             Level.NOTICE,
             "answered",
             question=question.id,
             said=said,
             **({"until": time.strftime("%Y-%m-%dT%H:%M:%SZ", end)} if holds else {}),
-            **_named(question.who),
-            client=question.who.name,
-            adds=_names(question.grants),
+            **question.who.logged,
+            adds=names(question.grants),
             root=question.root or "no",
             by=f"uid={asker.uid}",
         )
@@ -748,59 +561,6 @@ def _refuse_second(question: Question) -> None:
 
 
 NOBODY: Final = "nobody is there to be asked"
-
-
-def _policy_of(gate: Gate) -> Policy:
-    assert gate.policy is not None  # noqa: S101  what enforces has one
-    return gate.policy
-
-
-def _says(gate: Gate) -> object:
-    policy = _policy_of(gate)
-    return (
-        policy.mode,
-        policy.lines,
-        policy.limits.lines,
-        policy.objects.lines,
-        policy.hiding,
-    )
-
-
-def _listed(policy: Policy | None, variable: str) -> tuple[str, ...] | None:
-    """The items of a list; None: the file has no such line."""
-    if policy is None:
-        return None
-    if limit := policy.limits.by_variable.get(variable):
-        return tuple(limit.value.split(","))
-    kind = OBJECTS.get(variable)
-    return policy.objects.by_kind[kind].items if kind and policy.objects else None
-
-
-def _is_granted(grant: Grant, policy: Policy) -> bool:
-    """Whether a file lists it by now, or lists nothing by name any more."""
-    if policy.mode is not Mode.EXACT:
-        return True
-    if grant.is_operation:
-        return grant.item in policy.opened_operations
-    return grant.item in (_listed(policy, grant.variable) or ())
-
-
-def _lost(grant: Grant, old: Policy | None, new: Policy | None) -> bool:
-    """Whether the list that a grant stands beside lost anything."""
-    if grant.is_operation:
-        return False
-    before, after = _listed(old, grant.variable), _listed(new, grant.variable)
-    return not set(before or ()) <= set(after or ()) or (before is None) != (
-        after is None
-    )
-
-
-def _named(who: Whose) -> dict[str, str]:
-    return {"policy": who.policy} if who.policy else {}
-
-
-def _names(grants: Iterable[Grant]) -> str:
-    return ",".join(one.name for one in grants)
 
 
 def _uid_of(stream: trio.SocketStream) -> int:

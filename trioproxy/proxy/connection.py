@@ -134,7 +134,7 @@ class Connection:
         verdict, gate = exchange.admitted.verdict, self.admission.gate
         allowed, asking = exchange.admitted.allowed, self._shared.asking
         if allowed is not None and asking is not None:
-            gate = asking.gate_of(gate, allowed)
+            gate = asking.hours.gate_of(gate, allowed)
         decision = replay(gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
             self._shared.log.line(

@@ -38,17 +38,10 @@ from trioproxy.limits.limit import ANY
 from trioproxy.limits.sorts import NOT_KEPT, sort_of
 from trioproxy.limits.things import Thing
 from trioproxy.proxy.admission import Admitted, Parsed, Pending
-from trioproxy.proxy.asking import (
-    MOST_HELD,
-    MOST_OF_CLIENT,
-    Allowed,
-    Asking,
-    Question,
-    Said,
-    Whose,
-)
+from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
+from trioproxy.proxy.hours import Allowed, Whose
 from trioproxy.quoting import visible
 
 MOST_GRANTS: Final = 16
@@ -115,6 +108,7 @@ class Held:
         """`body`: as it came, if it was read already."""
         self._sides = sides
         self._asking = asking
+        self._hours = asking.hours
         self._drive = drive
         self._wait = wait
         self._head = head
@@ -126,7 +120,7 @@ class Held:
 
     async def run(self, refused: Admitted) -> Admitted:
         """Have it pass, or stay refused. Raises `ClientLost`."""
-        hours = self._asking.hours(self._who)
+        hours = self._hours.of(self._who)
         is_asked = self._is_askable(refused) and self._asking.is_attached(
             self._who.policy
         )
@@ -191,7 +185,7 @@ class Held:
             self._body = await reading.read(self._sides.client, parsed.head.fields)
         gate, decision = self._gate, refused.verdict.decision
         while trio.current_time() < deadline:
-            hours = self._asking.hours(self._who)
+            hours = self._hours.of(self._who)
             if hours or gate is not self._admission.gate:
                 # Another policy than the one that refused it, or more for an hour by now.
                 gate = self._admission.gate
@@ -201,7 +195,7 @@ class Held:
             outlined = await self._outline(parsed, reading, gate, hours, decision)
             if self._admission.gate is not gate:
                 continue
-            if outlined is None or self._asking.is_declined(self._who, outlined.grants):
+            if outlined is None or self._hours.is_declined(self._who, outlined.grants):
                 return refused
             reading.pass_turn()
             reading.keep(len(self._body or b"") + LONGEST_TOLD)
@@ -225,7 +219,7 @@ class Held:
         """Judge it with more in the lists; what passes is what goes on, as any other does."""
         while True:
             gate = self._admission.gate
-            beside = self._admission.beside(self._asking.gate(gate, grants))
+            beside = self._admission.beside(self._hours.gate(gate, grants))
             found, self._body = await self._drive(
                 beside.judge(parsed), reading, self._body
             )
@@ -268,7 +262,7 @@ class Held:
             grants = (*grants, more)
             # Each makes the lists anew, which is long where they are.
             await self._sides.client.wire.let_others()
-            wide = self._asking.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
+            wide = self._hours.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
             beside = self._admission.beside(wide)
             found, _ = await self._drive(
                 beside.judge(parsed), reading, self._body, is_trial=True
@@ -293,7 +287,7 @@ class Held:
         if said is None or not said.is_yes:
             why = question.why or _NO[said or Said.NO]
             return self._refused(parsed, refused, why)
-        hours = self._asking.hours(self._who)
+        hours = self._hours.of(self._who)
         grants = tuple(dict.fromkeys((*hours, *outlined.grants)))
         passing, _ = await self._try(parsed, reading, grants)
         if passing is None:
