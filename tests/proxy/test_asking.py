@@ -18,8 +18,8 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy.asking import MOST_UNREAD
-from trioproxy.proxy.holding import MOST_NAMES
 from trioproxy.proxy.hours import End
+from trioproxy.proxy.readable import MOST_NAMES
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}

@@ -16,17 +16,14 @@ middle begins all of it anew, by the new policy and within the same time.
 """
 
 import hashlib
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 import trio
 
-from trioproxy.api.arguments import may_be_secret
 from trioproxy.api.edits import Json
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
-from trioproxy.api.fields import ARGUED, NO_STRUCT, Field, Struct
 from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
 from trioproxy.errors import BadRequest, ConfigError, UpstreamError
 from trioproxy.http.framing import NO_BODY
@@ -36,13 +33,12 @@ from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.sorts import NOT_KEPT, sort_of
-from trioproxy.limits.things import Thing
 from trioproxy.proxy.admission import Admitted, Parsed, Pending
 from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
 from trioproxy.proxy.hours import Allowed, Whose
-from trioproxy.quoting import visible
+from trioproxy.proxy.readable import LONGEST_TOLD, told_of
 
 MOST_GRANTS: Final = 16
 """What one question may add to a file: more than that nobody reads."""
@@ -51,16 +47,6 @@ STREAMED: Final = frozenset(
     {Stream.UPLOAD, Stream.UPLOAD_FOLLOW, Stream.H2C, Stream.WEBSOCKET}
 )
 """What follows such a head is not read whole."""
-
-LONGEST_TEXT: Final = 256
-"""Characters of a text of the client that are shown."""
-LONGEST_BODY: Final = 2_048
-LONGEST_TOLD: Final = 16 * 1024
-"""Rather more than all that is told of one request."""
-LONGEST_WORD: Final = 80
-MOST_ITEMS: Final = 8
-MOST_KEYS: Final = 24
-MOST_NAMES: Final = 16
 
 
 class Drive(Protocol):
@@ -269,7 +255,7 @@ class Held:
             )
             if isinstance(found, Passes):
                 form, content = _form(beside.render(parsed, found, self._body))
-                told = self._told(parsed, refusal, found, value)
+                told = told_of(self._who, parsed, refusal, found, value)
                 return Outlined(grants, told, form, content)
             decision = found.decision
         return None
@@ -313,37 +299,6 @@ class Held:
             parsed, Refused(told, verdict.asked, verdict.named), self._body
         ).in_words()
 
-    # -- what is told --------------------------------------------------------------
-
-    def _told(
-        self, parsed: Parsed, refused: Decision, found: Passes, value: Json
-    ) -> dict[str, object]:
-        """What a person reads: ours, and the client's, which is escaped and cut."""
-        request, sent = parsed.request, found.sent
-        endpoint = request.endpoint
-        assert endpoint is not None  # noqa: S101  see above
-        query = request.target.query if sent is None else sent.query
-        path = (
-            sent and request.with_parameter(sent.parameter)
-        ) or request.target.quoted
-        more = f"?{query.decode('latin-1')}" if query else ""
-        body = value if sent is None or sent.body is None else sent.body
-        told: dict[str, object] = {
-            "client": shown_client(self._who),
-            "operation": request.operation,
-            "does": endpoint.summary,
-            "refused": text(refused.message, 2 * LONGEST_TEXT),
-            "request": text(f"{request.method} {path}{more}", 2 * LONGEST_TEXT),
-        }
-        if agent := parsed.head.fields.agent:
-            told["agent"] = text(agent)
-        if body not in (None, {}, [], ""):
-            told["body"] = shown_body(body, request.operation)
-        if names := list(_names(found)):
-            told["names"] = names[:MOST_NAMES]
-            told["more"] = max(0, len(names) - MOST_NAMES)
-        return told
-
 
 _NO: Final[Mapping[Said, str]] = {
     Said.NO: "a person was asked and said no",
@@ -382,105 +337,3 @@ def _form(admitted: Admitted) -> tuple[bytes, bytes]:
     )
     content = hashlib.sha256(line + b"\0" + body + rest).digest()
     return hashlib.sha256(admitted.upstream + rest).digest(), content
-
-
-def shown_client(who: Whose) -> str:
-    """Name a client for people."""
-    if who.name.startswith("unix:uid="):
-        name = f"uid {who.name.removeprefix('unix:uid=')}"
-    else:
-        name = who.name[:12] if len(who.name) == 64 else who.name
-    return f"{name} on {who.listener}"
-
-
-def text(given: str, most: int = LONGEST_TEXT) -> str:
-    """Escape and cut a text of the client."""
-    more = f"... and {len(given) - most} more characters" if len(given) > most else ""
-    return visible(given[:most]) + more
-
-
-def shown_body(value: Json, operation: str = "") -> str:
-    """A body as one line, without what is empty: long texts, lists and maps are cut.
-
-    Of a map what the Engine knows comes first, what can be limited above all: nobody fills
-    the line with what is ignored.
-    """
-    import json
-
-    known = ARGUED[operation].body if operation in ARGUED else NO_STRUCT
-    shown = _shortened(value, known)
-    return text(json.dumps(shown, ensure_ascii=False), LONGEST_BODY)
-
-
-def _shortened(value: Json, known: Struct = NO_STRUCT, key: str = "") -> Json:
-    if isinstance(value, str):
-        value = _without_secret(value, key)
-        more = len(value) - LONGEST_WORD
-        return value if more <= 0 else f"{value[:LONGEST_WORD]}... and {more} more"
-    if isinstance(value, list):
-        found = [_shortened(one, known, key) for one in value[:MOST_ITEMS]]
-        if len(value) > MOST_ITEMS:
-            found.append(f"... and {len(value) - MOST_ITEMS} more")
-        return found
-    if isinstance(value, dict):
-        fields = known.fields
-        given = {name: one for name, one in value.items() if one not in _EMPTY}
-        keys = sorted(given, key=lambda name: _rank(fields.get(name.lower())))
-        shown = dict[str, Json]()
-        for name in keys[:MOST_KEYS]:
-            below = fields.get(name.lower())
-            one = _shortened(given[name], below.struct if below else NO_STRUCT, name)
-            if below is None and may_be_secret(name) and isinstance(one, str):
-                one = _CUT
-            if one not in _EMPTY:
-                shown[name[:LONGEST_WORD]] = one
-        if len(given) > MOST_KEYS:
-            shown["..."] = f"and {len(given) - MOST_KEYS} more"
-        return shown
-    return value
-
-
-def _rank(field: Field | None) -> int:
-    """What can be limited, what else the Engine knows, what it does not."""
-    return 2 if field is None else int(field.plain is not None)
-
-
-def _without_secret(value: str, key: str) -> str:
-    """A text of which nobody is told what may be a secret.
-
-    Of what is run, that is a word alone: else a command would hide behind `token=`.
-    """
-    if key.lower() in _CONTENT:
-        return _CUT
-    name, mark, rest = value.partition("=")
-    hides = key.lower() not in _RUN or _WORD.fullmatch(rest)
-    return f"{name}={_CUT}" if mark and hides and may_be_secret(name) else value
-
-
-_CUT: Final = "..."
-_RUN: Final = frozenset({"cmd", "entrypoint", "onbuild", "shell", "test"})
-_CONTENT: Final = frozenset({"data"})
-"""What secrets and configs hold."""
-_WORD: Final = re.compile(r"[\w./:@%+,~^-]*=*")
-_EMPTY: Final[tuple[Json, ...]] = (None, "", [], {}, 0, False)
-
-
-def _names(found: Passes) -> Iterator[dict[str, object]]:
-    """What it names, with the ids that go on."""
-    if found.named is not None:
-        for one, thing in found.named.pairs():
-            if isinstance(thing, Thing) and thing.id and one.pins:
-                yield {
-                    "kind": str(one.kind),
-                    "text": text(one.text),
-                    "id": thing.id,
-                    "names": [text(name) for name in thing.names[:3]],
-                }
-    if found.removals is not None:
-        for removal in found.removals.each:
-            yield {
-                "kind": str(found.removals.prune.kind),
-                "text": "",
-                "id": text(removal.id),
-                "names": [text(removal.told)],
-            }
