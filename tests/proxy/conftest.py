@@ -165,6 +165,7 @@ class Proxy:
 
     async def assert_clean(self) -> None:
         """Close what the test opened: the proxy holds no connection, descriptor or task then."""
+        await settle()  # the fake may not have seen yet what the proxy has closed
         for end in (*self.clients, *self.fake.connections):
             end.close()
         await settle()

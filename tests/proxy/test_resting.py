@@ -6,21 +6,29 @@ from trio.testing import MockClock
 
 from tests.fakes import Client, FakeEngine, settle
 from tests.proxy.conftest import Proxy, Start
+from trioproxy.proxy import client as client_module
 from trioproxy.proxy import server as server_module
+from trioproxy.proxy.client import REST_SECONDS
 from trioproxy.proxy.server import REST_EVERY
 
 
 @pytest.fixture(autouse=True)
 def all_may_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """None is among those that stay awake."""
-    monkeypatch.setattr(server_module, "AWAKE", 0)
+    keep_awake(monkeypatch, 0)
+
+
+def keep_awake(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let so many be idle with a task."""
+    for module in (client_module, server_module):
+        monkeypatch.setattr(module, "AWAKE", count)
 
 
 async def rest(clock: MockClock) -> None:
     """Let all rest that are idle now."""
-    for _ in range(3):
+    for _ in range(2):
         await settle()
-        clock.jump(REST_EVERY)
+        clock.jump(REST_SECONDS + REST_EVERY)
     await settle()
 
 
@@ -35,7 +43,7 @@ async def test_only_many_idle_connections_rest(
 ) -> None:
     """Those that were idle last keep their tasks and the Engine's connection; the others have
     neither, and all are served as before."""
-    monkeypatch.setattr(server_module, "AWAKE", 2)
+    keep_awake(monkeypatch, 2)
     proxy = await start()
     await proxy.serve()
     clients = [await proxy.connect() for _ in range(5)]
@@ -47,6 +55,63 @@ async def test_only_many_idle_connections_rest(
     assert len(proxy.server.connections) == 5
     for client in clients * 2:
         await ask(client)
+    await proxy.assert_clean()
+
+
+async def test_who_has_not_asked_has_no_task(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task begins with the first byte; a head that does not come whole ends it in time."""
+    keep_awake(monkeypatch, 64)
+    proxy = await start()
+    await proxy.serve()
+    client = await proxy.connect()
+    await settle()
+    assert proxy.open_connections() == 1
+    assert proxy.count()[1] == proxy._idle[1]
+    await client.send(b"GET /_ping HTTP/1.1\r\n")
+    await settle()
+    assert proxy.count()[1] == proxy._idle[1] + 1
+    await client.send(b"Host: docker\r\n\r\n")
+    assert (await client.read_response()).status == 200
+    await proxy.assert_clean()
+
+
+async def test_who_asks_seldom_rests_at_once_and_who_asks_often_does_not(
+    start: Start, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where enough others wait, an answer is the end of the task: else thousands that come within
+    a second would all have one. Who asks again soon keeps it from then on."""
+    keep_awake(monkeypatch, 64)
+    monkeypatch.setattr(client_module, "AWAKE", 1)
+    proxy = await start()
+    await proxy.serve()
+    other, client = await proxy.connect(), await proxy.connect()
+    await ask(other)
+    tasks = proxy._idle[1] + 2  # that of the other, and the fake's for it
+    for _ in range(2):
+        await ask(client)
+        await settle()
+        assert proxy.count()[1] == tasks
+        mock_clock.jump(REST_SECONDS)
+    await ask(client)
+    mock_clock.jump(REST_SECONDS / 2)
+    for _ in range(2):
+        await ask(client)
+        await settle()
+        assert proxy.count()[1] == tasks + 2
+    await proxy.assert_clean()
+
+
+async def test_what_was_asked_ahead_is_served_before_the_rest(proxy: Proxy) -> None:
+    """Two requests in one piece: the second has been read, and no event would tell of it."""
+    await proxy.serve()
+    client = await proxy.connect()
+    await client.send(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n" * 2)
+    for _ in range(2):
+        assert (await client.read_response()).status == 200
+    await settle()
+    assert proxy.count()[1] == proxy._idle[1]
     await proxy.assert_clean()
 
 
@@ -87,9 +152,10 @@ async def test_who_rests_ends_as_all_others_do(
 
 
 async def test_what_is_asked_as_it_goes_to_rest_is_served(
-    proxy: Proxy, mock_clock: MockClock
+    proxy: Proxy, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes that come between the end of the task and the rest begin the next one at once."""
+    keep_awake(monkeypatch, 64)
     await proxy.serve()
     client = await proxy.connect()
     await ask(client)
@@ -104,10 +170,11 @@ async def test_what_is_asked_as_it_goes_to_rest_is_served(
 
 
 async def test_what_is_asked_as_it_goes_to_rest_in_a_drain_is_served(
-    proxy: Proxy, mock_clock: MockClock
+    proxy: Proxy, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A drain waits for whoever is about to ask, and that its task was told to rest does not
     end it."""
+    keep_awake(monkeypatch, 64)
     await proxy.serve()
     client = await proxy.connect()
     await ask(client)
@@ -139,11 +206,13 @@ async def test_nothing_is_looked_at_while_all_rest(
 
 
 async def test_one_that_shall_end_as_it_goes_to_rest_ends(
-    proxy: Proxy, mock_clock: MockClock
+    proxy: Proxy, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its scope is cancelled when its task has been told to rest: the end is not lost."""
+    keep_awake(monkeypatch, 64)
+    await proxy.serve()
     client = await proxy.connect()
-    await settle()
+    await ask(client)
     (connection,) = proxy.server.connections
     connection.client.wire.watch.dismiss_reader(connection.client.wire)
     connection.client.end()

@@ -1,6 +1,5 @@
 """The client's side of a connection: heads out of its bytes, and an end it can read."""
 
-import select
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,13 +10,17 @@ from trioproxy.errors import HeadEvicted, HeadTooSlow
 from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.relay import Buffer
+from trioproxy.proxy.watch import Rests
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a head to its last."""
 
-REST_SECONDS: Final = 0.2
-"""For so long an idle connection keeps its task and the Engine's, however many there are."""
+REST_SECONDS: Final = 1.0
+"""Who asks again within that keeps its task and the Engine's connection, however many do."""
+
+AWAKE: Final = 64
+"""Idle connections that keep both in any case: those that were idle last."""
 
 UNFINISHED_BYTES: Final = 16 * 1024 * 1024
 """Of all unfinished heads together: room for 130 of the longest."""
@@ -41,6 +44,8 @@ class Clients:
         """Those between two requests, the longest idle first. An ordered set: a client
         is taken out with its first byte and put at the end when it waits again, which
         costs less than to read a clock for each request."""
+        self.resting = 0
+        """How many of these have no task (`Watched.rest`)."""
         self.in_head: dict[Client, None] = {}
         """Those of whose head a part is here, the longest first: they have a place, and
         nothing is done for them yet."""
@@ -69,13 +74,13 @@ class Client:
     """The id of the container that it is; empty: it is known by its listener."""
     before: Sequence[str] = ()
     """The policies that it would have if there were one of them."""
+    asks_soon: bool = False
+    """The last wait for its next request was short: so is the next one, presumably."""
     evicted: bool = False
     """It held too much for too long, and had to go."""
     _head_scope: trio.CancelScope | None = None
 
     def __post_init__(self) -> None:
-        # Most have spoken before they are accepted: look, rather than wait to be told.
-        self.wire.heard |= select.EPOLLIN
         self.clients.idle[self] = None
 
     @property
@@ -91,10 +96,29 @@ class Client:
             self.idle_since = now
         return now - self.idle_since
 
-    def rest(self, now: float) -> None:
+    def dismiss(self, now: float) -> None:
         """End its task if it has been idle for a while: its next byte begins another one."""
         if self.idle_for(now) >= REST_SECONDS:
             self.wire.watch.dismiss_reader(self.wire)
+
+    def rest_beside_many(self) -> None:
+        """End its task, which has just answered, by `Rests` where many others wait and this
+        one is in no hurry.
+
+        What thousands of tasks took that end later is not given back to the system: memory
+        is free then, but between what stays.
+        """
+        clients = self.clients
+        is_many = len(clients.idle) - clients.resting >= AWAKE
+        if is_many and not (self.asks_soon or self.early):
+            clients.idle[self] = None
+            self.idle_since = trio.current_time()
+            raise Rests
+
+    def wake(self) -> None:
+        """Have a task again, or the first one."""
+        self.clients.resting -= 1
+        self.asks_soon = 0 < self.idle_for(trio.current_time()) < REST_SECONDS
 
     def end(self) -> None:
         """End its connection now, and what is being served."""

@@ -173,8 +173,8 @@ class Connection:
     # -- the life of a connection --------------------------------------------------
 
     async def serve(self, ended: Callable[["Connection"], None]) -> None:
-        """Serve requests one after the other until either side is done, or the client has
-        been idle for long: then the socket stays, and its next event begins another task.
+        """Serve requests one after the other until either side is done, or the client shall
+        rest: then the socket stays, and its next event begins another task.
 
         Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
         failure that is nobody's plan is logged and ends this connection only.
@@ -187,6 +187,7 @@ class Connection:
                     while await self._serve_one():
                         if self._sides.reading is not None:
                             self._sides.let_go()
+                        self.client.rest_beside_many()
             except ClientLost:
                 pass
             except Rests:
@@ -201,7 +202,9 @@ class Connection:
                 await self._outlast(ending)
         finally:
             if rests:
-                self._rest()
+                self._sides.engine.drop()
+                self.client.scope = self._sides.scope = trio.CancelScope()
+                self.rest()
             else:
                 ended(self)  # first, for nothing below is waited for
                 self._end(ending)
@@ -209,22 +212,20 @@ class Connection:
                 self._sides.let_go()
                 self._sides.engine.drop()
 
-    def _rest(self) -> None:
-        """Be no more than a socket until the client says something, or shall go.
+    def rest(self) -> None:
+        """Be no more than a socket until the client says something, or shall go: so each begins.
 
         A task and its frames, with a connection to the Engine, take three times of what is
         left, and clients that poll once a minute have all of their time to connect.
         """
-        self._sides.engine.drop()
-        self.client.scope = self._sides.scope = trio.CancelScope()
-        self._shared.resting += 1
+        self._shared.clients.resting += 1
         self.client.wire.rest(self._go_on_serving)
         if self._shared.is_draining:
             # Whoever is about to ask is waited for, by a task that keeps the nursery open.
             self.client.wire.rouse()
 
     def _go_on_serving(self) -> None:
-        self._shared.resting -= 1
+        self.client.wake()
         self._shared.begin(self.serve)
 
     async def _outlast(self, ending: str) -> None:

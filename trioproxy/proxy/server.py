@@ -29,7 +29,7 @@ from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.built import Built
-from trioproxy.proxy.client import Client
+from trioproxy.proxy.client import AWAKE, Client
 from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
 from trioproxy.proxy.listeners import Listener
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
-
-AWAKE: Final = 64
-"""Idle connections that keep their task and the Engine's: those that were idle last."""
 
 REST_EVERY: Final = 0.25
 REAP_EVERY: Final = 30.0
@@ -655,7 +652,7 @@ class Server:
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self._add(connection)
-        self._begin(nursery, connection.serve)
+        connection.rest()
 
     def _add(self, connection: Connection) -> None:
         self.connections.add(connection)
@@ -817,8 +814,8 @@ class Server:
             await trio.sleep(REST_EVERY)
             idle, now = self._shared.clients.idle, trio.current_time()
             for client in itertools.islice(idle, max(0, len(idle) - AWAKE)):
-                client.rest(now)
-            if len(self.connections) - self._shared.resting <= AWAKE:
+                client.dismiss(now)
+            if len(self.connections) - self._shared.clients.resting <= AWAKE:
                 self._one_began = trio.Event()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:

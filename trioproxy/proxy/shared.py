@@ -91,8 +91,6 @@ class Shared:
     """Asks people about what is refused; None: nobody is."""
     begin: Callable[[Callable[..., Awaitable[None]]], None] = field(init=False)
     """Begins a task that serves a connection, by its `serve`."""
-    resting: int = 0
-    """Connections that have no task (`Watched.rest`)."""
     engine_type: type[Engine] = Engine
     accepted: int = 0
     """Clients that were given a place."""
