@@ -260,7 +260,7 @@ class Connection:
                 return False
             began = perf_counter()
             if len(raw) > LONG_HEAD:
-                self._hold(len(raw)).keep(0)
+                self.hold(len(raw)).keep(0)
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
                 parsed = admitted.parsed
@@ -290,7 +290,7 @@ class Connection:
             await self.client.linger(self._shared.buffer)
         return after is NEXT
 
-    def _hold(self, head: int = 0) -> Reading:
+    def hold(self, head: int = 0) -> Reading:
         """Say from now on, until the request is over, what it makes us hold; `head`: bytes of a
         long one."""
         reading = Reading(self._shared.bodies, self.client.group, head)
@@ -303,7 +303,7 @@ class Connection:
         # Loaded with what asks: most ask nobody.
         from trioproxy.proxy.holding import Held
 
-        held = Held(self._sides, asking, self._answer, self._alone, head, body)
+        held = Held(self, self._sides, asking, head, body)
         return await held.run(refused)
 
     async def _look_closer(self, pending: Pending) -> Admitted:
@@ -313,13 +313,13 @@ class Connection:
         that does not say what the names mean.
         """
         admission = self.admission
-        reading = self._sides.reading or self._hold()
+        reading = self._sides.reading or self.hold()
         raw: bytes | None = None
         while True:
             gate = admission.gate
             # Where that fails, nothing of the body stays in what was not judged.
             with closing(pending.judging):
-                found, raw = await self._answer(pending, reading, raw)
+                found, raw = await self.answer(pending, reading, raw)
             if admission.gate is gate:
                 break
             # Others were waited for, and meanwhile the policy became another one.
@@ -334,7 +334,7 @@ class Connection:
         reading.keep(len(admitted.upstream) + admitted.verdict.size + held)
         return admitted
 
-    async def _answer(
+    async def answer(
         self,
         pending: Pending,
         reading: Reading,
@@ -364,7 +364,7 @@ class Connection:
                         answer = ParsedBody(await parse(client, raw, reading))
                 case NeedReserved():
                     reserving = self._reserve(found.volumes, is_trial=is_trial)
-                    answer = await self._alone(reserving, reading)
+                    answer = await self.alone(reserving, reading)
                 case NeedThings() | NeedListed():
                     reserved = self._sides.reservation
                     resolver = Resolver(
@@ -376,11 +376,11 @@ class Connection:
                         reserved.unused if reserved is not None else None,
                     )
                     asked = resolver.answer(found)
-                    answer = await self._alone(asked, reading)
+                    answer = await self.alone(asked, reading)
                 case NeedMade():
                     assert resolver is not None  # noqa: S101  what is made was looked up
                     made = resolver.make(is_trial=is_trial)
-                    answer = await self._alone(made, reading)
+                    answer = await self.alone(made, reading)
                 case Passes() | Refused():
                     return found, raw
                 case _:
@@ -391,7 +391,7 @@ class Connection:
         if self._sides.reservation is None and not is_trial:
             self._sides.reservation = await self._shared.reservations.take(volumes)
 
-    async def _alone(
+    async def alone(
         self, waiting: Coroutine[object, object, Result], reading: Reading
     ) -> Result:
         """Wait for others, while nothing else is at work for the client.

@@ -16,9 +16,9 @@ middle begins all of it anew, by the new policy and within the same time.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
@@ -28,17 +28,20 @@ from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
 from trioproxy.errors import BadRequest, ConfigError, UpstreamError
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.hosts import marks_browser
-from trioproxy.judge.gate import ASKED_ABOUT, Found, Gate, Passes, Refused
+from trioproxy.judge.gate import ASKED_ABOUT, Gate, Passes, Refused
 from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.sorts import NOT_KEPT, sort_of
-from trioproxy.proxy.admission import Admitted, Parsed, Pending
+from trioproxy.proxy.admission import Admitted, Parsed
 from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
 from trioproxy.proxy.hours import Allowed, Whose
 from trioproxy.proxy.readable import LONGEST_TOLD, told_of
+
+if TYPE_CHECKING:
+    from trioproxy.proxy.connection import Connection
 
 MOST_GRANTS: Final = 16
 """What one question may add to a file: more than that nobody reads."""
@@ -47,24 +50,6 @@ STREAMED: Final = frozenset(
     {Stream.UPLOAD, Stream.UPLOAD_FOLLOW, Stream.H2C, Stream.WEBSOCKET}
 )
 """What follows such a head is not read whole."""
-
-
-class Drive(Protocol):
-    """Judges a request to its end."""
-
-    def __call__(
-        self,
-        pending: Pending,
-        reading: Reading,
-        raw: bytes | None,
-        *,
-        is_trial: bool = False,
-    ) -> Awaitable[tuple[Found, bytes | None]]:
-        """`is_trial`: it does not go on by this: nothing is reserved for it, or made."""
-
-
-Wait = Callable[[Coroutine[object, object, None], Reading], Awaitable[None]]
-"""Waits for others while the client stays."""
 
 
 class Outlined(NamedTuple):
@@ -84,19 +69,17 @@ class Held:
 
     def __init__(
         self,
+        connection: "Connection",
         sides: Sides,
         asking: Asking,
-        drive: Drive,
-        wait: Wait,
         head: bytes,
         body: bytes | None,
     ) -> None:
         """`body`: as it came, if it was read already."""
+        self._connection = connection
         self._sides = sides
         self._asking = asking
         self._hours = asking.hours
-        self._drive = drive
-        self._wait = wait
         self._head = head
         self._body = body
         self._admission = sides.admission
@@ -113,9 +96,8 @@ class Held:
         if not hours and not is_asked:
             return refused
         sides = self._sides
-        if sides.reading is None:
-            sides.reading = Reading(sides.shared.bodies, sides.client.group)
-        reading, parsed = sides.reading, self._admission.parse(self._head)
+        reading = sides.reading or self._connection.hold()
+        parsed = self._admission.parse(self._head)
         try:
             if hours:
                 passing, _ = await self._try(parsed, reading, hours)
@@ -193,7 +175,7 @@ class Held:
                 outlined.told,
                 deadline,
             )
-            await self._wait(self._asking.wait(question), reading)
+            await self._connection.alone(self._asking.wait(question), reading)
             if question.is_withdrawn:
                 continue
             return await self._after(parsed, reading, refused, question, outlined)
@@ -206,7 +188,7 @@ class Held:
         while True:
             gate = self._admission.gate
             beside = self._admission.beside(self._hours.gate(gate, grants))
-            found, self._body = await self._drive(
+            found, self._body = await self._connection.answer(
                 beside.judge(parsed), reading, self._body
             )
             if self._admission.gate is gate:
@@ -250,7 +232,7 @@ class Held:
             await self._sides.client.wire.let_others()
             wide = self._hours.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
             beside = self._admission.beside(wide)
-            found, _ = await self._drive(
+            found, _ = await self._connection.answer(
                 beside.judge(parsed), reading, self._body, is_trial=True
             )
             if isinstance(found, Passes):
