@@ -33,10 +33,10 @@ from trioproxy.errors import (
     Untold,
     UpstreamError,
 )
-from trioproxy.http.framing import CHUNKED, Dechunked
+from trioproxy.http.framing import CHUNKED
 from trioproxy.judge import identity
 from trioproxy.limits.things import Thing
-from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.resolve import (
     ANSWER,
     OK,
@@ -343,19 +343,13 @@ class Containers:
         # Before anybody is chosen, the guard has to know what it guards.
         await self._know_networks()
         self._listening.set()
-        chunks, rest = Dechunked(UpstreamError), b""
-        while not chunks.done:
-            at = 0
-            while at < len(data):
-                at += chunks.feed(data, at, len(data)) - at
-            rest += chunks.take()
-            *lines, rest = rest.split(b"\n")
+        content, rest = Content(engine.wire, head.framing), b""
+        content.put(data)
+        while more := await content.read():
+            *lines, rest = (rest + more).split(b"\n")
             for line in filter(bytes.strip, lines):
                 self._heed(line)
             rest = rest[:LONGEST_EVENT]
-            data = await engine.wire.recv(64 * 1024)
-            if not data:
-                return
 
     async def _know_networks(self) -> None:
         shared = self._shared
