@@ -90,8 +90,6 @@ class Learners:
         return Path(str(self._asked.path).replace(CLIENT, client))
 
     def _begin(self, client: str, *, is_containers: bool) -> None:
-        if client in self.lessons:
-            return
         if len(self.lessons) >= MOST_CLIENTS:
             raise ConfigError(
                 f"there are more than {MOST_CLIENTS} clients to learn from"

@@ -162,7 +162,7 @@ class Meaning:
         if self.only_for:
             parts.append(f"except for {self.only_for}")
         if self.conditions:
-            parts.append(f"for a client that {_list(self.conditions)}")
+            parts.append(f"for a client that {listed(self.conditions)}")
         return ", ".join((*parts, *self.surroundings))
 
 
@@ -196,7 +196,8 @@ def open_sections(policy: Policy) -> tuple[str, ...]:
     return tuple(name for name in SECTIONS if name in policy.sections)
 
 
-def _list(parts: tuple[str, ...]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Write some things as a sentence lists them: `a, b and c`."""
     if len(parts) == 1:
         return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -556,7 +557,7 @@ def _only_for(policy: Policy) -> str:
         return ""
     shared = {one for item in policy.limits.binds for one in _shared_by(item)}
     found = tuple(one for one in _SHARED if one in shared)
-    return f"who may write to {_list(found)} on the host" if found else ""
+    return f"who may write to {listed(found)} on the host" if found else ""
 
 
 def _conditions(policy: Policy) -> Iterator[str]:
@@ -587,7 +588,7 @@ def _surroundings(policy: Policy) -> Iterator[str]:
     if policy.opens("ContainerCreate") and (written := _written(policy.limits)):
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
-        yield f"where nobody on the host runs what it writes in {_list(shown)}"
+        yield f"where nobody on the host runs what it writes in {listed(shown)}"
     if any(one.powers.chooses != "-" for one in policy.opened):
         yield "on an Engine without known escapes"
 

@@ -38,7 +38,7 @@ from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES, VERBS
-from trioproxy.judge.meaning import meaning_of
+from trioproxy.judge.meaning import listed, meaning_of
 from trioproxy.judge.power import LIMITED, WORDS, Powers
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
@@ -247,7 +247,7 @@ def _left_open(
     if names := [
         name for name in asking if not policy.limits.families & {ASKING[name][0]}
     ]:
-        yield f"what {_and(names)} may ask for"
+        yield f"what {listed(names)} may ask for"
     if not policy.objects and any(kinds_of(n) for n in granted if n in OPERATIONS):
         yield f"{LEFT_OPEN}{TAKEN_OUT * learned.is_taken_out}"
     for kind, only in sorted(policy.objects.by_kind.items()):
@@ -270,10 +270,6 @@ def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:
 def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:
     if shown := separator.join(names):
         yield from _wrapped(f"{title} {shown}")
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _wrapped(text: str) -> list[str]:
