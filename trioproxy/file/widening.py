@@ -5,8 +5,6 @@ policy that it means, stay as they are.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
-from types import MappingProxyType
 
 from trioproxy.api.families import LIMITS, NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE
 from trioproxy.api.routes import OPERATIONS
@@ -14,8 +12,9 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import Limit, Limits
+from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import LISTED_BY, NAME, Objects, parse_objects
+from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 
 _NOT_LISTED = "no list of a policy file can hold that"
@@ -50,18 +49,17 @@ def widened(policy: Policy, grants: Iterable[Grant]) -> Policy:
 
 
 def _with_items(limits: Limits, items: dict[str, list[str]]) -> Limits:
-    lists = dict(limits.by_variable)
+    lists = dict[str, tuple[Pattern, ...]]()
     for name in LIMITS & items.keys():
-        old = lists.get(name)
+        old = limits.by_variable.get(name)
         if old is not None and old.is_any:
             continue
-        patterns = tuple(
+        more = (
             parse_pattern(name, one, places=limits.places, proxy=limits.proxy_socket)
             for one in items[name]
         )
-        both = (*(old.patterns if old else ()), *patterns)
-        lists[name] = Limit(variable=name, patterns=both)
-    return replace(limits, by_variable=MappingProxyType(dict(sorted(lists.items()))))
+        lists[name] = (*(old.patterns if old else ()), *more)
+    return limits.with_lists(lists)
 
 
 def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:

@@ -284,6 +284,12 @@ class Limits:
             return refused
         return replace(refused, message=f"{refused.message}: {NOT_BUILT}")
 
+    def with_lists(self, lists: "Mapping[str, tuple[Pattern, ...]]") -> "Limits":
+        """The same where some variables list these items, and nothing else."""
+        made = {name: Limit(variable=name, patterns=of) for name, of in lists.items()}
+        by_variable = dict(sorted({**self.by_variable, **made}.items()))
+        return replace(self, by_variable=MappingProxyType(by_variable))
+
     @property
     def lists_built(self) -> bool:
         """Whether it counts which images were built."""

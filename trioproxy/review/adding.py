@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
-from types import MappingProxyType
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
@@ -29,7 +28,7 @@ from trioproxy.judge.meaning import (
 from trioproxy.judge.power import Power, Powers, new_ways
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import ANY, BINDS, Limit, Limits
+from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 
@@ -127,7 +126,7 @@ class Adding:
 
     def _opened_by_items(self, items: _Items) -> Iterator[Way]:
         policy, opened = self._meant.policy, self._meant.opened
-        alone = replace(policy, limits=_with_only(policy.limits, items))
+        alone = replace(policy, limits=policy.limits.with_lists(items))
         yield from ways_by_operation(alone, opened)
         grants = (Grant(name, one.text) for name in items for one in items[name])
         yield from ways_by_item(policy, opened, grants)
@@ -160,7 +159,7 @@ class Adding:
             old = limit.patterns if limit else ()
             listed[name] = old + self._new.get(name, ()) + items.get(name, ())
         operations = policy.operations | _operations(grants)
-        limits = _with_only(policy.limits, listed)
+        limits = policy.limits.with_lists(listed)
         if policy.mode is Mode.EXACT:
             return exact_policy(
                 operations,
@@ -175,10 +174,3 @@ class Adding:
 def _operations(grants: Iterable[Grant]) -> frozenset[str]:
     names = {one.item for one in grants if one.variable == OPERATIONS_VARIABLE}
     return frozenset(names & OPERATIONS.keys())
-
-
-def _with_only(limits: Limits, items: _Items) -> Limits:
-    """Limits with nothing but these items in their lists."""
-    lists = {name: Limit(variable=name, patterns=items[name]) for name in items}
-    by_variable = dict(sorted({**limits.by_variable, **lists}.items()))
-    return replace(limits, by_variable=MappingProxyType(by_variable))
