@@ -17,7 +17,7 @@ from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
 from trioproxy.evidence.keeping import kept
 from trioproxy.evidence.sight import Sight
-from trioproxy.judge.references import Named, Reference
+from trioproxy.judge.references import Named
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.objects import LISTED_BY, OWN, OWNER_LABEL, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT
@@ -65,19 +65,10 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             has = tuple(_has(thing, engine)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
-            for other in _with_it(named, reference, thing):
-                has = tuple(_has(other, engine))
-                yield _touched(operation, objects, other, has, is_named=is_named)
-
-
-def _with_it(named: Named, reference: Reference, thing: Thing) -> Iterator[Thing]:
-    """What is reached by way of a container: its volumes, and networks that it joins."""
-    keys = [(Kind.VOLUME, name) for name in thing.volumes if reference.reaches]
-    keys += [(Kind.NETWORK, name) for name in thing.unpinned if reference.starts]
-    for key in keys:
-        one = named.known.get(key)
-        if isinstance(one, Thing):
-            yield one
+            for key in reference.leads_to(thing):
+                if isinstance(other := named.known.get(key), Thing):
+                    has = tuple(_has(other, engine))
+                    yield _touched(operation, objects, other, has, is_named=is_named)
 
 
 def _touched(

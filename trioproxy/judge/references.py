@@ -87,6 +87,14 @@ class Reference(NamedTuple):
     thing: Thing | None = None
     """What it means, where that is known without asking."""
 
+    def leads_to(self, thing: Thing) -> Iterator[tuple[Kind, str]]:
+        """What a request gets by way of a container, in `Known`: the volumes of one that it
+        reaches into, and networks that one joins which it starts."""
+        if self.reaches:
+            yield from ((Kind.VOLUME, name) for name in thing.volumes)
+        if self.starts:
+            yield from ((Kind.NETWORK, name) for name in thing.unpinned)
+
 
 class Named(NamedTuple):
     """What a request names, and what the Engine has under these names."""

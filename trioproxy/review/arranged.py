@@ -70,10 +70,7 @@ class Arranged:
             known[one.kind, one.text] = thing = self._found(one)
             if not isinstance(thing, Thing):
                 continue
-            inside = [ENGINE] * one.reaches
-            inside += [(Kind.VOLUME, name) for name in thing.volumes if one.reaches]
-            inside += [(Kind.NETWORK, name) for name in thing.unpinned if one.starts]
-            for key in inside:
+            for key in (*[ENGINE] * one.reaches, *one.leads_to(thing)):
                 known.setdefault(key, self._look_up(*key))
         return known
 
