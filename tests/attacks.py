@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from tests.depth import by_depth
 from tests.engine import IMAGE, ScratchEngine
-from trioproxy.review.attacks import Attack, attacks, body_of, filled, words
+from trioproxy.review.attacks import WORD, Attack, attacks, body_of, words
 
 SECRET: Final = "what no list allows to be read"
 DISK: Final = b"RAW DISK OF THE HOST"
@@ -57,6 +57,13 @@ Names = dict[str, set[str]]
 
 
 ATTACKS, WORDS = attacks(), words()
+
+
+def filled(text: str, known: Mapping[str, str]) -> str:
+    """A text with its words in place; theirs too."""
+    while (done := WORD.sub(lambda found: known[found[1]], text)) != text:
+        text = done
+    return text
 
 
 @dataclass(frozen=True, slots=True)

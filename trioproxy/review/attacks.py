@@ -129,13 +129,6 @@ def _columns(row: dict[str, Any]) -> dict[str, Any]:
 # --- From data to requests --------------------------------------------------------
 
 
-def filled(text: str, known: Mapping[str, str]) -> str:
-    """A text with its words in place; theirs too."""
-    while (done := WORD.sub(lambda found: known[found[1]], text)) != text:
-        text = done
-    return text
-
-
 Fill = Callable[[str], str]
 """Puts the words of an attack into a text."""
 
