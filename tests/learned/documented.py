@@ -65,6 +65,9 @@ GO = "moby-client"
 LIBRARIES = (
     Source(name=GO, repository="moby/moby", version="docker-v29.7.2"),
     Source(name="docker-py", repository="docker/docker-py", version="7.2.0"),
+    Source(
+        name="go-dockerclient", repository="fsouza/go-dockerclient", version="v1.12.4"
+    ),
 )
 
 HOST = "`DOCKER_HOST`"
@@ -118,7 +121,7 @@ CLIENTS = (
             "ONLY_OWNER": "portainer",
         },
         point="an environment of the kind *Docker API*: `socket-proxy:2375`",
-        missing="build, import, export, commit, push and tag of images; stacks, which run Compose; a swarm's pages",
+        missing="the capability `MKNOD`, which its page for a new container asks for: switch it off there; build, import, export, commit, push and tag of images; stacks, which run Compose; a swarm's pages",
     ),
     Client(
         name="portainer-agent",
@@ -290,10 +293,11 @@ CLIENTS = (
         client="Ofelia, `job-exec`",
         repository="mcuadros/ofelia",
         version="v0.3.21",
+        uses=("go-dockerclient",),
         limits={
             "CREATE_BINDS": "/srv/app",
             "EXEC_COMMANDS": "/backup.sh",
-            "EXEC_USERS": "@default",
+            "EXEC_USERS": "@default,root",
             **PROJECT,
         },
         point=HOST,

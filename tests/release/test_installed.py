@@ -77,5 +77,12 @@ def test_package(debian: Path, release: Path) -> None:
         assert f"/usr/share/{name}" in installed
     unit = inside(debian, "cat", "/usr/lib/systemd/system/trioproxy.service")
     assert "ExecStart=/usr/bin/trioproxy enforce" in unit
-    inside(debian, "dpkg", "--purge", "trioproxy")
+    # Nobody booted this Debian: its systemctl is one that tells what it was asked.
+    asked = debian / "opt" / "bin" / "systemctl"
+    asked.parent.mkdir()
+    asked.write_text('#!/bin/sh\necho "asked: $*"\n')
+    asked.chmod(0o755)
+    path = "/opt/bin:/usr/sbin:/usr/bin"
+    told = inside(debian, "dpkg", "--purge", "trioproxy", PATH=path)
+    assert "asked: --quiet disable trioproxy.socket trioproxy.service" in told
     assert inside(debian, "find", "/usr") == before

@@ -49,22 +49,31 @@ def locate(name: str) -> Path:
         return path
     # What means none of ours, and is no file either, has one of them in mind.
     prefix, _, wanted = ("", "", name) if is_bare else name.partition(":")
-    found = {one: _names_in(folder_of(one)) for one in _BELOW}
+    found = {one: _clients_in(folder_of(one)) for one in _BELOW}
     if not is_bare and wanted in found[f"{prefix}:"]:
         return folder_of(f"{prefix}:") / f"{wanted}.env"
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
     what = f"no file {name[:80]!r}" if is_bare else f"no {name[:80]!r}"
-    all_of_them = sorted({stem for names in found.values() for stem in names})
-    # `docker` is like none of the names, and the beginning of many.
-    having = [one for one in all_of_them if wanted and wanted in one]
+    wanted = wanted.lower()
+    clients = {stem: client for one in found.values() for stem, client in one.items()}
+    all_of_them = sorted(clients)
+    # `docker` is like none of the names, and the beginning of many; `gitea` is no name.
+    having = [
+        stem
+        for stem in all_of_them
+        if wanted and (wanted in stem or wanted in _words(clients[stem]))
+    ]
     known = [] if having else _documented_as(wanted)
     if known:
         raise ConfigError(
             f"there is {what}: that client has no file yet",
-            hint=f"docs/clients.md has, to begin with, {'; '.join(known)}",
+            hint=f"{WITHOUT_FILE}{'; '.join(known)}",
         )
+    if (typed := _mistyped(wanted, all_of_them)) and not having:
+        hint = f"{WITHOUT_FILE}{'; '.join(_documented_as(typed))}"
+        raise ConfigError(f"there is {what}", hint=hint)
     near = [*get_close_matches(wanted, all_of_them, n=MOST_NAMED), *having]
     if wanted in near:
         near = [wanted]
@@ -80,13 +89,21 @@ def locate(name: str) -> Path:
     raise ConfigError(f"there is {what}", hint=hint)
 
 
-def _names_in(where: Path) -> set[str]:
+def _clients_in(where: Path) -> dict[str, str]:
+    """The names of the files there, and of which client each is."""
     has_some = is_there(where / LIST)
-    return (
-        {one["name"] for one in json.loads(read_text(where / LIST))}
-        if has_some
-        else set()
-    )
+    listed = json.loads(read_text(where / LIST)) if has_some else ()
+    return {one["name"]: one["client"] for one in listed}
+
+
+def _mistyped(wanted: str, names: list[str]) -> str:
+    """The word of a client without a file that a name is nearer to than to any of ours."""
+    from difflib import get_close_matches
+
+    words = {word for client in documented() for word in _words(client)}
+    words -= {word for name in names for word in _words(name)}
+    near = get_close_matches(wanted, [*names, *words], n=1, cutoff=NEAR)
+    return "".join(word for word in near if word in words)
 
 
 def folder_of(prefix: str) -> Path:
@@ -106,6 +123,8 @@ def folder() -> Path:
 
 
 MOST_NAMED: Final = 3
+NEAR: Final = 0.8
+WITHOUT_FILE: Final = "docs/clients.md has, to begin with, "
 NOWHERE: Final = "trioproxy explain lists those there are"
 
 
