@@ -176,10 +176,13 @@ class Connection:
         """Serve requests one after the other until either side is done, or the client shall
         rest: then the socket stays, and its next event begins another task.
 
+        It is a task of its own (`Watch.begin`).
+
         Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
         failure that is nobody's plan is logged and ends this connection only.
         """
-        ending, rests = "client-left", False
+        watch = self._shared.watch
+        task, ending, rests = watch.enter(), "client-left", False
         try:
             try:
                 with self.client.scope:
@@ -211,6 +214,7 @@ class Connection:
                 self._sides.release()
                 self._sides.let_go()
                 self._sides.engine.drop()
+            watch.leave(task)
 
     def rest(self) -> None:
         """Be no more than a socket until the client says something, or shall go: so each begins.

@@ -361,7 +361,7 @@ class Server:
                 self._one_ended.set()
         if connection is not None:
             self._add(connection)
-            await connection.serve(self._ended)
+            shared.begin(connection.serve)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -662,7 +662,7 @@ class Server:
         self, nursery: trio.Nursery, serve: Callable[..., Awaitable[None]]
     ) -> None:
         self._one_began.set()
-        self._watch.start_soon(nursery, serve, self._ended)
+        self._watch.begin(nursery, serve, self._ended)
 
     def _ended(self, connection: Connection) -> None:
         self.connections.discard(connection)
