@@ -224,6 +224,23 @@ def test_the_usual_line_is_like_any_other() -> None:
     assert others == [first.replace("notice", "info")] * 2
 
 
+def test_the_line_of_a_refusal_is_made_in_two_ways() -> None:
+    """The short way writes what the long one does, the first time and again; and so what is
+    counted."""
+    found = []
+    for is_usual in (True, False):
+        log, reader = pipe_log(Level.INFO)
+        log._is_usual = is_usual
+        for _ in range(2):
+            log.request(outcome(b"/images/%22%20b", began=1.0, ended=1.25))
+        lines = written(log, reader)
+        log.tell_repeats()
+        found.append([*lines, *written(log, reader)])
+    assert found[0] == found[1]
+    assert [line.split()[0] for line in found[0]] == ["warning", "info", "warning"]
+    assert found[0][0].count("text=") == found[0][2].count("text=") == 1
+
+
 @given(st.floats(0, 0.05))
 def test_the_usual_line_has_the_same_time(seconds: float) -> None:
     """The time of a usual line is what any other would have, rounded to tenths."""

@@ -26,7 +26,13 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
+from trioproxy.judge.outcome import (
+    LONGEST_WORD,
+    Moment,
+    Outcome,
+    Verdict,
+    name_of_client,
+)
 from trioproxy.judge.rules import Reason
 from trioproxy.quoting import quote
 
@@ -84,25 +90,29 @@ ANSWERED: Final = {
 }
 """What most lines have, written once: to write a number costs more than to find it."""
 
+FORBIDDEN: Final = 403
+REFUSED: Final = f" status={FORBIDDEN} by=trioproxy ms="
+"""What nearly all refusals have."""
+
 
 @dataclass(slots=True)
 class Repeats:
     """A refusal that has been told, and how often it has come since then."""
 
-    first: Outcome
+    asked: Mapping[str, object]
     count: int = 0
 
 
 Render = Callable[[float, Any], str]
 """Makes a line of a time and what happened then, its end included; "" for no line."""
 
-Usual = tuple[str, str, str, float, str, str]
+Usual = tuple[str, str, str, float, str, str, int, Verdict | None]
 """The operation, words of the request and of the answer, seconds, words of the decision,
-the client.
+the client; of a refusal its serial number and the verdict.
 
-Strings and numbers alone: of a tuple of such the garbage collector knows after one look
-that it needs no other. A verdict that waited here for its line, with all that is judged,
-would be looked at again and again."""
+Without that, strings and numbers alone: of a tuple of such the garbage collector knows after
+one look that it needs no other. A verdict that waited here for its line, with all that is
+judged, would be looked at again and again."""
 
 
 def _rendered(_when: float, line: str) -> str:
@@ -285,9 +295,10 @@ class Log:
 
     def _level_of(self, told: Outcome) -> Level:
         """At which level a request is told; what is told is remembered."""
-        if _is_refused(told):
-            return Level.WARNING if self._is_first(told) else Level.INFO
         verdict = told.verdict
+        if _is_refused(told):
+            is_first = self._is_first(told.peer, told.status, _text_of(told), verdict)
+            return Level.WARNING if is_first else Level.INFO
         if verdict is None or told.moment is CLOSED:
             return Level.INFO
         is_new = self._is_first_time(told.peer, verdict.operation)
@@ -331,9 +342,11 @@ class Log:
         known = self._known_of_peer.get(outcome.peer)
         return known is None or verdict.operation not in known
 
-    def _is_first(self, told: Outcome) -> bool:
+    def _is_first(
+        self, peer: str, status: int, text: str, verdict: Verdict | None
+    ) -> bool:
         """Whether a refusal was not told lately; else it is counted."""
-        key = told.client, told.status, _text_of(told)
+        key = name_of_client(peer), status, text
         repeats = self._refusals.get(key)
         if repeats is not None:
             repeats.count += 1
@@ -341,7 +354,7 @@ class Log:
         if len(self._refusals) >= MAX_REFUSALS:
             self._other_refusals += 1
             return False
-        self._refusals[key] = Repeats(told)
+        self._refusals[key] = Repeats(_asked(verdict))
         self._has_refusals.set()
         return True
 
@@ -360,15 +373,15 @@ class Log:
             if not repeats.count:
                 del self._refusals[key]
                 continue
-            first = repeats.first
+            client, status, text = key
             self.line(
                 Level.WARNING,
                 "refused-again",
-                **_asked(first.verdict),
-                status=first.status,
+                **repeats.asked,
+                status=status,
                 count=repeats.count,
-                client=first.client,
-                text=_text_of(first),
+                client=client,
+                text=text,
             )
             repeats.count = 0
         if self._other_refusals:
@@ -420,19 +433,22 @@ class Log:
 
     def _usual(self, outcome: Outcome) -> Usual | None:
         """What the line of a request is made of that is as nearly all are: answered by
-        the Engine, as planned. None for any other."""
+        the Engine, as planned, or refused. None for any other."""
         verdict = outcome.verdict
-        answer = ANSWERED.get(outcome.status)
         if (
-            answer is None
-            or outcome.is_ours
-            or outcome.serial
+            verdict is None
             or outcome.ending
             or outcome.moment is not WHOLE
             or outcome.narrowed is not None
-            or verdict is None
-            or verdict.decision.message
         ):
+            return None
+        answer, refused = ANSWERED.get(outcome.status), None
+        if outcome.is_ours:
+            is_long = not verdict.is_short(LONGEST_WORD)
+            if outcome.status != FORBIDDEN or is_long or not outcome.serial:
+                return None
+            answer, refused = REFUSED, verdict
+        elif answer is None or outcome.serial or verdict.decision.message:
             return None
         return (
             verdict.operation,
@@ -441,13 +457,20 @@ class Log:
             outcome.ended - outcome.began,
             verdict.decision.words,
             outcome.peer,
+            outcome.serial,
+            refused,
         )
 
     def _render_usual(self, when: float, usual: Usual) -> str:
-        operation, asked, answer, seconds, decided, peer = usual
+        operation, asked, answer, seconds, decided, peer, serial, refused = usual
+        level, more = "info", ""
+        if refused is not None:
+            text = refused.decision.message
+            if self._is_first(peer, FORBIDDEN, text, refused):
+                level = "warning"
+            more = f" id={serial:012x} text={_quoted(text, TEXT_LIMIT)}"
         # Looked up here first: it nearly always is known, and a call costs more.
-        level = "info"
-        if operation not in self._known_of_peer.get(peer, ()):
+        elif operation not in self._known_of_peer.get(peer, ()):
             level = "notice" if self._is_first_time(peer, operation) else "info"
         if not self._stamp_from <= when < self._stamp_until:
             self._set_stamp(when)
@@ -455,7 +478,7 @@ class Log:
         ms = tenths or f"{seconds * 1000:.1f}"
         return (
             f"{self._stamp} {level} request{asked}{answer}{ms}"
-            f" operation={operation}{decided} client={peer}\n"
+            f" operation={operation}{decided} client={peer}{more}\n"
         )
 
     def _more(self, told: Outcome) -> dict[str, object]:
