@@ -7,8 +7,12 @@ JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients
+# Few files have tests with such a mark: no process need read the others.
+marked = $$(grep -rl --include='test_*.py' 'mark\.$1' tests | sort)
 MEASURED :=
 PYTEST = $(if $(MEASURED),.venv/bin/coverage run,$(PYTHON)) -m pytest
+# Images with Python in them set it: each process that runs tests would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list these commands
@@ -50,7 +54,7 @@ ci: coverage test-deep test-image test-clients package reports ## what CI runs
 
 .PHONY: test-deep
 test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
-	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
+	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep $(call marked,deep)
 
 .PHONY: attacks
 attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; an hour or two
@@ -108,7 +112,7 @@ soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults; o
 
 .PHONY: test-clients
 test-clients: .venv/installed-dev packages ## the full matrix of real clients
-	$(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m clients
+	$(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m clients $(call marked,clients)
 
 .PHONY: learned
 learned: .venv/installed-dev packages ## learn the profiles anew; some: make learned PROFILES="kind glances"
