@@ -6,12 +6,14 @@ they are and nothing outlives it. `any_engine()` takes the one found where we ar
 root. Both hold an image `busybox:latest`, made here: nothing is pulled.
 """
 
+import fcntl
 import io
 import json
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tarfile
@@ -25,6 +27,9 @@ from pathlib import Path
 from typing import IO
 
 IMAGE = "busybox:latest"
+# Not TMPDIR: a socket's path has room for 108 bytes, and /tmp may be memory.
+FOLDERS, PREFIX = Path("/var/tmp"), "trioproxy-"
+LOCK = "lock"
 START_SECONDS = 120
 STOP_SECONDS = 3  # a container that ignores its signal would hold it for 15
 OPERATED_BY_CLI = (
@@ -146,6 +151,7 @@ class ScratchEngine(Engine):
         (folder / "run").mkdir()
         self.settings = dict(settings or {})
         self.alone = may_unshare()
+        self._lock = held(folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -166,6 +172,7 @@ class ScratchEngine(Engine):
                 stderr=log,
                 env=os.environ | {"NOTIFY_SOCKET": str(address)},
                 start_new_session=True,
+                pass_fds=[self._lock],
             )
             self._await_ready(ready, self._process)
 
@@ -197,14 +204,8 @@ class ScratchEngine(Engine):
     def close(self) -> None:
         """Stop it and leave nothing behind: no process, mount, cgroup or file."""
         self.stop()
-        for line in Path("/proc/self/mounts").read_text().splitlines()[::-1]:
-            if line.split()[1].startswith(f"{self.folder}/"):
-                subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        # Which others' Engines leave meanwhile: what goes is passed over.
-        for folder, names, _ in os.walk("/sys/fs/cgroup"):
-            if self.folder.name in names:
-                remove_cgroup(Path(folder, self.folder.name))
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
+        os.close(self._lock)
 
     def inside_path(self, path: str) -> Path:
         """A file as the Engine sees it."""
@@ -307,8 +308,8 @@ def scratch_engine(
     """
     if why := why_no_engine(own=True):
         raise NoEngine(why)
-    # Not TMPDIR: a socket's path has room for 108 bytes, and /tmp may be memory.
-    folder = Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp"))
+    remove_left_behind()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS))
     engine = ScratchEngine(folder, settings)
     try:
         engine.start()
@@ -367,6 +368,42 @@ def add_file(
     info.size = content.seek(0, os.SEEK_END)
     content.seek(0)
     archive.addfile(info, content)
+
+
+def held(folder: Path) -> int:
+    """Hold that folder: its lock, as a descriptor.
+
+    The Engine's processes have it too. So it is free when the last of them has ended, in
+    whichever way: then the next run may remove what was left.
+    """
+    new = folder / "unlocked"
+    lock = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    new.rename(folder / LOCK)  # there is none that is not held yet
+    return lock
+
+
+def remove_left_behind() -> None:
+    """Remove what runs of ours that were killed left: the folders that none holds any more."""
+    for path in FOLDERS.glob(f"{PREFIX}*/{LOCK}"):
+        with suppress(OSError):  # it is held, or was removed meanwhile
+            found = path.parent.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                with path.open("rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    remove(path.parent)
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of an Engine that has ended, with its mounts and control groups."""
+    for line in Path("/proc/self/mounts").read_text().splitlines()[::-1]:
+        if line.split()[1].startswith(f"{folder}/"):
+            subprocess.run(["umount", "-l", line.split()[1]], check=False)
+    # Which others' Engines leave meanwhile: what goes is passed over.
+    for found, names, _ in os.walk("/sys/fs/cgroup"):
+        if folder.name in names:
+            remove_cgroup(Path(found, folder.name))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_cgroup(group: Path) -> None:

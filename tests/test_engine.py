@@ -1,11 +1,24 @@
 """The scratch Engine keeps its promises: other tests build on them."""
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.engine import Engine, ScratchEngine, scratch_engine
+from tests.engine import (
+    FOLDERS,
+    LOCK,
+    PREFIX,
+    Engine,
+    ScratchEngine,
+    first_child,
+    remove_left_behind,
+    scratch_engine,
+)
+from tests.markdown import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -42,3 +55,44 @@ def test_nothing_is_left(scratch: ScratchEngine) -> None:
     # Others' groups go meanwhile, which a walk passes over.
     groups = (name for _, names, _ in os.walk("/sys/fs/cgroup") for name in names)
     assert folder.name not in groups
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from tests.engine import ScratchEngine
+ScratchEngine(Path(sys.argv[1]))
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_left_is_removed(scratch: ScratchEngine) -> None:
+    """A later run removes it; nothing that a process holds, and nothing that has no lock."""
+    left, strange = (
+        Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS)) for _ in range(2)
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(left)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline()
+        remove_left_behind()
+        assert left.exists()
+        run.kill()
+    remove_left_behind()
+    assert not left.exists()
+    assert strange.exists()
+    assert scratch.docker("ps").status == 0
+    strange.rmdir()
+
+
+def test_an_engine_holds_its_folder(scratch: ScratchEngine) -> None:
+    """Of a run that was killed nothing is removed before its Engine has ended."""
+    assert scratch._process is not None
+    engine = first_child(scratch._process.pid) or scratch._process.pid
+    held = [path.readlink() for path in Path(f"/proc/{engine}/fd").iterdir()]
+    assert scratch.folder / LOCK in held
