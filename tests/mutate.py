@@ -10,8 +10,9 @@ the reason.
 
 Each change is tested in a fork of this process, which has pytest and all that is not ours
 loaded: one that is noticed costs about a second. What is made when a module is imported, such
-as a table, is run by those who run lines that mention it, or what is made of it; and tests
-that start processes, or load changed modules, run for each change: they are not seen through.
+as a table, is run by those who run lines that mention it, or what is made of it, and by the
+files of tests that do; and tests that start processes, or load changed modules, run for each
+change: they are not seen through.
 """
 
 import argparse
@@ -204,11 +205,11 @@ def lines(node: ast.expr | ast.stmt, statements: list[ast.stmt]) -> range:
             return range(around.lineno, max(end, around.lineno + 1))
 
 
-def lines_using(one: Mutation) -> Iterator[tuple[str, int]]:
-    """The lines that mention what an import makes by a place, or makes of that.
+def values_of(one: Mutation) -> set[str]:
+    """What an import makes by a place, or makes of that, by full names.
 
     A constant of it, and others that are made with that or by functions that go by it, and
-    so on. What is not among these lines does not depend on it.
+    so on. What mentions none of them does not depend on it.
     """
     own = next(module for module in package() if module.file == one.file)
     made = next(
@@ -221,11 +222,7 @@ def lines_using(one: Mutation) -> Iterator[tuple[str, int]]:
             for _, names, mentioned, is_code in module.statements:
                 if not mentioned.isdisjoint(values | going_by):
                     (going_by if is_code else values).update(names)
-    for module in package():
-        words = module.words_for(values)
-        for number, line in enumerate(module.lines if words else (), 1):
-            if not words.isdisjoint(re.findall(r"\w+", line)):
-                yield module.file.relative_to(ROOT).as_posix(), number
+    return values
 
 
 class Module:
@@ -275,11 +272,28 @@ class Module:
         split = (value.rpartition(".") for value in values)
         return words | {word for module, _, word in split if module in modules}
 
+    def lines_with(self, values: set[str]) -> Iterator[tuple[str, int]]:
+        """The lines that mention some values."""
+        words = self.words_for(values)
+        for number, line in enumerate(self.lines if words else (), 1):
+            if not words.isdisjoint(re.findall(r"\w+", line)):
+                yield self.file.relative_to(ROOT).as_posix(), number
+
 
 @cache
 def package() -> tuple[Module, ...]:
     """All modules."""
     return tuple(map(Module, sorted((ROOT / "trioproxy").rglob("*.py"))))
+
+
+@cache
+def files_of_tests() -> tuple[Module, ...]:
+    """All files of tests."""
+    return tuple(
+        Module(path)
+        for one in TESTS
+        for path in sorted((ROOT / one).rglob("test_*.py"))
+    )
 
 
 def names_made(statement: ast.stmt) -> set[str]:
@@ -330,7 +344,14 @@ class Seen:
             quickest = min(
                 self.seconds, key=self.seconds.__getitem__
             )  # does it import?
-            found = {quickest, *self._running(lines_using(one))}
+            values = values_of(one)
+            lines = (line for module in package() for line in module.lines_with(values))
+            files = (
+                file
+                for module in files_of_tests()
+                for file, _ in module.lines_with(values)
+            )
+            found = {quickest, *self._running(lines), *files}
         found |= self.starting
         by_file = defaultdict[str, list[str]](list)
         for test in sorted(self.seconds, key=self.seconds.__getitem__):
@@ -475,11 +496,7 @@ def look(tree: Path, files: list[str], to: Path) -> None:
 
 def looked(trees: list[Path], to: Path) -> Seen:
     """The same of all tests, by a process for each tree; unless it is there already."""
-    files = [
-        path.as_posix()
-        for one in TESTS
-        for path in sorted(Path(one).rglob("test_*.py"))
-    ]
+    files = [module.file.relative_to(ROOT).as_posix() for module in files_of_tests()]
     shares = {to.with_name(f"{to.name}{n}"): n for n in range(len(trees))}
     started = [
         FORK.Process(target=look, args=(trees[n], files[n :: len(trees)], share))

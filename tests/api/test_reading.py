@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.limits.arguing import asked, create, values
+from trioproxy.api.arguments import told_option
 from trioproxy.api.decoding import Json
 from trioproxy.api.query import MOST_PAIRS
 from trioproxy.api.reading import MOST_ARGUMENTS
@@ -125,6 +126,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"SecurityOpt": ["no-new-privileges=F"]}, [("CREATE_SECURITY", "no-new-privileges:false")]),
     ({"SecurityOpt": ["writable-cgroups"]}, [("CREATE_SECURITY", "writable-cgroups:true")]),
     ({"SecurityOpt": ["no-new-privileges", "no-new-privileges:T", "apparmor=docker-default"]}, []),
+    *(({"SecurityOpt": [one]}, []) for one in ("apparmor=", "apparmor:docker-default", "seccomp=", "writable-cgroups=false", "writable-cgroups:0")),
     ({"MaskedPaths": []}, [("CREATE_SECURITY", "paths:unmasked")]),
     ({"MaskedPaths": MASKED, "ReadonlyPaths": [*READ_ONLY, "/x"]}, []),
     ({"MaskedPaths": MASKED[:-1], "ReadonlyPaths": READ_ONLY}, []),
@@ -264,6 +266,7 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("ImageCreate", None, "fromSrc=http://u:p@h/x?y&repo=r", [("PULL_IMAGES", "src:http%3A//h/x"), ("CREATE_TAGS", "r:latest")]),
     ("ImageCreate", None, "fromSrc=-&changes=A", [("PULL_IMAGES", "src:-")]),
     ("ImageBuild", None, "t=a&t=b:1&networkmode=default&buildargs=%7B%7D&memory=1", [("CREATE_TAGS", "a:latest"), ("CREATE_TAGS", "b:1")]),
+    *(("ImageBuild", None, f"networkmode={one}", []) for one in ("none", "bridge")),
     ("ImageBuild", None, "networkmode=host&version=2&session=x", [("BUILD_OPTIONS", "ImageBuild:networkmode=host"),
      ("BUILD_OPTIONS", "ImageBuild:version=2"), ("BUILD_OPTIONS", "ImageBuild:session")]),
     ("ImageBuild", None, "dockerfile=a/../../etc/passwd", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
@@ -537,6 +540,45 @@ def test_what_the_engine_takes_for_yes(value: str, mark: str) -> None:
         assert values(create({"SecurityOpt": [f"{word}{mark}{value}"]})) == option
     asked_for = create({"SecurityOpt": [f"no-new-privileges{mark}{value}x"]})
     assert values(asked_for) == [("CREATE_SECURITY", "no-new-privileges:false")]
+
+
+GPUS = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=none1", "NVIDIA_DRIVER_CAPABILITIES=all", "AMD_VISIBLE_DEVICES=0", "HABANA_VISIBLE_DEVICES=0"]  # fmt: skip
+NO_GPUS = ["NVIDIA_VISIBLE_DEVICES=none", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_VISIBLE_DEVICES=", "AMD_LOG=1", "HABANA_LOGS=/x", "X_NVIDIA_X=1", "NVIDIAX=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("runtime", ["", "nvidia", "runc", "crun", "io.containerd.runc.v2"])  # fmt: skip
+@pytest.mark.parametrize("name", [*GPUS, *NO_GPUS])
+def test_a_name_by_which_a_runtime_gives_devices(name: str, runtime: str) -> None:
+    """Such a name of a new container asks for devices, but by a runtime that looks at none, and
+    by the default one where the Engine says that it does not."""
+    found = create({"Runtime": runtime}, Env=[name]).arguments
+    asks = name in GPUS and runtime in {"", "nvidia"}
+    told = [one for one in found if one.variable == "CREATE_DEVICES"]
+    assert [(one.value, one.unless_default) for one in told] == [("gpu", not runtime)] * asks  # fmt: skip
+    assert not asked("ImageCommit", {"Env": [name]}, "container=c").arguments
+
+
+TOLD = {
+    "VolumeCreate:DriverOpts.type": ["none", "tmpfs", "nfs", "nfs4", "cifs", "smb3", "ext4", "xfs", "btrfs"],
+    "NetworkCreate:IPAM.Config.Subnet": ["10.0.0.0/8", "fe80%3A%3A/64"],
+    "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation": ["shared", "rslave"],
+    "ContainerCreate:HostConfig.Sysctls.kernel.sem": ["1", "250%20320%0932"],
+    "ImageBuild:networkmode": ["host"],
+    "ImageBuild:remote": ["https%3A//x/y"],
+    "ImageBuild:version": ["2"],
+    "NetworkCreate:Scope": ["swarm", "global"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", TOLD)
+def test_values_that_are_told(place: str) -> None:
+    """A value is told where it is a known word, a number or an address, and there alone."""
+    for value in TOLD[place]:
+        assert told_option(f"{place}={value}") == f"{place}={value}"
+        assert told_option(f"ContainerCreate:HostConfig.Annotations.x={value}") == "ContainerCreate:HostConfig.Annotations.x"  # fmt: skip
+    assert told_option(place) == place
+    if not place.endswith("remote"):
+        assert told_option(f"{place}=hunter%202") == place
 
 
 @pytest.mark.parametrize("mode", ["shared", "rshared", "slave", "rslave", "private", "rprivate"])  # fmt: skip

@@ -42,6 +42,11 @@ ROWS = [
     (T, CP, "DELETE", "/containers/x", True),
     (T, CP, "OPTIONS", "/containers/x", True),
     (T, C, "get", "/containers/json", False),
+    *((L, {**C, f"ALLOW_{verb}": value}, "GET", f"/containers/x/{word}", value == "1")
+      for verb, word in (("ARCHIVE", "archive"), ("CHANGES", "changes"), ("EXPORT", "export"), ("LOGS", "logs"), ("TOP", "top")) for value in ("0", "1")),
+    *((one, {"POST": "1", f"ALLOW_{verb}": "1"}, "POST", f"/containers/x/{word}", word in words)
+      for one in (T, L) for word in ("kill", "pause", "restart", "start", "stop", "unpause")
+      for verb, words in (("RESTARTS", {"kill", "restart", "stop"}), ("START", {"start"}), ("STOP", {"stop"}), ("PAUSE", {"pause"}), ("UNPAUSE", {"unpause"}))),
     (T, C, "GET", "/containers/x/archive", True),
     (T, C, "GET", "/containers/x/attach/ws", True),
     (T, CP, "POST", "/containers/x/exec", True),
@@ -144,4 +149,4 @@ def test_each_is_pinned_to_the_version_that_runs_beside_ours() -> None:
     """The page that compares the proxies says of which version these rules are."""
     page = (Path(__file__).parents[2] / "docs" / "differences.md").read_text()
     for one in INCUMBENTS:
-        assert re.search(rf"{re.escape(one.image)}\]\([^)]*\) {re.escape(one.version)}[,\s]", page, re.IGNORECASE)  # fmt: skip
+        assert re.search(rf"\[{re.escape(one.image)}\]\([^)]*\) {re.escape(one.version)}[,\s]", page, re.IGNORECASE)  # fmt: skip

@@ -86,6 +86,7 @@ MISTAKES = lint_module._KNOWN_MISTAKES | lint_module._UNMISTAKABLE
 @pytest.mark.parametrize("name", MISTAKES)
 def test_each_known_mistake_has_an_advice(name: str) -> None:
     """And what it tells to write is something that there is."""
+    assert name.isupper()
     advice = MISTAKES[name]
     assert lint({name: "1"}) == (f"{name} has no meaning here: {advice}",)
     meant = set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", advice)) - {"GET", "ALLOW_"}
@@ -95,11 +96,13 @@ def test_each_known_mistake_has_an_advice(name: str) -> None:
 
 def test_verbs_name_operations() -> None:
     """Each names some, and all of them are in the table; so do other words for them."""
-    for operations in (VERBS | VERBS_OF_PODMAN).values():
+    for verb, operations in (VERBS | VERBS_OF_PODMAN).items():
+        assert verb.startswith(("ALLOW_", "LIBPOD_ALLOW_"))
         assert operations
         assert operations <= OPERATIONS.keys()
     for name, advice in lint_module._OTHER_WORDS.items():
         assert name not in VERBS
+        assert name.startswith("ALLOW_")
         meant = set(re.findall(r"ALLOW_[A-Z]+", advice))
         assert meant
         assert meant <= VERBS.keys()
@@ -115,8 +118,10 @@ def test_a_guessed_limit_is_told_what_is_meant() -> None:
 
 
 def test_what_is_known_is_silent() -> None:
-    """No variable that this version reads is warned about, at any value."""
+    """No variable that this version reads is warned about, at any value; each is one that a
+    shell can set."""
     known = PERMISSIONS | SETTINGS
+    assert all(re.fullmatch("[A-Z][A-Z0-9_]+", name) for name in known)
     assert lint(dict.fromkeys(known, "1")) == lint(dict.fromkeys(known, "x")) == ()
 
 

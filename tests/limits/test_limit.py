@@ -253,7 +253,8 @@ ERRORS = [
     ("CREATE_PORTS", "http", "no port"),
     ("CREATE_PORTS", "0", "no port"),
     ("CREATE_PORTS", "80-70", "no port"),
-    ("CREATE_PORTS", "70000", "no port"),
+    ("CREATE_PORTS", "65536", "no port"),
+    ("CREATE_PORTS", "65530-65536", "no port"),
     ("CREATE_PORTS", "0.0.0.0:80", "write 80"),
     ("CREATE_PORTS", "[0:0::1]:80", "write [::1]:80"),
     ("CREATE_PORTS", "80/tcp", "write 80"),
@@ -262,6 +263,9 @@ ERRORS = [
     ("CREATE_PORTS", "300.0.0.1:80", "no port"),
     ("CREATE_OPTIONS", "HostConfig.CgroupParent", "no field of an operation"),
     ("CREATE_OPTIONS", "ContainerExec:Frob", "no field of an operation"),
+    ("EXEC_OPTIONS", "ContainerCreate:Frob", "with one of ContainerExec, ExecStart"),
+    ("EXEC_OPTIONS", "ContainerExec:", "no field of an operation"),
+    *(("CREATE_OPTIONS", one, f"write {one}.NAME") for one in ("ContainerCreate:HostConfig.LogConfig.Config", "ContainerCreate:HostConfig.StorageOpt", "ContainerCreate:HostConfig.Annotations", "NetworkCreate:Options")),
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Privileged", "list its value in CREATE_PRIVILEGED"),
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Memory", "harmless at any value"),
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls", "HostConfig.Sysctls.NAME"),
@@ -492,6 +496,29 @@ DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM
 def test_root_equivalent_values(variable: str, item: str, is_root: bool) -> None:
     """What makes a client root on the host is told, and what does not is not."""
     assert bool(why_root(variable, item)) is is_root
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        ("/dev/bus/usb", "may be a disk of the host, as all that is plugged in"),
+        ("/dev/bus/usb/001/*", "may be a disk of the host, as all that is plugged in"),
+        ("/dev/bus", "may be the host's disks or memory"),
+        ("rule", "may be the host's disks or memory"),
+    ],
+)
+def test_why_a_device_is_root(device: str, why: str) -> None:
+    """What is plugged in may be a disk; of all other devices it is told what they may be."""
+    assert why_root("CREATE_DEVICES", device) == why
+
+
+def test_what_random_stands_for() -> None:
+    """The Engine's choice, and each port that Linux hands out by itself; none beside these."""
+    ports = limits({"CREATE_PORTS": "random,65535"})
+    for port in ("random", "32768", "60999", "32768-60999", "65535"):
+        assert ports.lists("CREATE_PORTS", port)
+    for port in ("32767", "61000", "32767-32768", "60999-61000", "65534", "32768/udp"):
+        assert not ports.lists("CREATE_PORTS", port)
 
 
 ITEMS = {

@@ -67,7 +67,7 @@ def test_what_a_hole_fits_is_one_clean_segment(hole: str, data: st.DataObject) -
 STANDS = {
     "CREATE_BINDS": [
         "/srv/{num}", "/srv/job%402/job%40{num}:ro", "/srv/{uuid}/*", "/srv/a-{hex8}.d/{rand6}",
-        "{base}/{rand8}/x", "/srv/my%20{num}", "/srv/{date}/{date}_{num}",
+        "{base}/{rand8}/x", "/srv/my%20{num}", "/srv/{date}/{date}_{num}", "/srv/{date}-{date}-{uid}-{uid}",
     ],
     "CREATE_IMAGES": ["app:{hex7}", "app-{rand8}:1", "acme-{hex8}/app:1", "x.io/{uuid}/app:{num}"],
     "CREATE_TAGS": ["app-{uuid}:latest"],

@@ -206,11 +206,11 @@ class _Reader:
     ) -> None:
         if struct.drops_others or is_empty(item):
             return
-        legacy = HOST_CONFIG.fields.get(name.lower()) if not place.path else None
-        is_legacy = struct.name == "ContainerCreate" and legacy is not None
-        shown = legacy.name if is_legacy and legacy else show(name)
-        self.unknown.append(Unknown(place.below(shown), is_legacy))
-        if not is_legacy:
+        is_create = struct.name == "ContainerCreate"
+        legacy = HOST_CONFIG.fields.get(name.lower()) if is_create else None
+        shown = legacy.name if legacy else show(name)
+        self.unknown.append(Unknown(place.below(shown), legacy is not None))
+        if legacy is None:
             canonical[name] = item
 
     def _read_structs(self, field: Field, item: Json, place: Spot) -> Steps[Json]:

@@ -51,7 +51,7 @@ class Instant(NamedTuple):
 
 def parse(text: str) -> Instant:
     """Read what a filter says. Raises `BadTarget`."""
-    if text != "0" and (found := _DURATION.fullmatch(text)):
+    if found := _DURATION.fullmatch(text):
         sign = -1 if found[1] == "-" else 1
         return Instant(
             sign * sum(_nanoseconds(*part) for part in _PART.findall(found[2])),

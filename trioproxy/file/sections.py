@@ -186,7 +186,7 @@ class _Sections:
             return []
         behind = path.lower().split("/")[3 if section == "CONTAINERS" else 4 :]
         if endpoint is not None and section == "CONTAINERS":
-            behind = [*behind[:1], *endpoint.template.split("/")[3:4]]
+            behind = [*behind[:1], *endpoint.template.split("/")[3:]]
         return [
             verb
             for verb in verbs
