@@ -12,10 +12,12 @@ from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
+    MEANINGS,
     OPERATIONS,
     SECTIONS,
     Endpoint,
     Files,
+    Risk,
     Stream,
     match,
     section_of,
@@ -172,6 +174,25 @@ def test_summaries_are_short_lines() -> None:
         assert 0 < len(endpoint.summary) <= 60
         assert endpoint.summary.isascii()
         assert endpoint.summary.isprintable()
+
+
+def test_what_people_read_of_a_route() -> None:
+    """The worst that it does stands in capitals, and that the Engine connects; what is harmless
+    needs no word, and what lists hold is told without what they take away."""
+    notes = {name: rows[0].note for name, rows in OPERATIONS.items()}
+    assert (
+        notes["ContainerCreate"]
+        == "HOST-ROOT: makes a container, privileged or with host mounts too"
+    )
+    assert notes["ImageDelete"] == "DESTRUCTIVE: removes an image or a tag"
+    assert notes["DistributionInspect"].startswith("info-leak, connects: has any")
+    assert notes["ContainerPause"] == "availability: freezes a container"
+    assert notes["SystemVersion"] == notes["ContainerWait"] == ""
+    assert OPERATIONS["ContainerCreate"][0].held == "makes a container"
+    assert OPERATIONS["ContainerPause"][0].held == "freezes a container"
+    assert [*MEANINGS] == [*reversed(Risk)]
+    words = "root removes disturbs secrets reads harmless".split()
+    assert all(one in said for one, said in zip(words, MEANINGS.values(), strict=True))
 
 
 def test_operations_are_sorted_and_hold_every_route() -> None:

@@ -38,6 +38,7 @@ ALLOWED = [
     (C, "GET", "/containers/json", Reason.SECTION, "CONTAINERS"),
     (C, "HEAD", "/containers/json", Reason.SECTION, "CONTAINERS"),
     (C, "GET", "/containers/x/frob", Reason.UNKNOWN_ROUTE, "CONTAINERS"),
+    ({**C, "ALLOW_LOGS": "0"}, "GET", "/containers/a/b/logs/json", Reason.SECTION, "CONTAINERS"),
     (CP, "PATCH", "/containers/x", Reason.UNKNOWN_ROUTE, "CONTAINERS"),
     (CP, "POST", "/containers/create", Reason.SECTION, "CONTAINERS"),
     (CP, "GET", "/containers/x/archive", Reason.SECTION, "CONTAINERS"),

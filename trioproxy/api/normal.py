@@ -209,7 +209,7 @@ def url(text: str) -> str:
     scheme, mark, rest = text.partition("://")
     if not _SCHEME.fullmatch(scheme):
         scheme, mark, rest = "", "", text
-    authority, slash, way = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    authority, slash, way = re.split("[?#]", rest)[0].partition("/")
     if not _AUTHORITY.fullmatch(authority):
         raise BadTarget("an address whose host two readers would read differently")
     return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{way}"

@@ -562,7 +562,7 @@ def _parse_table(table: str) -> tuple[Endpoint, ...]:
     endpoints = list[Endpoint]()
     section = ""
     for line in table.splitlines():
-        if len(line.split(None, 1)) == 1:
+        if " " not in line:
             section = line
             continue
         method, template, operation, effect, stream, files, *columns = line.split(
@@ -797,11 +797,11 @@ def _index(
 
 
 def _first_segment(path: str) -> str:
-    return path.split("/", 2)[1]
+    return path[1:].partition("/")[0]
 
 
 def _second_segment(path: str) -> str:
-    return path.split("/", 3)[2] if path.count("/") > 1 else ""
+    return path[1:].partition("/")[2].partition("/")[0]
 
 
 _ROUTES = _index(ENDPOINTS)
