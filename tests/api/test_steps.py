@@ -127,6 +127,21 @@ def test_no_step_is_long(body: dict[str, Any]) -> None:
         assert max(counts) <= CALLS
 
 
+TURNS: dict[str, tuple[dict[str, Any], int]] = {
+    "a few": (host(Binds=["/srv/app:/x"], Ulimits=[{"Name": "a"}]), 0),
+    "structs": (host(Ulimits=[{}] * 5_120), 10),
+    "names": (host(**named(5_120, 0)), 10),
+    "arguments": ({"Env": ["A*"] * 2_560}, 5),
+}
+
+
+@pytest.mark.parametrize(("body", "turns"), TURNS.values(), ids=TURNS)
+def test_how_often_others_have_their_turn(body: dict[str, Any], turns: int) -> None:
+    """After 512 structs and names, or arguments: no later, and no sooner, for a turn is work."""
+    request = Given(operation=ARGUED["ContainerCreate"], path="", body=body)
+    assert sum(1 for _ in asking(request)) == turns
+
+
 def test_work_is_seen() -> None:
     """The counter counts: more work has more calls, and work in steps has them apart."""
     few, _ = Counter().each(jsonbody.parsing(b'{"a":[{},{}]}'))

@@ -38,7 +38,17 @@ READ = [
     ("5ns", NOON + 7 * SECOND),
     ("6ns", NOON + 6 * SECOND),
     ("2us", NOON + 6 * SECOND),
-    *((text, NOON) for text in ("7s", "7000ms", "7000000us", "7000000\u00b5s", "7000000\u03bcs", "7000000000ns")),
+    *(
+        (text, NOON)
+        for text in (
+            "7s",
+            "7000ms",
+            "7000000us",
+            "7000000\u00b5s",
+            "7000000\u03bcs",
+            "7000000000ns",
+        )
+    ),
     ("0s", NOON + 7 * SECOND),
 ]
 

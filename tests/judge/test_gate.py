@@ -6,8 +6,9 @@ from tests.judge.judging import found_of, judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit
 from trioproxy.api.form import Asked
+from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import Gate, NeedBody, Passes
+from trioproxy.judge.gate import Gate, NeedBody, ParsedBody, Passes, go_on, judging
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
@@ -101,6 +102,16 @@ def test_what_is_limited_needs_its_body() -> None:
     assert needs_body(open_gate, "POST", b"/containers/create")
     for target in (b"/containers/x/update", b"/build"):
         assert judged(open_gate, "POST", target).decision.allowed
+
+
+def test_others_have_their_turn_before_a_body_is_judged() -> None:
+    """What was read is compared with lists in a step of its own: all else of a small one is one."""
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": "/srv"})  # fmt: skip
+    asked = Request.parse("POST", b"/containers/create")
+    one = judging(Gate.enforcing(policy), asked, has_body=True)
+    assert isinstance(go_on(one), NeedBody)
+    assert go_on(one, ParsedBody({"HostConfig": {"Binds": ["/srv:/x"]}})) is None
+    assert not isinstance(go_on(one), NeedBody | None)
 
 
 def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:

@@ -113,6 +113,7 @@ def test_named_volumes() -> None:
     assert prune(Kind.VOLUME, {"all": {"1": True}}).takes(volume())
     assert prune(Kind.VOLUME, {"all": ["false"]}).takes(volume()) is None
     assert prune(Kind.VOLUME, version="/v1.41").takes(volume())
+    assert prune(Kind.VOLUME, version="/v1.42").takes(volume()) is None
     assert prune(Kind.VOLUME, version="").takes(volume()) is None
     for yes, no in zip(["1", "t", "T", "TRUE", "true", "True"], ["0", "f", "F", "FALSE", "false", "False"], strict=True):  # fmt: skip
         assert prune(Kind.VOLUME, {"all": [yes]}).takes(volume())
@@ -239,13 +240,13 @@ def test_others_have_their_turn_between_many() -> None:
     one = judging(Gate.enforcing(policy), request("POST", "/networks/prune"), has_body=False)  # fmt: skip
     found = go_on(one)
     assert isinstance(found, NeedListed)
-    things = tuple(Thing(Kind.NETWORK, f"{n:064x}", (f"n{n}",), OWN) for n in range(200))  # fmt: skip
+    things = tuple(Thing(Kind.NETWORK, f"{n:064x}", (f"n{n}",), OWN) for n in range(192))  # fmt: skip
     found, turns = go_on(one, Listed(found.prune, things)), 0
     while found is None:
         found, turns = go_on(one), turns + 1
     assert isinstance(found, Passes)
     assert found.removals is not None
-    assert (len(found.removals.each), turns) == (200, 3)
+    assert (len(found.removals.each), turns) == (192, 3)
 
 
 def test_where_nothing_is_narrowed() -> None:

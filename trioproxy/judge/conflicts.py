@@ -13,9 +13,6 @@ from typing import Final
 _NOT_LISTED: Final = b"(not listed)"
 """What stands there instead."""
 
-MOST: Final = 32
-"""Things in one message that are looked up; more are left out unseen."""
-
 # `Conflict. The container name "/web" is already in use by container "ID"` tells the id of who has a name, and `network
 # n has active endpoints (name:"web" id:"ID")` who is on a network. What the client wrote itself it may read again.
 # In JSON a quote in a text has a backslash. An image's id is nobody's.

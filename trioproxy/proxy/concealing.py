@@ -5,7 +5,7 @@ from typing import Final
 from trioproxy.api.families import Kind
 from trioproxy.errors import UpstreamError
 from trioproxy.http.response import ResponseHead
-from trioproxy.judge.conflicts import MOST, told, without
+from trioproxy.judge.conflicts import told, without
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import Objects
 from trioproxy.proxy.engine import Content, Engine
@@ -14,6 +14,9 @@ from trioproxy.proxy.shared import Remembered
 
 MOST_OF_A_MESSAGE: Final = 64 * 1024
 """Bytes of an error: 502. The Engine's have some hundred."""
+
+MOST: Final = 32
+"""Things in one message that are looked up; more are left out unseen."""
 
 
 async def concealed(
