@@ -8,11 +8,12 @@ those of its module first and then the quick ones, until one fails. What none no
 *survived*: a test is missing, or the change is none. Of those that are none `EQUIVALENT` has
 the reason.
 
-Each change is tested in a fork of this process, which has pytest and all that is not ours
-loaded: one that is noticed costs about a second. What is made when a module is imported, such
-as a table, is run by those who run lines that mention it, or what is made of it, and by the
-files of tests that do; and tests that start processes, or load changed modules, run for each
-change: they are not seen through.
+A change of a function is tried in a fork of this process, which has collected all tests: one
+that is noticed costs little more than the test which does. What is left, and all others, is
+tested in a fork that loads what is ours anew. What is made when a module is imported, such as a
+table, is run by those who run lines that mention it, or what is made of it, and by the files of
+tests that do; and tests that start processes, or load changed modules, run for each change: they
+are not seen through.
 """
 
 import argparse
@@ -28,17 +29,17 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from io import StringIO
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from types import CodeType
+from typing import Any, Final, TypeVar
 
 import coverage
 import pytest
@@ -71,6 +72,7 @@ OTHER = {
     ast.IsNot: "is", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
     ast.And: " or ", ast.Or: " and ", ast.BitOr: "&", ast.BitAnd: "|", ast.Add: "-", ast.Sub: "+",
 }  # fmt: skip
+Slot = TypeVar("Slot")
 FORK: Final = multiprocessing.get_context("fork")
 MOST_BYTES = 4 << 30
 HANGS = 3600
@@ -89,6 +91,8 @@ class Mutation:
     new: str
     lines: range
     """Those of its statement, without the statements in it: who runs it runs one of them."""
+    function: tuple[str, ...] = ()
+    """The function in whose body it is, behind its class if it has one; empty: in none."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -182,8 +186,30 @@ def mutations(file: Path) -> Iterator[Mutation]:
     for node in ast.walk(tree):
         for part, kind, new in changes(node) if id(node) not in out else ():
             yield Mutation(
-                file=file, node=part, kind=kind, new=new, lines=lines(part, statements)
+                file=file,
+                node=part,
+                kind=kind,
+                new=new,
+                lines=lines(part, statements),
+                function=function_around(part, tree.body),
             )
+
+
+def function_around(
+    node: ast.expr | ast.stmt, statements: list[ast.stmt]
+) -> tuple[str, ...]:
+    """The outermost function in whose body a node is, and its class."""
+    for one in statements:
+        if isinstance(one, ast.FunctionDef | ast.ClassDef):
+            begins = one.body[0].lineno
+            if begins <= node.lineno and (node.end_lineno or 0) <= (
+                one.end_lineno or 0
+            ):
+                if isinstance(one, ast.FunctionDef):
+                    return (one.name,)
+                inner = function_around(node, one.body)
+                return (one.name, *inner) if inner else ()
+    return ()
 
 
 def lines(node: ast.expr | ast.stmt, statements: list[ast.stmt]) -> range:
@@ -223,6 +249,17 @@ def values_of(one: Mutation) -> set[str]:
                 if not mentioned.isdisjoint(values | going_by):
                     (going_by if is_code else values).update(names)
     return values
+
+
+def lines_with(
+    values: set[str], modules: Iterable["Module"]
+) -> Iterator[tuple[str, int]]:
+    """The lines that mention some values."""
+    for module in modules:
+        words = module.words_for(values)
+        for number, line in enumerate(module.lines if words else (), 1):
+            if not words.isdisjoint(re.findall(r"\w+", line)):
+                yield module.file.relative_to(ROOT).as_posix(), number
 
 
 class Module:
@@ -271,13 +308,6 @@ class Module:
         words = {word for word, meant in self.meant.items() if meant in values}
         split = (value.rpartition(".") for value in values)
         return words | {word for module, _, word in split if module in modules}
-
-    def lines_with(self, values: set[str]) -> Iterator[tuple[str, int]]:
-        """The lines that mention some values."""
-        words = self.words_for(values)
-        for number, line in enumerate(self.lines if words else (), 1):
-            if not words.isdisjoint(re.findall(r"\w+", line)):
-                yield self.file.relative_to(ROOT).as_posix(), number
 
 
 @cache
@@ -345,12 +375,8 @@ class Seen:
                 self.seconds, key=self.seconds.__getitem__
             )  # does it import?
             values = values_of(one)
-            lines = (line for module in package() for line in module.lines_with(values))
-            files = (
-                file
-                for module in files_of_tests()
-                for file, _ in module.lines_with(values)
-            )
+            lines = lines_with(values, package())
+            files = (file for file, _ in lines_with(values, files_of_tests()))
             found = {quickest, *self._running(lines), *files}
         found |= self.starting
         by_file = defaultdict[str, list[str]](list)
@@ -459,20 +485,21 @@ class Choosing:
         )
 
 
-TO_LOAD = "tests/judge/test_gate.py"
-"""A file of tests with all that is not ours and that tests need."""
-
-
 def enter(tree: Path, *, log: Path | None = None) -> None:
     """Be a process that has loaded nothing of ours, and loads it from there."""
     os.chdir(tree)
-    out = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
+    be_silent(log)
     sys.path[:] = [str(tree), *(p for p in sys.path if Path(p).resolve() != ROOT)]
     for name in [*sys.modules]:
         if name.partition(".")[0] in {"tests", "trioproxy"}:
             del sys.modules[name]
+
+
+def be_silent(log: Path | None = None) -> None:
+    """Write nothing from now on, or there."""
+    out = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
 
 
 def run(paths: list[str], *plugins: object) -> int:
@@ -523,44 +550,143 @@ def looked(trees: list[Path], to: Path) -> Seen:
 def notice(tree: Path, stages: list[list[str]], seen: Seen) -> None:
     """Whether the tests notice: the status of this process. Who hangs has noticed."""
     enter(tree)
-    signal.alarm(HANGS)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for tests in stages:
-        seconds = (
-            time.process_time() + 10 + 5 * sum(map(seen.seconds.__getitem__, tests))
-        )
-        resource.setrlimit(
-            resource.RLIMIT_CPU, (round(seconds), resource.RLIM_INFINITY)
-        )
+        spend(seen, tests)
         if run([tests[0].partition("::")[0]], Choosing(tests)):
             sys.exit(1)
+
+
+class Trying:
+    """A plugin for pytest that tries changes of functions, each in a fork, in place of the tests.
+
+    There all is loaded and collected, so that a change which is noticed costs no more than the
+    test that does. What an import makes it still has as it was: who survives here may not, anew.
+    """
+
+    def __init__(self, found: list[Mutation], seen: Seen, jobs: int) -> None:
+        """To be tried, so many at once."""
+        self.found, self.seen, self.jobs = found, seen, jobs
+        self.killed = set[int]()
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try them."""
+        items = defaultdict[str, list[pytest.Item]](list)
+        for item in session.items:
+            items[function_of(item)].append(item)
+        self.killed = {
+            id(one)
+            for one, status, _ in at_once(
+                [one for one in self.found if one.function],
+                [*range(self.jobs)],
+                lambda one, _: FORK.Process(
+                    target=self._try, args=(session, one, items)
+                ),
+            )
+            if status
+        }
+        return True
+
+    def _try(
+        self,
+        session: pytest.Session,
+        one: Mutation,
+        items: dict[str, list[pytest.Item]],
+    ) -> None:
+        be_silent()
+        forget()
+        try:
+            put_in(one)
+        except (LookupError, StopIteration, ValueError):
+            return  # it is no function's alone: it is tested anew
+        new = [test for test in items if test not in self.seen.seconds]
+        tests = [*new, *(test for stage in self.seen.tests_of(one) for test in stage)]
+        chosen = [item for test in tests for item in items.get(test, ())]
+        spend(self.seen, tests)
+        for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                sys.exit(1)
+
+
+def put_in(one: Mutation) -> None:
+    """Have a function that is loaded do what is changed."""
+    name = ".".join(one.file.relative_to(ROOT).with_suffix("").parts)
+    code = compile(one.applied(), one.file, "exec")
+    found: Any = sys.modules[name]
+    for part in one.function:
+        code = next(
+            each
+            for each in code.co_consts
+            if isinstance(each, CodeType) and each.co_name == part
+        )
+        found = vars(found)[part]
+    for inner in ("fget", "func", "__func__", "__wrapped__"):
+        found = getattr(found, inner, found)
+    found.__code__ = code
+
+
+def spend(seen: Seen, tests: list[str]) -> None:
+    """From now on this process may work so long as these tests may take."""
+    usual = sum(seen.seconds.get(test, 1) for test in tests)
+    seconds = round(time.process_time() + 10 + 5 * usual)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    signal.alarm(HANGS)
+
+
+def at_once(
+    todo: list[Mutation],
+    slots: list[Slot],
+    start: Callable[[Mutation, Slot], ForkProcess],
+) -> Iterator[tuple[Mutation, int, Slot]]:
+    """The status of a process for each, as many of them at once as there are slots."""
+    running = list[tuple[ForkProcess, Mutation, Slot]]()
+    todo, free = [*todo], [*slots]
+    while todo or running:
+        while todo and free:
+            one, slot = todo.pop(0), free.pop()
+            process = start(one, slot)
+            process.start()
+            running.append((process, one, slot))
+        wait([process.sentinel for process, *_ in running])
+        for each in [each for each in running if each[0].exitcode is not None]:
+            process, one, slot = each
+            running.remove(each)
+            free.append(slot)
+            yield one, process.exitcode or 0, slot
 
 
 def results(
     found: list[Mutation], seen: Seen, trees: list[Path]
 ) -> Iterator[tuple[Mutation, str]]:
     """What became of each, one of `RESULTS`; as many at once as there are trees."""
-    running = list[tuple[ForkProcess, Mutation, Path]]()
-    todo = [*found]
-    while todo or running:
-        while todo and trees:
-            one = todo.pop(0)
-            if one.key in EQUIVALENT:
-                yield one, "equivalent"
-                continue
-            tree = trees.pop()
-            (tree / one.key[0]).write_bytes(one.applied())
-            process = FORK.Process(target=notice, args=(tree, seen.tests_of(one), seen))
-            process.start()
-            running.append((process, one, tree))
-        if running:
-            wait([process.sentinel for process, *_ in running])
-        for each in [each for each in running if each[0].exitcode is not None]:
-            process, one, tree = each
-            running.remove(each)
-            shutil.copy(one.file, tree / one.key[0])
-            trees.append(tree)
-            yield one, "killed" if process.exitcode else "SURVIVED"
+    tried = [one for one in found if one.key not in EQUIVALENT]
+    yield from ((one, "equivalent") for one in found if one.key in EQUIVALENT)
+    trying = Trying(tried, seen, len(trees))
+    with silent():
+        run([*TESTS], trying)
+    yield from ((one, "killed") for one in tried if id(one) in trying.killed)
+
+    def start(one: Mutation, tree: Path) -> ForkProcess:
+        (tree / one.key[0]).write_bytes(one.applied())
+        return FORK.Process(target=notice, args=(tree, seen.tests_of(one), seen))
+
+    left = [one for one in tried if id(one) not in trying.killed]
+    for one, status, tree in at_once(left, trees, start):
+        shutil.copy(one.file, tree / one.key[0])
+        yield one, "killed" if status else "SURVIVED"
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Say nothing meanwhile, whoever does."""
+    kept = os.dup(1), os.dup(2)
+    sys.stdout.flush()
+    be_silent()
+    yield
+    for number, one in zip((1, 2), kept, strict=True):
+        os.dup2(one, number)
+        os.close(one)
 
 
 def copied(tree: Path) -> Path:
@@ -593,9 +719,8 @@ def main() -> None:
     found = sample(files, options.count, options.seed)[first - 1 :: parts]
     tally = Counter[tuple[str, str]]()
     with TemporaryDirectory() as folder:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = f"{folder}/hypothesis"
         trees = [copied(Path(folder) / str(n)) for n in range(options.jobs)]
-        with redirect_stdout(StringIO()):  # loads it, and what it loads
-            pytest.main(["-q", "--collect-only", TO_LOAD])
         seen = looked(trees, Path(options.map or f"{folder}/map"))
         for one, result in results(found, seen, trees):
             name = one.key[0]

@@ -105,9 +105,13 @@ def test_what_an_import_makes_is_run_by_who_mentions_it() -> None:
     made = next(
         one for one in mutate.mutations(RULES) if one.line.startswith("READING = ")
     )
-    found = {(name, n) for name, n in mutate.lines_using(made)}
+    values = mutate.values_of(made)
+    found = {*mutate.lines_with(values, mutate.package())}
     assert ("trioproxy/file/incumbents.py", 0) not in found
     assert any(name == "trioproxy/file/incumbents.py" for name, _ in found)
+    files = {file for file, _ in mutate.lines_with(values, mutate.files_of_tests())}
+    assert "tests/file/test_incumbents.py" in files
+    assert "tests/api/test_timestamps.py" not in files
 
 
 BLOCKS = """
