@@ -8,6 +8,8 @@ them is named, of whatever type it is, with the file in which it belongs, and th
 number may count what is somebody else's, and what has no type may be anything.
 
 DOCUMENT: paths of `v1.NN.yaml`, as the Engine's repository has them in `api/docs`. None is kept here.
+What is no such document, or none that is whole, is an error, and the status 2: of what cannot be read
+nothing is new.
 """
 
 import re
@@ -22,7 +24,8 @@ from tests.answers import documented, sections
 from trioproxy.api.fields import ARGUED, JsonKind, Operation, rows
 from trioproxy.api.routes import ENDPOINTS, Endpoint
 
-METHODS: Final = ("get", "head", "post", "put", "delete")
+BESIDE: Final = ("parameters", "x-")
+"""What a path has that is none of its methods."""
 DEEPEST: Final = 12
 """Of schemas in one another: some hold themselves."""
 
@@ -31,6 +34,10 @@ LOOKED_AT: Final = "tests/data/looked_at.tsv"
 """What no table of ours reads, and of which somebody has said by a line there that this is right."""
 
 Schema = Mapping[str, Any]
+
+
+class Unreadable(Exception):
+    """Of this document it cannot be said what is new; the text says why."""
 
 
 class New(NamedTuple):
@@ -45,7 +52,14 @@ class New(NamedTuple):
 
 def read(path: Path) -> dict[str, Any]:
     """Read a document. Statuses are names, as all that is no list or map is a text here."""
-    document: dict[str, Any] = yaml.load(path.read_text(), yaml.CBaseLoader)
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml.CBaseLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Unreadable(" ".join(str(error).split())) from error
+    if not isinstance(document, dict) or document.get("swagger") != "2.0":
+        raise Unreadable("it does not begin with swagger: '2.0', as the Engine's do")
+    if not isinstance(document.get("paths"), dict) or not document["paths"]:
+        raise Unreadable("it has no paths: is it cut?")
     return document
 
 
@@ -60,15 +74,21 @@ class Document:
     """One document, and what of it is new."""
 
     def __init__(self, document: Schema) -> None:
-        self._paths = document["paths"]
-        self._definitions = document.get("definitions", {})
+        self._document = document
+        self.operations = 0
+        """How many were compared."""
 
     def news(self) -> Iterator[New]:
         """What no table has."""
-        for path, methods in self._paths.items():
-            for method in METHODS:
-                if (told := methods.get(method)) is not None:
-                    yield from self._of_operation(method.upper(), path, told)
+        for path, methods in self._document["paths"].items():
+            shared = methods.get("parameters", [])
+            for method, told in methods.items():
+                if not method.startswith(BESIDE):
+                    asked = [*shared, *told.get("parameters", [])]
+                    self.operations += 1
+                    yield from self._of_operation(
+                        method.upper(), path, {**told, "parameters": asked}
+                    )
 
     def _of_operation(self, method: str, path: str, told: Schema) -> Iterator[New]:
         row = _row(method, path)
@@ -76,7 +96,7 @@ class Document:
             name = told.get("operationId", "without a name")
             yield New("trioproxy/api/routes.py", f"{method} {path} ({name})")
             return
-        for new in self._of_request(row.operation, told.get("parameters", ())):
+        for new in self._of_request(row.operation, told["parameters"]):
             if new.where != LOOKED_AT or (row.operation, new.what) not in _KNOWN:
                 yield New(new.where, f"{row.operation} {new.what}")
         yield from self._of_answer(row.operation, told["responses"])
@@ -87,8 +107,9 @@ class Document:
         """What of it no reader judges; of what none judges at all, whatever it is."""
         known = ARGUED.get(operation)
         for one in parameters:
+            one = self._meant(one)
             name, place = one["name"], one["in"]
-            if place == "header":
+            if place not in {"query", "body", "path"}:
                 yield New(LOOKED_AT, f"{name}:")
             elif place == "query" and known is None:
                 yield New(LOOKED_AT, f"?{name}")
@@ -151,12 +172,25 @@ class Document:
 
     def _parts(self, schema: Schema) -> Iterator[Schema]:
         """A schema, or those that it is made of."""
-        if (name := schema.get("$ref")) is not None:
-            yield from self._parts(self._definitions[name.rpartition("/")[2]])
-            return
+        schema = self._meant(schema)
         yield schema
         for one in (*schema.get("allOf", ()), *schema.get("oneOf", ())):
             yield from self._parts(one)
+
+    def _meant(self, told: Schema) -> Schema:
+        """What it stands for, where it is the name of something else."""
+        seen: list[str] = []
+        while (name := told.get("$ref")) is not None:
+            sign, *parts = name.split("/")
+            found: Any = self._document
+            for part in parts:
+                found = found.get(part) if isinstance(found, dict) else None
+            if sign != "#" or name in seen or not isinstance(found, dict):
+                why = "goes in a circle" if name in seen else "leads nowhere"
+                raise Unreadable(f"{name} {why}")
+            seen.append(name)
+            told = found
+        return told
 
 
 def _below(path: str, name: str) -> str:
@@ -192,11 +226,28 @@ _KNOWN: Final = {
 
 def main(*paths: str) -> int:
     """Name what is new."""
-    news = dict.fromkeys(
-        one for path in paths for one in Document(read(Path(path))).news()
-    )
+    if not paths:
+        print("python -m tests.openapi v1.NN.yaml ...", file=sys.stderr)
+        return 2
+    news: dict[New, None] = {}
+    compared = 0
+    for path in paths:
+        try:
+            document = Document(read(Path(path)))
+            news |= dict.fromkeys(document.news())
+        except Unreadable as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 2
+        except RecursionError:
+            print(f"{path}: a schema is made of itself", file=sys.stderr)
+            return 2
+        except (AttributeError, KeyError, TypeError) as error:
+            print(f"{path}: not of the form of swagger 2.0: {error!r}", file=sys.stderr)
+            return 2
+        compared += document.operations
     print(*news, sep="\n", end="\n" if news else "")
-    print(f"{len(news)} new in {len(paths)} documents", file=sys.stderr)
+    told = f"{len(news)} new, of {compared} operations in {len(paths)} documents"
+    print(told, file=sys.stderr)
     return 1 if news else 0
 
 

@@ -68,3 +68,59 @@ def test_a_document_is_a_file(
     file.write_text(known.replace("_ping", "_vault"))
     assert main(str(file)) == 1
     assert "GET /_vault" in capsys.readouterr().out
+
+
+LIST = 'swagger: "2.0"\npaths: {/containers/json: {get: {responses: {"200": {schema: {$ref: "#/definitions/A"}}}}}}\ndefinitions: '
+ODD = {
+    "cut": ('{"swagger": "2.0", "paths": {', "did not find expected node content"),
+    "of-openapi-3": ("openapi: 3.0.1\npaths: {/vault: {get: {}}}", "swagger: '2.0'"),
+    "without-paths": ("swagger: '2.0'\npaths: {}", "it has no paths: is it cut?"),
+    "no-map": ("hello", "swagger: '2.0'"),
+    "circle": (f"{LIST}{{A: {{$ref: '#/definitions/A'}}}}", "goes in a circle"),
+    "made-of-itself": (
+        f"{LIST}{{A: {{allOf: [{{$ref: '#/definitions/A'}}]}}}}",
+        "is made of itself",
+    ),
+    "to-nowhere": (f"{LIST}{{}}", "#/definitions/A leads nowhere"),
+    "of-another-form": ("swagger: '2.0'\npaths: {/vault: [get]}", "not of the form"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), ODD.values(), ids=ODD)
+def test_of_what_cannot_be_read_nothing_is_new(
+    text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A document that is cut, of another form or made of itself is an error, and not one without
+    news."""
+    file = tmp_path / "v1.99.yaml"
+    file.write_text(text)
+    assert main(str(file)) == 2
+    assert told in capsys.readouterr().err
+    assert main() == 2
+
+
+def test_what_stands_elsewhere_in_it_is_read() -> None:
+    """Parameters by a name or of a whole path, fields of a form, and methods that the Engine has
+    none of are named too."""
+    document: dict[str, Any] = {
+        "parameters": {"vault": {"in": "query", "name": "vault"}},
+        "paths": {
+            "/containers/{id}/logs": {
+                "parameters": [{"in": "query", "name": "shared"}],
+                "get": {
+                    "parameters": [
+                        {"$ref": "#/parameters/vault"},
+                        {"in": "formData", "name": "form"},
+                    ],
+                    "responses": {},
+                },
+                "patch": {"operationId": "ContainerPatch", "responses": {}},
+            }
+        },
+    }
+    assert [one.what for one in Document(document).news()] == [
+        "ContainerLogs ?shared",
+        "ContainerLogs ?vault",
+        "ContainerLogs form:",
+        "PATCH /containers/{id}/logs (ContainerPatch)",
+    ]
