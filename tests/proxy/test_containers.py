@@ -5,10 +5,13 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import trio
@@ -22,7 +25,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
-from trioproxy.proxy.resolve import parse_answer
+from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER, parse_answer
 from trioproxy.proxy.server import Server
 
 OWN = "0" * 64
@@ -66,6 +69,12 @@ def container(
     }
 
 
+def at(one: dict[str, Any]) -> dict[str, str]:
+    """The address of a container as the Engine says it of its network."""
+    address = one["NetworkSettings"]["Networks"]["tp"]["IPAddress"]
+    return {"Name": one["Names"][0], "IPv4Address": f"{address}/8", "IPv6Address": ""}
+
+
 def came_to(one: tuple[str, float]) -> bytes:
     """The event of a container that came to the network."""
     who = {"ID": NET, "Attributes": {"container": one[0]}}
@@ -90,6 +99,8 @@ class Host:
     """How it separates what it writes."""
     called: str = "proxy"
     """What the proxy's own container is called."""
+    escapes: bool = False
+    """Whether it writes `<` as Go does."""
     holds_back: trio.Event | None = None
     is_asked: trio.Event = field(default_factory=trio.Event)
     """Set when the answer to a question is held back."""
@@ -99,7 +110,7 @@ class Host:
         while True:
             try:
                 request = await connection.read_request()
-            except AssertionError:
+            except (AssertionError, OSError):
                 return
             target = request.line.split()[1]
             self.asked.append(target)
@@ -120,15 +131,18 @@ class Host:
             ):
                 self.is_asked.set()
                 await self.holds_back.wait()
-            await connection.send(self._answer(path))
+            asked = dict(parse_qsl(target.partition(b"?")[2].decode()))
+            filters = json.loads(asked.get("filters", "{}"))
+            with suppress(OSError):  # who has read enough hangs up
+                await connection.send(self._answer(path, filters.get("id")))
 
-    def _answer(self, path: str) -> bytes:
+    def _answer(self, path: str, ids: list[str] | None) -> bytes:
         me = container("proxy", "127.0.0.9", full=OWN)
         if path == "/containers/json":
-            value: object = [
-                me,
-                *(self.lists.pop(0) if self.lists else self.containers),
-            ]
+            there = [me, *(self.lists.pop(0) if self.lists else self.containers)]
+            value: object = [one for one in there if ids is None or one["Id"] in ids]
+        elif path == f"/networks/{NET}":
+            value = {"Containers": {one["Id"]: at(one) for one in self.containers}}
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
@@ -144,7 +158,10 @@ class Host:
             value = {"Config": {"Labels": self.image_labels}}
         else:
             value = {}
-        return response(body=json.dumps(value, separators=self.written).encode())
+        text = json.dumps(value, separators=self.written)
+        if self.escapes:
+            text = text.replace("<", "\\u003c")
+        return response(body=text.encode())
 
     async def tell(self, value: object) -> None:
         """Send an event to whoever listens."""
@@ -283,6 +300,35 @@ async def test_a_large_stack_is_no_limit(stack: Stack) -> None:
     stack.host.containers.append(container("images", full="e" * 64))
     status, text = await stack.ask()
     assert (status, "of 2 containers" in text) == (403, True)
+
+
+READ, UNREAD = "zz has no policy here", "says more of who has 127.0.0.1 than is read"
+STRANGERS = {
+    "1 MiB": ({"x": "x" * 1024 * 1024}, READ),
+    "10,000": ({f"label-{at}": "x" for at in range(10_000)}, READ),
+    "more than are read": ({f"label-{at}": "x" for at in range(20_001)}, UNREAD),
+    "escapes": ({"x": "<" * 100_001}, UNREAD),
+    "more than is read": ({"x": "x" * MOST_OF_AN_ANSWER}, UNREAD),
+}
+
+
+@pytest.mark.parametrize(("labels", "why"), STRANGERS.values(), ids=STRANGERS)
+async def test_a_stranger_that_says_too_much_harms_nobody(
+    stack: Stack, labels: dict[str, str], why: str
+) -> None:
+    """Whoever joins the network with labels without an end: others are served, at one price for all of ten seconds, and who has its address is nobody."""
+    stack.host.escapes = True
+    stranger = container("zz", "10.0.0.7", full="d" * 64, labels=labels)
+    stack.host.containers = [stranger, container("ps")]
+    assert [(await stack.ask())[0] for _ in range(3)] == [200] * 3
+    everything = [one for one in stack.host.asked if one.count(b"%5B") == 1]
+    lists = [one for one in everything if one.startswith(b"/containers/json?")]
+    assert len(lists) == 1, "it was asked for all of them again"
+    stack.host.containers = [container("zz", full="d" * 64, labels=labels)]
+    status, text = await stack.ask()
+    assert (status, why in text) == (403, True), text
+    stack.host.containers.append(container("ps"))
+    assert (await stack.ask())[0] == 403
 
 
 CUT = '},{"Id":"'
@@ -549,6 +595,21 @@ async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
     await trio.testing.wait_all_tasks_blocked(0.05)
     stack.host.holds_back.set()
     assert (await client.read_response()).status == 403
+
+
+async def test_who_is_asked_about_when_all_shall_end_is_served(stack: Stack) -> None:
+    """Its request came before the listener closed: it is judged and answered, and then the proxy ends."""
+    stack.host.containers = [container("ps")]
+    stack.host.holds_back = trio.Event()
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stack.server.drain)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            stack.host.holds_back.set()
+            assert (await client.read_response()).status == 200
 
 
 async def test_without_events_nobody_is_chosen(stack: Stack, fake: FakeEngine) -> None:

@@ -5,15 +5,21 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from tests.commands.running import Running, running
 from tests.fakes import FakeEngine
 from tests.patience import PATIENCE
+from trioproxy.commands import supervisor
+from trioproxy.config import Level
+from trioproxy.proxy.log import Log
+
+KIND = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
 
 
 @asynccontextmanager
@@ -154,3 +160,34 @@ async def test_nobody_hears(
     async with running(*args, *upstream, variables=told) as proxy:
         await proxy.line(" start ")
         assert why in await proxy.line(" supervisor-lost ")
+
+
+async def test_who_does_not_read_holds_up_no_reload(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A supervisor whose queue is full is not waited for before the policies are read; that they are it hears when it reads again."""
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/n")
+    file = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    log, before = Log(Level.DEBUG, file), trio.current_time()
+    with socket.socket(socket.AF_UNIX, KIND) as sock:
+        sock.bind(f"{tmp_path}/n")
+        with suppress(BlockingIOError):
+            while True:  # one each: what a socket has sent has a bound, too
+                with socket.socket(socket.AF_UNIX, KIND) as one:
+                    one.sendto(b"x", f"{tmp_path}/n")
+        for state in (supervisor.RELOADING, "STOPPING=1", ""):
+            await supervisor.tell(log, state, "reading")
+        assert trio.current_time() == before
+        log.flush()
+        assert (tmp_path / "log").read_text().count("it does not read what it is") == 3
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.tell, log, supervisor.READY, "serving")
+            await trio.testing.wait_all_tasks_blocked()
+            with suppress(BlockingIOError):
+                while (said := sock.recv(99)) == b"x":
+                    pass
+                pytest.fail(f"it was said without room: {said!r}")
+        assert sock.recv(99) == b"READY=1\nSTATUS=serving"
+    os.close(file)

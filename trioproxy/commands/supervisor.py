@@ -7,6 +7,7 @@ which hands on what its container says.
 import os
 import socket
 import time
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -15,10 +16,13 @@ from trioproxy.config import Level
 from trioproxy.proxy.log import Log
 from trioproxy.quoting import visible
 
+READY: Final = "READY=1"
 RELOADING: Final = "RELOADING=1"
 
 TOLD_WITHIN: Final = 5.0
 """Seconds until it is given up: whoever supervises does not read."""
+
+DOES_NOT_READ: Final = "it does not read what it is told"
 
 
 async def tell(log: Log, state: str, status: str) -> None:
@@ -46,19 +50,25 @@ async def _send(log: Log, words: str) -> None:
     name = os.environ["NOTIFY_SOCKET"]
     # An abstract name is written with an @ in the place of its zero byte.
     address = f"\0{name[1:]}" if name.startswith("@") else name
-    error: object = "it takes too long"
+    error: object = DOES_NOT_READ
     with (
         # Shielded, for the last word is said while all else ends.
         trio.move_on_after(TOLD_WITHIN, shield=True),
-        trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock,
     ):
         try:
             if not name.startswith(("@", "/")):
                 raise OSError(f"{name!r:.80} is neither a path nor @NAME")  # noqa: TRY301  told below
-            await sock.connect(address)
-            await sock.send(words.encode())
-            error = ""
+            sock.connect(address)
+            # That it is ready it has to hear, and nobody waits for that here. All else is said
+            # once: a reload, which may take something from a client, waits for no reader.
+            while True:
+                with suppress(BlockingIOError):
+                    sock.send(words.encode())
+                    return
+                if not words.startswith(READY):
+                    break
+                await trio.lowlevel.wait_writable(sock)
         except OSError as found:
             error = found.strerror or found
-    if error:
-        log.line(Level.WARNING, "supervisor-lost", error=error)
+    log.line(Level.WARNING, "supervisor-lost", error=error)

@@ -44,34 +44,43 @@ _FOR_LONG: Final = re.compile(
 
 
 @value_class
-class Candidate:
-    """A container in the Engine's list: of most no more is looked at than their addresses."""
-
-    value: Mapping[str, Json]
-    addresses: tuple[tuple[str, str], ...]
-    """Each with the id of its network."""
-
-
-@value_class
 class Running:
     """A container as the Engine lists those that run."""
 
     thing: Thing
-    addresses: Mapping[str, str]
-    """Those that it has, with the ids of their networks."""
+    addresses: Mapping[str, list[str]]
+    """Those that it has, each with the ids of its networks."""
     networks: Mapping[str, str]
     """What it is on, but for those that every Engine has: ids, and names."""
     runs_for_long: bool
     """Whether it surely runs for `LONG`."""
 
 
+class Candidate:
+    """A container in the Engine's list: of most no more is looked at than their addresses."""
+
+    __slots__ = ("_running", "_value", "addresses", "id")
+
+    def __init__(self, value: Mapping[str, Json]) -> None:
+        """Raises `BadBody`."""
+        self._value = value
+        self._running: Running | None = None
+        self.id = value.get("Id")
+        self.addresses = dict[str, list[str]]()
+        for address, network in _addresses(value):
+            self.addresses.setdefault(address, []).append(network)
+
+    def read(self) -> Running:
+        """Read all that counts, once. Raises `BadBody`."""
+        if self._running is None:
+            self._running = _read(self._value, self.addresses)
+        return self._running
+
+
 def look(value: Json) -> list[Candidate]:
     """Look at the containers of a list. Raises `Untold`."""
     try:
-        return [
-            Candidate(value=one, addresses=tuple(_addresses(one)))
-            for one in map(map_of, list_of(value))
-        ]
+        return [Candidate(map_of(one)) for one in list_of(value)]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
 
@@ -80,9 +89,7 @@ def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Runni
     """Read who has an address, and the proxy. Raises `Untold`."""
     try:
         return [
-            _read(one)
-            for one in listed
-            if one.value.get("Id") == own or any(a == address for a, _ in one.addresses)
+            one.read() for one in listed if address in one.addresses or one.id == own
         ]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
@@ -91,25 +98,25 @@ def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Runni
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(listed: Candidate) -> Running:
-    one = listed.value
+def _read(one: Mapping[str, Json], addresses: Mapping[str, list[str]]) -> Running:
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
     # Further names have a slash in them: by links of others.
     own = [name for name in names if "/" not in name]
     if not FULL_ID.fullmatch(full) or len(own) != 1:
         raise Untold(_INCOMPLETE)
-    networks = networks_of(one)
+    thing = Thing(
+        Kind.CONTAINER,
+        full,
+        tuple(own),
+        {key: text_of(text) for key, text in labels.items()},
+        text_of(one.get("ImageID")),
+    )
     return Running(
-        thing=Thing(
-            Kind.CONTAINER,
-            full,
-            tuple(own),
-            {key: text_of(text) for key, text in labels.items()},
-            text_of(one.get("ImageID")),
-        ),
-        addresses={at: net for at, net in listed.addresses if net in networks},
-        networks=networks,
+        # What its image has counts of some alone.
+        thing=thing if needs_image(thing) else thing._replace(inherited={}),
+        addresses=addresses,
+        networks=networks_of(one),
         runs_for_long=bool(_FOR_LONG.fullmatch(text_of(one.get("Status")))),
     )
 
@@ -136,7 +143,11 @@ def networks_of(described: Mapping[str, Json]) -> dict[str, str]:
 def who_have(address: str, listed: list[Running], own: str) -> list[Running]:
     """Find the containers that have an address beside the proxy, but for the proxy."""
     ours = next((one.networks for one in listed if one.thing.id == own), {})
-    found = [one for one in listed if one.addresses.get(address) in ours]
+    found = [
+        one
+        for one in listed
+        if not ours.keys().isdisjoint(one.addresses.get(address, ()))
+    ]
     return [one for one in found if one.thing.id != own or len(found) > 1]
 
 

@@ -12,7 +12,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -39,6 +39,7 @@ from trioproxy.limits.things import Thing
 from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.resolve import (
     ANSWER,
+    MOST_OF_AN_ANSWER,
     OK,
     ask,
     bare,
@@ -61,11 +62,17 @@ NOTED_LATE: Final = 0.05
 """Seconds by which the start of a container may be noted late, where the Engine does not tell
 that it came. To start another one at an address that becomes free takes it longer."""
 
+LONG_SECONDS: Final = 10.0
+"""Until the whole list is asked for again, after it was more than is read."""
+
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
 MOST_KEPT: Final = 256 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
+
+FEW_MOUNTS: Final = 2
+"""Mounts of a container that is kept in each order that they have."""
 
 STEP: Final = 32 * 1024
 """Bytes of a list that are read between two turns of others."""
@@ -73,6 +80,7 @@ STEP: Final = 32 * 1024
 _BEGIN: Final = b'[{"Id":"'
 _BETWEEN: Final = b'},{"Id":"'
 _MOUNTS: Final = b',"Mounts":[{"'
+_BEGIN_MOUNT: Final = b'[{"'
 _BETWEEN_MOUNTS: Final = b'},{"'
 _END: Final = b"}]"
 """How the Engine writes a list of containers. The mounts stand at the end of each, in another
@@ -117,8 +125,12 @@ class Containers:
         self._networks: dict[str, str] = {}
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
+        self._is_long_until = 0.0
+        """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
-        """Of lists: a piece as it came, and as it reads."""
+        """A container as it was listed, without its mounts, and as that reads."""
+        self._mounts = set[bytes]()
+        """Mounts that were read."""
         self._size = 0
         """Bytes of these."""
         self._listening = trio.Event()
@@ -169,9 +181,10 @@ class Containers:
         found, is_first = await self._find(engine, address)
         since = trio.current_time() - made_at[0]
         if not (is_first and found.runs_for_long and since < identity.LONG):
-            network = found.addresses[address]
-            if await self._since(engine, found.thing.id, network) >= made_at[1]:
-                name = found.thing.names[0]
+            name, full = found.thing.names[0], found.thing.id
+            ours = [at for at in found.addresses[address] if at in self._networks]
+            since_each = [await self._since(engine, full, at) for at in ours]
+            if not ours or max(since_each) >= made_at[1]:
                 raise Nobody(
                     f"the container {name} was started after this connection was made:"
                     " connect again"
@@ -204,8 +217,7 @@ class Containers:
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
-            raw = await self._get(engine, self._question)
-            listed = await self._read(engine, raw)
+            listed = await self._listed(engine, address)
             found = identity.read_list(listed, address, self._own)
             ours = [one.networks for one in found if one.thing.id == self._own]
             if ours and ours[0] == self._networks:
@@ -214,6 +226,42 @@ class Containers:
         raise Untold(
             "the networks of this proxy change while the Engine is asked for them"
         )
+
+    async def _listed(self, engine: Engine, address: str) -> list[identity.Candidate]:
+        """Ask for the list. Who makes a container says how long that is: where it is more than is
+        read, those alone are listed that have the address, so that others are served."""
+        if trio.current_time() >= self._is_long_until:
+            try:
+                raw = await self._get(engine, self._question)
+                return await self._read(engine, raw, STEP)
+            except TooMuch:
+                self._is_long_until = trio.current_time() + LONG_SECONDS
+        ids = await self._who_have(engine, address)
+        question = with_filters(
+            "/containers/json", {"id": ids, "network": list[Json](self._networks)}
+        )
+        try:
+            return await self._read(engine, await self._get(engine, question))
+        except TooMuch:
+            raise Nobody(
+                f"the Engine says more of who has {address} than is read: fewer or shorter"
+                " labels would help"
+            ) from None
+
+    async def _who_have(self, engine: Engine, address: str) -> list[Json]:
+        """The ids of who has an address on the proxy's networks, and of the proxy, by what the
+        Engine says of networks: labels of containers are no part of it."""
+        ids: list[Json] = [self._own]
+        for network in self._networks:
+            value = map_of(
+                parse_answer(await self._get(engine, f"/networks/{network}"))
+            )
+            for full, one in map_of(value.get("Containers")).items():
+                there = map_of(one)
+                both = there.get("IPv4Address"), there.get("IPv6Address")
+                if address in {text_of(at).partition("/")[0] for at in both}:
+                    ids.append(full)
+        return ids
 
     async def _find_networks(self, engine: Engine) -> None:
         raw = await self._get(engine, f"/containers/{self._own}/json")
@@ -268,8 +316,8 @@ class Containers:
         return began[0].nanoseconds / timestamps.SECOND
 
     async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
-        if not identity.needs_image(thing):
-            return thing._replace(inherited={})
+        if thing.inherited is not None:  # it does not count
+            return thing
         self._shared.remembered.make_room()
         _, labels = await inherited(
             partial(_ask, engine),
@@ -279,31 +327,65 @@ class Containers:
         )
         return thing if labels is None else thing._replace(inherited=labels)
 
-    async def _read(self, engine: Engine, raw: bytes) -> list[identity.Candidate]:
-        """Read a list. The Engine was asked, and a piece that is the very same as one of
-        before, byte for byte, reads the same."""
+    async def _read(
+        self, engine: Engine, raw: bytes, most: int = MOST_OF_AN_ANSWER
+    ) -> list[identity.Candidate]:
+        """Read a list, each container of at most so many bytes. The Engine was asked, and what is
+        the very same as before, byte for byte, reads the same. Raises `TooMuch`.
+
+        It is cut blindly, at quotes that in a text would have a backslash before them, into
+        containers without their mounts, and these. And wherever it is cut, if each piece is a
+        list of objects by itself, they are what stands there; if not, that is no list. What
+        is written in another way is one piece.
+        """
+        raw = raw.strip()
+        if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
+            return identity.look(parse_answer(raw))
         listed, fresh = list[identity.Candidate](), 0
-        for piece, is_listed in _cut(raw.strip()):
-            found = self._seen.get(piece)
+        for one in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
+            found = self._seen.get(one)
             if found is None:
-                found = identity.look(parse_answer(piece))
-                self._keep(piece, found)
-                fresh += len(piece)
+                if len(one) > most:
+                    raise TooMuch("a container is described by more than is read")
+                found, size = self._look(one)
+                fresh += size
                 if fresh > STEP:
                     fresh = 0
                     await engine.wire.let_others()
-            if is_listed:
-                listed += found
+            listed += found
         return listed
 
-    def _keep(self, piece: bytes, found: list[identity.Candidate]) -> None:
-        if len(piece) > STEP:
-            return
-        self._size += len(piece)
+    def _look(self, one: bytes) -> tuple[list[identity.Candidate], int]:
+        """Look at a container that was not listed just so before; with the bytes that were read."""
+        described, has_mounts, rest = one.partition(_MOUNTS)
+        mounts = list[bytes]()
+        if rest.endswith(_END):
+            mounts = rest[: -len(_END)].split(_BETWEEN_MOUNTS)
+        elif has_mounts:
+            described = one
+        found, size = self._seen.get(described), 0
+        if found is None or not self._mounts.issuperset(mounts):
+            found, size = (
+                identity.look(parse_answer(_BEGIN + described + _END)),
+                len(one),
+            )
+            for mount in mounts:
+                parse_answer(_BEGIN_MOUNT + mount + _END)
+        # In all orders that two mounts have; of more it is put together each time.
+        self._keep(one if len(mounts) <= FEW_MOUNTS else described, mounts, found)
+        return found, size
+
+    def _keep(
+        self, described: bytes, mounts: list[bytes], found: list[identity.Candidate]
+    ) -> None:
+        self._size += (size := len(described) + sum(map(len, mounts)))
         if self._size > MOST_KEPT:
             self._seen.clear()
-            self._size = len(piece)
-        self._seen[piece] = found
+            self._mounts.clear()
+            self._size = size
+        if size <= STEP:
+            self._seen[described] = found
+            self._mounts.update(mounts)
 
     async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await _ask(engine, target)
@@ -382,27 +464,6 @@ class Containers:
         for one in self._asking:
             one.add(container)
         self._cut(container)
-
-
-def _cut(raw: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Cut a list of containers into lists of one: a container without its mounts, or (False)
-    one of those.
-
-    It is cut blindly, at quotes that in a text would have a backslash before them. And wherever
-    it is cut, if each piece is a list of objects by itself, they are what stands there; if
-    not, that is no list. What is written in another way is one piece.
-    """
-    if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
-        yield raw, True
-        return
-    for one in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
-        described, _, mounts = one.partition(_MOUNTS)
-        if not mounts.endswith(_END):
-            yield _BEGIN + one + _END, True
-            continue
-        yield _BEGIN + described + _END, True
-        for mount in mounts[: -len(_END)].split(_BETWEEN_MOUNTS):
-            yield b'[{"' + mount + _END, False
 
 
 def _who_goes(event: Mapping[str, Json]) -> str:

@@ -6,6 +6,7 @@ import socket
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import field
 from typing import Final
 
 from trioproxy.config import (
@@ -20,7 +21,7 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 from trioproxy.judge.outcome import name_of_client
-from trioproxy.values import value_class
+from trioproxy.values import settle, value_class
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777
@@ -47,6 +48,11 @@ class Listener:
     is_lent: bool = False
     """Whether who started us listens on it too: then those who wait there are not lost
     when it is closed, for the next one serves them."""
+    reach: Reach = field(init=False)
+    """Who can connect: known also when it is closed."""
+
+    def __post_init__(self) -> None:
+        settle(self, reach=_reach_of(self.sock))
 
     @property
     def name(self) -> str:
@@ -363,7 +369,7 @@ def age_of(sock: socket.socket) -> float:
     return 0.0
 
 
-def reach_of(sock: socket.socket) -> Reach:
+def _reach_of(sock: socket.socket) -> Reach:
     """Who can connect to a listening socket."""
     if sock.family == socket.AF_UNIX:
         return Reach.UNIX

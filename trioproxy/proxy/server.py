@@ -341,7 +341,7 @@ class Server:
                 await self._turn_away(wire, refusal, "")
                 return
             *before, name = names
-            admission = self._admissions[name][listeners.reach_of(listener.sock)]
+            admission = self._admissions[name][listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
             connection = Connection(client, admission, shared, engine)
@@ -521,7 +521,7 @@ class Server:
         if not is_known and (self._containers or self._welcome):
             return None
         found = self._admissions[listener.entry.client]
-        return found[listeners.reach_of(listener.sock)]
+        return found[listener.reach]
 
     def _is_container(self, listener: Listener) -> bool:
         is_tcp = listener.sock.family != socket.AF_UNIX
@@ -544,7 +544,7 @@ class Server:
         assert self._metrics is not None  # noqa: S101  the listener is theirs
         listener.sock.setblocking(False)
         hosts = self.config.allowed_hosts
-        site = Site(reach=listeners.reach_of(listener.sock), allowed_hosts=hosts)
+        site = Site(reach=listener.reach, allowed_hosts=hosts)
         scraping = Scraping(
             self._shared, self._metrics.text, listener.entry, site, background
         )
@@ -641,7 +641,7 @@ class Server:
                 )
                 return
             peer, name = f"{named}@{peer}", f"{named}@{name}"
-            admission = self._admissions[named][listeners.reach_of(listener.sock)]
+            admission = self._admissions[named][listener.reach]
         self._count_one(name)
         self._shared.accepted += 1
         if admission is None:
