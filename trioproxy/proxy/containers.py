@@ -68,7 +68,7 @@ LONG_SECONDS: Final = 10.0
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
-MOST_KEPT: Final = 256 * 1024
+MOST_KEPT: Final = 1024 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
 
 FEW_MOUNTS: Final = 2
