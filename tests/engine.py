@@ -170,7 +170,12 @@ class ScratchEngine(Engine):
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"NOTIFY_SOCKET": str(address)},
+                # What it is killed over would stay among the machine's temporary files.
+                env={
+                    **os.environ,
+                    "NOTIFY_SOCKET": str(address),
+                    "TMPDIR": str(self.folder),
+                },
                 start_new_session=True,
                 pass_fds=[self._lock],
             )

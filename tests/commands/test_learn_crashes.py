@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import trio
@@ -85,24 +86,19 @@ async def die(
 ) -> subprocess.CompletedProcess[str]:
     """Learn the requests, and be killed at the given step."""
     options = ("learn", "--upstream", str(fake.path), "-o", str(file), "--")
-    return await trio.to_thread.run_sync(
-        lambda: subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                DIES,
-                str(moment),
-                *options,
-                *client_sending(*ASKED),
-            ],
-            env=environment({}, measured=False),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+    client = client_sending(*ASKED)
+    with TemporaryDirectory() as left:  # the folder of its socket, which nobody removes
+        return await trio.to_thread.run_sync(
+            lambda: subprocess.run(
+                [sys.executable, "-c", DIES, str(moment), *options, *client],
+                env=environment({"TMPDIR": left}, measured=False),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
         )
-    )
 
 
 @pytest.mark.deep

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import pytest
@@ -192,20 +193,23 @@ async def browse(
             f"--user-data-dir={folder / 'profile'}",
             f"{page}:{port}/page",
         ]
-        process = await trio.lowlevel.open_process(
-            command,
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            with trio.move_on_after(PATIENCE):
-                await switch.all_seen.wait()
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)  # it has a family of processes
-            with trio.CancelScope(shield=True):
-                await process.wait()
+        # Killed, it leaves a folder with a socket: a short path, and one that goes.
+        with TemporaryDirectory(ignore_cleanup_errors=True) as private:
+            process = await trio.lowlevel.open_process(
+                command,
+                env=os.environ | {"TMPDIR": private},
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                with trio.move_on_after(PATIENCE):
+                    await switch.all_seen.wait()
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)  # it has a family of processes
+                with trio.CancelScope(shield=True):
+                    await process.wait()
         nursery.cancel_scope.cancel()
 
 
