@@ -1,20 +1,13 @@
 """A list to a policy: what `ALLOW_OPERATIONS` names may pass, and nothing else."""
 
-from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
+from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.api.matched import Route, shown_method
 from trioproxy.api.routes import ENDPOINTS, Endpoint
-from trioproxy.judge.rules import Mode, Policy, Reason, Ruling
-from trioproxy.limits.limit import Limits
-from trioproxy.limits.objects import Objects
+from trioproxy.judge.rules import Confines, Mode, Policy, Reason, Ruling
 
 
 def exact_policy(
-    operations: frozenset[str],
-    routes: tuple[Route, ...],
-    *,
-    limits: Limits,
-    objects: Objects,
-    hides: frozenset[Hides] | None,
+    operations: frozenset[str], routes: tuple[Route, ...], confines: Confines
 ) -> Policy:
     """Let pass operations of the table, and routes that are in none."""
     listed = [one for one in ENDPOINTS if one.operation in operations]
@@ -42,7 +35,5 @@ def exact_policy(
         lines=operations | {str(route) for route in routes},
         operations=operations,
         routes=routes,
-        limits=limits,
-        objects=objects,
-        hides=hides,
+        **confines._asdict(),
     )

@@ -39,7 +39,7 @@ from trioproxy.file.variables import (
     SWITCHES,
     VERBS,
 )
-from trioproxy.judge.rules import READING, Policy
+from trioproxy.judge.rules import READING, Confines, Policy
 from trioproxy.limits.limit import open_families, parse_limits
 from trioproxy.limits.objects import parse_objects
 
@@ -99,24 +99,18 @@ def parse_policy(
         *check_names(variables, source, is_file=is_file),
         *lint(variables),
     )
-    limits = parse_limits(variables, source=source)
-    objects = parse_objects(variables, source=source)
-    hides = _parse_hides(variables.get(REDACT_VARIABLE), source)
+    confines = Confines(
+        parse_limits(variables, source=source),
+        parse_objects(variables, source=source),
+        _parse_hides(variables.get(REDACT_VARIABLE), source),
+    )
     if OPERATIONS_VARIABLE not in variables:
-        policy = section_policy(
-            flags,
-            linuxserver=linuxserver,
-            limits=limits,
-            objects=objects,
-            hides=hides,
-        )
+        policy = section_policy(flags, confines, linuxserver=linuxserver)
         return policy, (*warnings, *_about_lists(policy))
     operations, routes = _parse_list(variables[OPERATIONS_VARIABLE], source)
-    if hides:
+    if confines.hides:
         _check_tellable(operations, routes, source)
-    policy = exact_policy(
-        operations, routes, limits=limits, objects=objects, hides=hides
-    )
+    policy = exact_policy(operations, routes, confines)
     return policy, (
         *warnings,
         *_idle_switches(flags),

@@ -8,7 +8,7 @@ more here than in the incumbent, the verbs and `LIBPOD_*` that it sets to 1 itse
 
 from collections.abc import Mapping
 
-from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
+from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
     SECTIONS,
@@ -28,9 +28,7 @@ from trioproxy.file.variables import (
     VERBS_OF_PODMAN,
     WRITE_VERBS,
 )
-from trioproxy.judge.rules import READING, Mode, Policy, Reason, Ruling
-from trioproxy.limits.limit import Limits
-from trioproxy.limits.objects import Objects
+from trioproxy.judge.rules import READING, Confines, Mode, Policy, Reason, Ruling
 from trioproxy.values import value_class
 
 _EXEC = {"ContainerExec": "EXEC", "LibpodContainerExec": "LIBPOD_EXEC"}
@@ -41,12 +39,7 @@ _SECTIONS = (*SECTIONS, *LIBPOD_SECTIONS)
 
 
 def section_policy(
-    flags: Mapping[str, bool],
-    *,
-    linuxserver: bool,
-    limits: Limits,
-    objects: Objects,
-    hides: frozenset[Hides] | None,
+    flags: Mapping[str, bool], confines: Confines, *, linuxserver: bool
 ) -> Policy:
     """Let pass what sections, `POST`, methods and verbs open; unset ones by default.
 
@@ -97,9 +90,7 @@ def section_policy(
             for section, verbs in closing.items()
             if verbs
         },
-        limits=limits,
-        objects=objects,
-        hides=hides,
+        **confines._asdict(),
     )
 
 

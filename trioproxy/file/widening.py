@@ -10,7 +10,7 @@ from trioproxy.api.families import LIMITS, NETWORK_VARIABLE, OBJECTS, OWNER_VARI
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
-from trioproxy.judge.rules import Mode, Policy
+from trioproxy.judge.rules import Confines, Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import LISTED_BY, NAME, Objects, parse_objects
@@ -39,13 +39,10 @@ def widened(policy: Policy, grants: Iterable[Grant]) -> Policy:
     if not is_listed:
         raise ConfigError(_NOT_LISTED)
     objects = {name: items[name] for name in OBJECTS.keys() & items.keys()}
-    return exact_policy(
-        policy.operations | operations,
-        policy.routes,
-        limits=_with_items(policy.limits, items),
-        objects=_with_objects(policy.objects, objects) if objects else policy.objects,
-        hides=policy.hides,
-    )
+    limits = _with_items(policy.limits, items)
+    lists = _with_objects(policy.objects, objects) if objects else policy.objects
+    confines = Confines(limits, lists, policy.hides)
+    return exact_policy(policy.operations | operations, policy.routes, confines)
 
 
 def _with_items(limits: Limits, items: dict[str, list[str]]) -> Limits:

@@ -163,6 +163,14 @@ Rules = Callable[[str, Endpoint | None, str], Ruling]
 """Rules on a method, a route and a path; a row's template stands for all of its paths."""
 
 
+class Confines(NamedTuple):
+    """How far what a file grants goes; the fields of a `Policy` that are called so."""
+
+    limits: Limits
+    objects: Objects
+    hides: frozenset[Hides] | None
+
+
 @value_class
 class Policy:
     """A set of rules; nothing else is allowed."""

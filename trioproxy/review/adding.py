@@ -26,7 +26,7 @@ from trioproxy.judge.meaning import (
     ways_of,
 )
 from trioproxy.judge.power import Power, Powers, new_ways
-from trioproxy.judge.rules import Mode, Policy
+from trioproxy.judge.rules import Confines, Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.patterns import Pattern
@@ -161,13 +161,8 @@ class Adding:
         operations = policy.operations | _operations(grants)
         limits = policy.limits.with_lists(listed)
         if policy.mode is Mode.EXACT:
-            return exact_policy(
-                operations,
-                policy.routes,
-                limits=limits,
-                objects=policy.objects,
-                hides=policy.hides,
-            )
+            confines = Confines(limits, policy.objects, policy.hides)
+            return exact_policy(operations, policy.routes, confines)
         return replace(policy, limits=limits)
 
 
