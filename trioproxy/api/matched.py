@@ -6,12 +6,11 @@ not about a request, the template itself is the path.
 
 import re
 
-from trioproxy.api.routes import Endpoint, match, section_of
+from trioproxy.api.routes import PARAMETER, Endpoint, match, section_of
 from trioproxy.api.target import Target, quote_path
 from trioproxy.values import ordered_class, value_class
 
 _NO_CAPITAL = re.compile(r"[^A-Z]")
-_PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 @ordered_class
@@ -93,7 +92,7 @@ def shown_method(method: str) -> str:
 
 def with_segments(template: str, segment: str) -> str:
     """Write a path that fits a template, with one and the same segment for each parameter."""
-    return _PARAMETER.sub(segment, template)
+    return PARAMETER.sub(segment, template)
 
 
 @value_class

@@ -777,8 +777,16 @@ def _routes(group: list[Endpoint]) -> _Routes:
 # does not mean the same in both, so paths are matched in full.
 def _pattern(endpoint: Endpoint) -> str:
     parameter = ".+" if endpoint.takes_slashes else "[^/]+"
-    literals = re.split(r"\{[^}]*\}", endpoint.template)
-    return f"({parameter.join(map(re.escape, literals))})"
+    return f"({expression_of(endpoint.template, parameter)})"
+
+
+PARAMETER: Final = re.compile(r"\{[^}]*\}")
+
+
+def expression_of(template: str, parameter: str) -> str:
+    """Write the paths of a template as a regular expression; `parameter`: what one of its
+    parameters may be."""
+    return parameter.join(map(re.escape, PARAMETER.split(template)))
 
 
 def _index(

@@ -4,7 +4,6 @@ All of it goes to stderr and is table text and counts; nothing here decides anyt
 table at the end is `commands.closing`.
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import click
 
 from trioproxy.api.families import OPERATIONS_VARIABLE, Places
+from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
@@ -253,17 +253,13 @@ class Teller:
 
     def _unknown_routes(self, saved: Written) -> Iterator[str]:
         """Announce each route of this run; evidence of earlier ones knows none."""
-        granted = {_without_names(one) for one in saved.proposal.granted}
+        # Whatever their parameters are called.
+        granted = {with_segments(one, "{}") for one in saved.proposal.granted}
         for route in self._unknown:
             if route not in self._told:
                 self._told.add(route)
-                if _without_names(route.replace(" ", ":")) not in granted:
+                if with_segments(route.replace(" ", ":"), "{}") not in granted:
                     yield f"not granted: an unknown route, {route}"
-
-
-def _without_names(route: str) -> str:
-    """A `METHOD:/path/{parameter}`, whatever its parameters are called."""
-    return re.sub(r"\{[^}]*\}", "{}", route)
 
 
 def _shown(name: str) -> str:

@@ -17,13 +17,14 @@ from typing import Final
 
 from trioproxy.api import normal
 from trioproxy.api.fields import ARGUED
-from trioproxy.api.matched import Request
+from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
     OPTIONS,
     SECTIONS,
     Endpoint,
+    expression_of,
     match,
     section_prefix,
 )
@@ -282,7 +283,7 @@ def _without_slashes(policy: Policy) -> set[str]:
         if endpoint.section in _WITH_SLASHES or "{" not in endpoint.template:
             continue
         method = "GET" if endpoint.method == "ANY" else endpoint.method
-        target = Target.parse(re.sub(r"\{[^}]*\}", "a/b", endpoint.template).encode())
+        target = Target.parse(with_segments(endpoint.template, "a/b").encode())
         request = Request(method=method, target=target, endpoint=match(method, target))
         is_same = request.endpoint is endpoint
         if is_same and policy.decide(request).allowed:
@@ -307,6 +308,5 @@ def _pattern_of(endpoint: Endpoint, path: str) -> str:
 
 
 def _pattern(template: str, parameter: str) -> str:
-    literals = re.split(r"\{[^}]*\}", template)
     version = _LIBPOD_VERSION if template.startswith("/libpod/") else _VERSION
-    return version + parameter.join(re.escape(part) for part in literals)
+    return version + expression_of(template, parameter)
