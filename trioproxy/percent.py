@@ -8,6 +8,15 @@ from binascii import a2b_qp
 from functools import cache
 from typing import Final
 
+LETTERS: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+)
+"""Letters and digits: nobody escapes these."""
+UNRESERVED: Final = LETTERS | frozenset(b"-._~")
+"""What stands for itself wherever it is (section 2.3)."""
+IN_PATHS: Final = UNRESERVED | frozenset(b"/!$&'()*+,;=:@")
+"""What stands for itself in a path (section 3.3)."""
+
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _KINDS: Final = bytes(
     ord("h") if byte in b"0123456789ABCDEFabcdef" else byte if byte == ord("%") else 0

@@ -17,9 +17,7 @@ LONGEST: Final = 4096
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]*")
 """What stands for itself in a part of a value; all else is `%XX` there."""
-_LITERAL: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-"
-)
+_LITERAL: Final = percent.LETTERS | frozenset(b"_./+-")
 
 
 def quote(text: str) -> str:

@@ -13,11 +13,6 @@ from trioproxy.errors import BadTarget
 MOST_PAIRS: Final = 1_000
 """Two clients repeat their whole body here, some 60 fields. A head has room for 60,000."""
 
-_KEPT: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-)
-
-
 TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 """What the Engine takes for yes, and for no."""
@@ -99,4 +94,4 @@ def _decode(raw: bytes) -> str:
 
 
 def _encode(text: str) -> str:
-    return percent.encode(text.encode(), _KEPT)
+    return percent.encode(text.encode(), percent.UNRESERVED)

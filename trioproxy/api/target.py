@@ -35,11 +35,6 @@ _VERSION = re.compile(r"v1\.(?:2[4-9]|[3-9][0-9]|[1-9][0-9]{2})")
 _LIBPOD_VERSION = re.compile(r"v(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,3})){1,2}")
 # By the first digit of the version Podman chooses between two sets of these routes.
 _MANIFESTS = re.compile(r"libpod/manifests(?:/|\Z)")
-# What goes on is written anew from what was matched, and never the client's own bytes: whatever he escaped, the Engine
-# reads the path that was judged.
-_KEPT = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
-)
 
 
 @ordered_class
@@ -99,9 +94,11 @@ class Target:
         return replace(self, raw=b"", path="", query=b"", quoted=self.shown)
 
 
+# What goes on is written anew from what was matched, and never the client's own bytes: whatever he escaped, the Engine
+# reads the path that was judged.
 def quote_path(path: str) -> str:
     """Write a decoded path, escaped in one way."""
-    return percent.encode(path.encode("latin-1"), _KEPT)
+    return percent.encode(path.encode("latin-1"), percent.IN_PATHS)
 
 
 def _check_raw_path(raw_path: bytes) -> None:

@@ -7,7 +7,6 @@ environment: what a policy means is for `explain` to say.
 
 import json
 import os
-import string
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -25,7 +24,7 @@ from trioproxy.file.variables import PERMISSIONS, SETTINGS
 from trioproxy.judge.gate import Gate
 from trioproxy.values import value_class
 
-PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}/._-".encode())
+PLAIN: Final = percent.LETTERS | frozenset(b"/._-")
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
 

@@ -30,9 +30,7 @@ from trioproxy.file.variables import is_ours
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,=\[\]-]|%[0-9A-Fa-f]{2})*")
-_LITERAL = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/:@+"
-)
+_LITERAL = percent.LETTERS | frozenset(b"_.-/:@+")
 _ENDS_SH = frozenset(
     {"BASHOPTS", "BASH_VERSINFO", "EUID", "OPTIND", "PPID", "SHELLOPTS", "UID"}
 )

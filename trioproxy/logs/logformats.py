@@ -166,13 +166,8 @@ def _wollomatic_json(data: dict[str, Any]) -> LogEntry | None:
     return _wollomatic_request({**_words_of(data), "URL": target})
 
 
-_IN_PATHS: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
-)
-
-
 def _escaped(path: bytes) -> bytes:
-    return percent.encode(path, _IN_PATHS).encode()
+    return percent.encode(path, percent.IN_PATHS).encode()
 
 
 def _wollomatic_request(words: Words) -> LogEntry | None:

@@ -81,9 +81,7 @@ LISTS: Final = {
 THEIR_KEYS: Final = frozenset({"", "Volumes"})
 """What the lists in these answers are called."""
 
-_KEPT: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.:"
-)
+_KEPT: Final = percent.UNRESERVED | frozenset(b":")
 OK: Final = 200
 _HAS_IT: Final = frozenset({OK, 201})
 _GONE: Final = 404
