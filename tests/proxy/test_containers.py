@@ -16,12 +16,20 @@ from urllib.parse import parse_qsl
 import pytest
 import trio
 
-from tests.fakes import Client, EngineConnection, FakeEngine, connect, response
+from tests.fakes import (
+    Client,
+    EngineConnection,
+    FakeEngine,
+    connect,
+    response,
+    settle,
+)
 from tests.patience import PATIENCE
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge import identity
 from trioproxy.judge.gate import Gate
+from trioproxy.proxy import client as client_module
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
@@ -559,6 +567,25 @@ async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) ->
     await stack.host.tell(event)
     assert await client.read_gone() in {"end", "reset"}
     await is_served(other)
+
+
+async def test_who_rests_is_known_and_cut_when_it_goes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection without a task is asked about no more when it has one again, and it ends with
+    its container."""
+    monkeypatch.setattr(client_module, "AWAKE", 0)
+    stack.host.containers = [container("ps")]
+    client = await stack.served()
+    await settle()
+    assert stack.server._shared.clients.resting == 1
+    before = len(stack.host.asked)
+    await is_served(client)
+    assert stack.host.asked[before:] == [b"/containers/json"]
+    await settle()
+    await stack.host.tell(GONE)
+    assert await client.read_gone() in {"end", "reset"}
+    assert not stack.server.connections
 
 
 @pytest.mark.parametrize(

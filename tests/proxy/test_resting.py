@@ -8,8 +8,8 @@ from tests.fakes import Client, FakeEngine, settle
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.proxy import client as client_module
 from trioproxy.proxy import server as server_module
-from trioproxy.proxy.client import REST_SECONDS
-from trioproxy.proxy.server import REST_EVERY
+from trioproxy.proxy.client import HEAD_SECONDS, REST_SECONDS
+from trioproxy.proxy.server import IDLE_SECONDS, REAP_EVERY, REST_EVERY
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ async def test_only_many_idle_connections_rest(
 
 
 async def test_who_has_not_asked_has_no_task(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task begins with the first byte; a head that does not come whole ends it in time."""
     keep_awake(monkeypatch, 64)
@@ -74,6 +74,12 @@ async def test_who_has_not_asked_has_no_task(
     assert proxy.count()[1] == proxy._idle[1] + 1
     await client.send(b"Host: docker\r\n\r\n")
     assert (await client.read_response()).status == 200
+    other = await proxy.connect()
+    await settle()
+    await other.send(b"GET /_ping HTTP/1.1\r\n")
+    await settle()
+    mock_clock.jump(HEAD_SECONDS)
+    assert (await other.read_response()).status == 408
     await proxy.assert_clean()
 
 
@@ -117,13 +123,13 @@ async def test_what_was_asked_ahead_is_served_before_the_rest(proxy: Proxy) -> N
 
 @pytest.mark.parametrize("spoke", [False, True], ids=["silent", "spoke"])
 @pytest.mark.parametrize(
-    "end", ["leaves", "half-closes", "reset", "drain", "cancel", "reload"]
+    "end", ["leaves", "half-closes", "reset", "idle", "drain", "cancel", "reload"]
 )
 async def test_who_rests_ends_as_all_others_do(
     proxy: Proxy, mock_clock: MockClock, end: str, spoke: bool
 ) -> None:
-    """A client that leaves is forgotten; a drain, a cancelled server and the loss of its policy
-    close its socket."""
+    """A client that leaves is forgotten; ten minutes, a drain, a cancelled server and the loss of
+    its policy close its socket."""
     await proxy.serve()
     client = await proxy.connect(tcp=True)
     if spoke:
@@ -137,6 +143,10 @@ async def test_who_rests_ends_as_all_others_do(
             client.half_close()
         case "reset":
             client.reset()
+        case "idle":
+            for _ in range(int(IDLE_SECONDS / REAP_EVERY) + 2):
+                mock_clock.jump(REAP_EVERY)
+                await settle()
         case "drain":
             proxy.nursery.start_soon(proxy.server.drain)
             await settle()
