@@ -11,7 +11,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedBody, ParsedBody, Passes, go_on, judging
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.replay import replay
-from trioproxy.judge.rules import Reason
+from trioproxy.judge.rules import Reason, refuse
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 
 
@@ -75,6 +75,22 @@ def test_a_shadow_lets_pass_and_says_what_it_would_refuse() -> None:
     assert (other.decision.allowed, other.decision.word) == (True, "would-refuse")
     assert other.decision.message == READING.decide(other.request).message
     assert gate.describe() == "mode=shadow operations=1 source=app.env"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_of_which_refusals_a_person_is_asked(reason: Reason) -> None:
+    """Of those that a line of the file would let pass: its message says by which command. Of
+    what no table knows, or no variable refuses, nobody is asked, and where nobody can be."""
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
+    gate = Gate.enforcing(policy, approve="trioproxy approve")
+    refusal = refuse(reason, "ALLOW_OPERATIONS", "no")
+    asks = reason in {Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE, Reason.ARGUMENT, Reason.OBJECT}  # fmt: skip
+    told = gate.says(refusal)
+    assert (told.allowed, told.status) == (False, 403)
+    assert told.message == ("no; trioproxy approve # asks about it" if asks else "no")
+    assert gate.says(refusal, is_known=False) == refusal
+    assert Gate.enforcing(policy).says(refusal) == refusal
+    assert gate.says(refuse(reason, "", "no")).message == "no"
 
 
 def test_the_start_line_names_what_nothing_limits() -> None:

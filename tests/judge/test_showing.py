@@ -223,6 +223,14 @@ def test_what_an_event_says_of_what_is_known(
     assert (need.is_over, need.is_new) == flags
 
 
+def test_both_that_an_event_tells_of_count() -> None:
+    """Who joins a network is looked up behind it: it runs on, and was there before."""
+    looking = showing_of("SystemEvents").element("", event("network", N, "create", name="x", container=A))  # fmt: skip
+    assert next(looking) == NeedKnown(Kind.NETWORK, N, is_over=False, is_new=True)
+    other = looking.send(THERE[Kind.NETWORK, N])
+    assert other == NeedKnown(Kind.CONTAINER, A, is_over=False, is_new=False)
+
+
 def test_an_event_of_what_is_gone() -> None:
     """A list of names needs nothing but the name, as it was then."""
     showing = showing_of("SystemEvents", ONLY_CONTAINERS="gone")

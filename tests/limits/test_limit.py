@@ -389,6 +389,19 @@ def test_what_no_version_knows_is_listed_by_nothing() -> None:
         assert not limits(variables).lists("CREATE_SYSCTLS", "x")
 
 
+def test_what_was_looked_up_makes_no_other_limits() -> None:
+    """Two files that say the same are equal, whatever one of them was asked meanwhile."""
+    variables = {"CREATE_BINDS": "/srv/app,/data:ro"}
+    one, other = limits(variables), limits(variables)
+    assert one.lists_writable("/srv/app")
+    assert not one.lists_writable("/data")
+    assert one.lists_writable("/data", also_read=True)
+    assert one.lists_writable("/srv", also_inside=True)
+    assert not one.lists_writable("/srv")
+    assert one == other
+    assert one != limits({"CREATE_BINDS": "/srv/app"})
+
+
 def test_open_families_are_named() -> None:
     """A family whose operations are granted, and of which nothing is set, is open."""
     opened = frozenset({"ContainerCreate", "ContainerExec", "ContainerList"})
