@@ -1,5 +1,7 @@
 """What a gate decides: enforcing, learning, trying out."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.judge.judging import found_of, judged, outcome_of
@@ -282,6 +284,21 @@ def test_what_nothing_limits_is_marked(
     assert judged(
         Gate.learning(), method, target, body={}, is_read=True
     ).decision.allowed
+
+
+def test_what_is_told_of_a_creation_that_nothing_limits() -> None:
+    """For the log it is read as if it were limited; what cannot be read so passes, untold."""
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate"})
+    gate = Gate.enforcing(policy)
+    cases: list[tuple[Json, list[str]]] = [(["/etc:/x"], ["/etc"]), ("no list", [])]
+    for binds, told in cases:
+        body: Json = {"HostConfig": {"Binds": binds}}
+        for audits, values in ((True, told), (False, [])):
+            one = replace(gate, audits=audits)
+            verdict = judged(one, "POST", b"/containers/create", body=body, is_read=True)  # fmt: skip
+            assert verdict.decision.allowed
+            assert verdict.asked is not None
+            assert [each.value for each in verdict.asked.told] == values
 
 
 def test_what_would_be_refused_is_not_read() -> None:
