@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import UNSHARE, first_child
+from tests.engine import FOLDERS, PREFIX, UNSHARE, first_child, held
 from tests.patience import PATIENCE
 from tests.podman.clients import REMOTE
 
@@ -38,7 +38,8 @@ wait $podman
 @pytest.fixture(scope="module")
 def podman() -> Iterator[Path]:
     """The socket of a Podman of our own."""
-    folder = Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS))
+    lock = held(folder)
     path = folder / "podman.sock"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -48,6 +49,7 @@ def podman() -> Iterator[Path]:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=[lock],
         )
     deadline = time.monotonic() + PATIENCE
     while subprocess.run([*REMOTE, f"unix://{path}", "info"], capture_output=True, check=False).returncode:  # fmt: skip
@@ -62,3 +64,4 @@ def podman() -> Iterator[Path]:
     with process:
         os.kill(first_child(process.pid) or process.pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
