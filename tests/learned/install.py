@@ -49,9 +49,11 @@ class Python:
     def install(self, folder: Path) -> Mapping[str, str]:
         """Make a virtual environment with them, once."""
         if not is_made(folder, self.requirements):
-            run_quietly([sys.executable, "-m", "venv", str(folder)])
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            run_quietly([*pip, "--disable-pip-version-check", *self.requirements])
+            run_quietly([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+            # By our own pip; of what it brings little is imported, and that is compiled then.
+            pip = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python"]
+            options = ("--quiet", "--disable-pip-version-check", "--no-compile")
+            run_quietly([*pip, "install", *options, *self.requirements])
             note_made(folder, self.requirements)
         return {"PATH": f"{folder}/bin:{os.environ['PATH']}"}
 

@@ -22,7 +22,8 @@ from trioproxy.evidence.ledger import evidence_path
 
 LEARNED = ROOT / "learned"
 SESSIONS = Path(__file__).parent / "sessions"
-SECONDS = 180
+SECONDS = 600
+"""After which a session is taken as hung: its client is compiled in it, and others may have the machine."""
 OURS = {
     "LC_ALL": "C.UTF-8",
     "TESTCONTAINERS_RYUK_DISABLED": "true",  # its image cannot be pulled here
