@@ -54,7 +54,7 @@ ci: coverage test-deep test-image test-clients package reports ## what CI runs
 
 .PHONY: test-deep
 test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
-	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep $(call marked,deep)
+	DEPTH=deep $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m deep $(call marked,deep)
 
 .PHONY: attacks
 attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; an hour or two
@@ -71,7 +71,7 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 .PHONY: package
 package: .venv/installed-dev packages sbom ## build what is published into dist and release, and check it
 	$(PYTHON) -m twine check --strict dist/*
-	JUST_BUILT=yes $(PYTHON) -m pytest -q tests/release
+	JUST_BUILT=yes $(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile tests/release
 
 .PHONY: sbom
 sbom: .venv/made ## build them, with what they are made of (SBOM), and check nothing
