@@ -66,7 +66,8 @@ _PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
 
 _FACTS: Final = {"grant", "by", "first", "last", "results", "runs"}
 _OF_ROUTE: Final = {"method", "section"}
-_ASKED: Final = {"used_by", "tried_by"}
+_ASKED: Final = {"used_by", "tried_by", "files"}
+"""0.2.0 wrote `files` of an operation as well: they are those of its runs, and not kept twice."""
 _OF_OBJECT: Final = {"project", "has", "named"}
 
 
