@@ -52,6 +52,11 @@ class Clients:
         self.unfinished = Budget(UNFINISHED_BYTES, Client.evict_head)
         self.early = Budget(EARLY_BYTES, Client.evict_early)
 
+    @property
+    def are_many(self) -> bool:
+        """Whether so many wait with a task each that one more shall rest."""
+        return len(self.idle) - self.resting >= AWAKE
+
 
 @dataclass(eq=False, slots=True)
 class Client:
@@ -109,8 +114,7 @@ class Client:
         is free then, but between what stays.
         """
         clients = self.clients
-        is_many = len(clients.idle) - clients.resting >= AWAKE
-        if is_many and not (self.asks_soon or self.early):
+        if clients.are_many and not (self.asks_soon or self.early):
             clients.idle[self] = None
             self.idle_since = trio.current_time()
             raise Rests

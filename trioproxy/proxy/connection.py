@@ -217,7 +217,7 @@ class Connection:
             watch.leave(task)
 
     def rest(self) -> None:
-        """Be no more than a socket until the client says something, or shall go: so each begins.
+        """Be no more than a socket until the client says something, or shall go.
 
         A task and its frames, with a connection to the Engine, take three times of what is
         left, and clients that poll once a minute have all of their time to connect.

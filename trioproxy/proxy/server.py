@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import resource
+import select
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -649,10 +650,16 @@ class Server:
                 nursery, self._serve_container, wire, peer, name, listener
             )
             return
+        rests = self._shared.clients.are_many
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self._add(connection)
-        connection.rest()
+        if rests:
+            connection.rest()
+        else:
+            # Most have spoken by now: look, rather than wait to be told.
+            wire.heard |= select.EPOLLIN
+            self._begin(nursery, connection.serve)
 
     def _add(self, connection: Connection) -> None:
         self.connections.add(connection)
