@@ -524,20 +524,28 @@ async def test_who_had_the_address_before_is_listed_a_moment_longer(
     assert (await stack.ask())[0] == 200
 
 
-async def test_a_question_that_takes_long_needs_a_time(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the Engine takes longer to answer than a container runs for sure, it is asked when that began."""
-    monkeypatch.setattr(identity, "LONG", 0.01)
-    stack.host.containers = [container("ps", status="Up 4 seconds")]
-    stack.host.started["1" * 64] = time.time() + 60
+async def asked_about(
+    stack: Stack, status: str = "Up 2 hours"
+) -> tuple[Client, trio.Event]:
+    """A client that has asked, and by what the Engine goes on to say who it is."""
+    stack.host.containers = [container("ps", status=status)]
     stack.host.holds_back = trio.Event()
     client = await stack.connect()
     await client.ask("GET", "/containers/json")
     with trio.fail_after(PATIENCE):
         await stack.host.is_asked.wait()
+    return client, stack.host.holds_back
+
+
+async def test_a_question_that_takes_long_needs_a_time(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the Engine takes longer to answer than a container runs for sure, it is asked when that began."""
+    monkeypatch.setattr(identity, "LONG", 0.01)
+    stack.host.started["1" * 64] = time.time() + 60
+    client, answer = await asked_about(stack, "Up 4 seconds")
     await trio.sleep(2 * identity.LONG)
-    stack.host.holds_back.set()
+    answer.set()
     assert (await client.read_response()).status == 403
 
 
@@ -612,30 +620,21 @@ async def test_an_event_that_is_too_much_cuts_nobody_else(
 
 async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
     """An event that comes before the answer counts, whatever the answer says."""
-    stack.host.containers = [container("ps")]
-    stack.host.holds_back = trio.Event()
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
-    with trio.fail_after(PATIENCE):
-        await stack.host.is_asked.wait()
+    client, answer = await asked_about(stack)
     await stack.host.tell(GONE)
     await trio.testing.wait_all_tasks_blocked(0.05)
-    stack.host.holds_back.set()
+    answer.set()
     assert (await client.read_response()).status == 403
 
 
 async def test_who_is_asked_about_when_all_shall_end_is_served(stack: Stack) -> None:
     """Its request came before the listener closed: it is judged and answered, and then the proxy ends."""
-    stack.host.containers = [container("ps")]
-    stack.host.holds_back = trio.Event()
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
+    client, answer = await asked_about(stack)
     with trio.fail_after(PATIENCE):
-        await stack.host.is_asked.wait()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stack.server.drain)
             await trio.testing.wait_all_tasks_blocked(0.05)
-            stack.host.holds_back.set()
+            answer.set()
             assert (await client.read_response()).status == 200
 
 
