@@ -26,8 +26,9 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy import listeners
+from trioproxy.proxy.capacity import connection_limit
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.server import Server, connection_limit
+from trioproxy.proxy.server import Server
 from trioproxy.proxy.watch import Watch, Watched
 
 # Many clients

@@ -1,12 +1,9 @@
-"""Listeners, a task per connection, limits and the way to an orderly end."""
+"""Listeners, a task per connection, and the way to an orderly end."""
 
 import errno
 import itertools
-import os
-import resource
 import select
 import socket
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from trioproxy.config import ANYBODY, UID, Config, Level, Listened, client_limit
+from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import (
     ClientLost,
     ConfigError,
@@ -26,10 +23,11 @@ from trioproxy.errors import (
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
-from trioproxy.proxy import listeners, replies
+from trioproxy.proxy import listeners
 from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.built import Built
+from trioproxy.proxy.capacity import TOO_MANY, Capacity, raise_descriptor_limit
 from trioproxy.proxy.client import AWAKE, Client
 from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
@@ -38,6 +36,7 @@ from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
+from trioproxy.proxy.turnedaway import TurnedAway
 from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
 
@@ -61,52 +60,14 @@ ACCEPTS: Final = 16
 ABOUT_TO_ASK: Final = 0.1
 """Seconds that idle connections have for one more request, when all shall end."""
 
-TURNED_AWAY_LIMIT: Final = 32
-"""Clients without a place whose first bytes are waited for; each has one of the spare
-descriptors."""
-
-TURNED_AWAY_SECONDS: Final = 1.0
-TOLD_EVERY: Final = 1.0
-"""Seconds between two lines about clients that were turned away."""
-
-TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor limit"
-TOO_MANY_OF_ONE: Final = (
-    "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
-)
-
-NOT_ADMITTED: Final = "{who} may not connect here: {name} of this listener has it not"
 LEFT_OVER: Final = (
     "the service manager hands over a socket called {!r:.80}, and no --listen names it:"
     " who connects to it waits for ever"
 )
-KEPT_OUT: Final = 403
-OURSELVES: Final = f"{UID}{os.geteuid()}"
 NO_OBSERVERS: Final[Mapping[str, Iterable[Observer]]] = MappingProxyType({})
-
-SPARE_DESCRIPTORS: Final = 64
-"""For listeners, log and files, for those who are turned away, and for a health check."""
-
 
 SPEAKS_WITHIN: Final = 0.025
 """Seconds in which who asks for health has said so, and is answered whoever that is."""
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the soft descriptor limit to the hard one; returns what holds now."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        # Some kernels refuse an unlimited soft limit: what we have must do.
-        return soft
-    return hard
-
-
-def connection_limit(wanted: int, descriptors: int) -> int:
-    """How many clients fit: each needs two descriptors, its own and the Engine's."""
-    if descriptors == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
 
 
 class Server:
@@ -172,18 +133,9 @@ class Server:
             is_containers = client in self._of_containers
             told = observers.get(client, ())
             self.reload(gate, told, client, is_containers=is_containers)
-        self._limit = config.max_connections
-        self._limit_of_one = 0
-        self._count_of = Counter[str]()
-        """Connections of each client, by `group_of`."""
         self._group_of = group_of
-        self._count = 0
-        """All of them: those that have a place, and not those that make room."""
-        self._unheard: dict[trio.CancelScope, None] = {}
-        """The waits for the first bytes of those who are turned away, the longest first."""
-        self._turned_away = 0
-        """How many, since the log has told of them."""
-        self._has_turned_away = trio.Event()
+        self._capacity = Capacity(self._shared.clients)
+        self._turned_away = TurnedAway(self._shared, self._capacity)
         self._one_began = trio.Event()
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
@@ -322,12 +274,12 @@ class Server:
     ) -> None:
         """Ask the Engine who a client is, and serve him by his policy."""
         assert self._containers is not None  # noqa: S101  it is one's listener
-        shared = self._shared
+        shared, capacity, turned_away = self._shared, self._capacity, self._turned_away
         engine = shared.engine()
         connection: Connection | None = None
         try:
             if await _asks_for_health(wire):
-                await self._turn_away(wire, TOO_MANY, "")  # which answers that
+                await turned_away.answer(wire, TOO_MANY)  # which answers that
                 return
             age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
             names, container = await self._containers.choose(engine, host, age)
@@ -335,11 +287,11 @@ class Server:
                 return
             # From here on it counts by what it is: addresses of one network of IPv6 are
             # one client's until then, and all containers of that have such.
-            self._forget_one(group)
-            group, refusal = container, self._make_room(container)
-            self._count_one(group)
+            capacity.leave(group)
+            group, refusal = container, capacity.make_room(container)
+            capacity.take(group)
             if refusal:
-                await self._turn_away(wire, refusal, "")
+                await turned_away.answer(wire, refusal)
                 return
             *before, name = names
             admission = self._admissions[name][listener.reach]
@@ -350,15 +302,15 @@ class Server:
             engine.drop()
             if isinstance(error, Nobody | ConfigError):
                 self.log.line(Level.WARNING, "nobody", client=peer, error=error)
-            await self._turn_away(wire, str(error), "", error.status)
+            await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
-            await self._turn_away(wire, str(CRASHED), "", CRASHED.status)
+            await turned_away.answer(wire, str(CRASHED), status=CRASHED.status)
         finally:
             if connection is None:
                 engine.drop()
                 wire.close()
-                self._forget_one(group)
+                capacity.leave(group)
                 self._one_ended.set()
         if connection is not None:
             self._add(connection)
@@ -414,7 +366,7 @@ class Server:
                     background.start_soon(asking.run)
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
-                background.start_soon(self._tell_turned_away)
+                background.start_soon(self._turned_away.tell)
                 # Behind the listeners, so that nobody waits for them, and before anybody.
                 from trioproxy.proxy import door  # noqa: F401
 
@@ -441,17 +393,14 @@ class Server:
 
     def _set_limits(self) -> None:
         give_back_what_is_free()
-        descriptors = raise_descriptor_limit()
-        self._limit = connection_limit(self.config.max_connections, descriptors)
-        self._limit_of_one = client_limit(
-            self.config.max_connections_per_client, self._limit
-        )
-        if self._limit < self.config.max_connections:
+        wanted, descriptors = self.config.max_connections, raise_descriptor_limit()
+        self._capacity.fit(self.config, descriptors)
+        if (taken := self._capacity.limit) < wanted:
             self.log.line(
                 Level.NOTICE,
                 "max-connections",
-                wanted=self.config.max_connections,
-                taken=self._limit,
+                wanted=wanted,
+                taken=taken,
                 descriptors=descriptors,
             )
 
@@ -619,17 +568,20 @@ class Server:
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
         entry, name = listener.entry, self._group_of(peer)
+        turned_away = self._turned_away
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
-                self._watch.start_soon(nursery, self._keep_out, wire, peer, listener)
+                self._watch.start_soon(
+                    nursery, turned_away.keep_out, wire, peer, listener
+                )
                 return
             if entry.client:
                 # Who has a policy of its own is another client than who has another one.
                 peer, name = f"{entry.client}@{peer}", f"{entry.client}@{name}"
-        refusal = self._make_room(name)
+        refusal = self._capacity.make_room(name)
         if refusal:
             self._watch.start_soon(
-                nursery, self._turn_away, wire, refusal, entry.client
+                nursery, turned_away.answer, wire, refusal, entry.client
             )
             return
         if admission is None and self._welcome and not self._is_container(listener):
@@ -638,12 +590,12 @@ class Server:
             except ConfigError as error:
                 self.log.line(Level.WARNING, "nobody", client=peer, error=error)
                 self._watch.start_soon(
-                    nursery, self._turn_away, wire, str(error), "", error.status
+                    nursery, turned_away.answer, wire, str(error), "", error.status
                 )
                 return
             peer, name = f"{named}@{peer}", f"{named}@{name}"
             admission = self._admissions[named][listener.reach]
-        self._count_one(name)
+        self._capacity.take(name)
         self._shared.accepted += 1
         if admission is None:
             self._watch.start_soon(
@@ -673,135 +625,8 @@ class Server:
 
     def _ended(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        self._forget(connection.client)
+        self._capacity.forget(connection.client)
         self._one_ended.set()
-
-    # -- limits --------------------------------------------------------------------
-
-    def _make_room(self, name: str) -> str:
-        """Make room for one more connection of a client, or say what to answer it.
-
-        What is being served makes room for nobody. Of the others, the connection that
-        has been idle longest goes: one of several of the client's own, or one of a
-        client that has more than it. So who has many displaces its own, and never the
-        only one of a client that asks now and then.
-        """
-        mine = self._count_of[name]
-        if mine >= self._limit_of_one:
-            return "" if self._end_idle(name, most=self._limit) else TOO_MANY_OF_ONE
-        if self._count >= self._limit:
-            return "" if self._end_idle(name, most=mine) else TOO_MANY
-        return ""
-
-    def _end_idle(self, name: str, *, most: int) -> bool:
-        """End the connection that has been idle longest, of a client or of one that has
-        more than `most`; of those that are in the middle of a head, if none is idle."""
-        clients = self._shared.clients
-        for client in itertools.chain(clients.idle, clients.in_head):
-            other = client.group
-            count = self._count_of[other]
-            if count > most or (other == name and (count > 1 or most >= self._limit)):
-                # Its task closes the socket, soon; its place is free from now on.
-                clients.idle.pop(client, None)
-                clients.in_head.pop(client, None)
-                self._forget(client)
-                client.end()
-                return True
-        return False
-
-    def _forget(self, client: Client) -> None:
-        """Count a connection no more, from when it ends or makes room."""
-        if not client.is_counted:
-            return
-        client.is_counted = False
-        self._forget_one(client.group)
-
-    def _count_one(self, group: str) -> None:
-        self._count += 1
-        self._count_of[group] += 1
-
-    def _forget_one(self, group: str) -> None:
-        self._count -= 1
-        self._count_of[group] -= 1
-        if not self._count_of[group]:
-            del self._count_of[group]
-
-    async def _keep_out(self, wire: Wire, peer: str, listener: Listener) -> None:
-        """Answer 403 to whoever may not come in here; nothing that was sent is looked at.
-
-        But for a health check of this very machine, or user: it is ours.
-        """
-        is_ours = listeners.group_of(peer) == listeners.LOOPBACK or peer == OURSELVES
-        self.log.line(Level.WARNING, "kept-out", client=peer, listener=listener.name)
-        name = "uids=" if peer.startswith(UID) else "allow="
-        why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
-        await self._turn_away(
-            wire, why, listener.entry.client, KEPT_OUT, is_ours=is_ours
-        )
-
-    async def _turn_away(
-        self,
-        wire: Wire,
-        why: str,
-        client: str,
-        status: int = 503,
-        *,
-        is_ours: bool = True,
-    ) -> None:
-        """Answer 503, or a health check, which has a place whoever took all others.
-
-        For that its first bytes are waited for: a second, or until so many newer ones
-        wait that this one has to go.
-        """
-        try:
-            head = await self._first_bytes(wire)
-            if is_ours and (probe := probe_of(head)):
-                reply = await self.health.answer(probe, close=True, client=client)
-            else:
-                reply = replies.message(status, why)
-                self._shared.turned_away[status] += 1
-                # Those have lines of their own.
-                if status not in {KEPT_OUT, CRASHED.status}:
-                    self._turned_away += 1
-                    self._has_turned_away.set()
-            wire.send_now(reply)
-            wire.finish()
-        except ClientLost:
-            pass
-        finally:
-            wire.close()
-
-    async def _first_bytes(self, wire: Wire) -> bytes:
-        """Wait for the first bytes of a client that has no place; b"" if none come."""
-        with trio.move_on_after(TURNED_AWAY_SECONDS) as scope:
-            # A flood of silent clients pushes itself out; one that asks for health speaks at
-            # once.
-            if len(self._unheard) >= TURNED_AWAY_LIMIT:
-                longest = next(iter(self._unheard))
-                del self._unheard[longest]
-                longest.cancel()
-            self._unheard[scope] = None
-            try:
-                return await wire.recv(4096)
-            finally:
-                self._unheard.pop(scope, None)
-        return b""
-
-    async def _tell_turned_away(self) -> None:
-        """Say in the log how many were turned away, once a second at most."""
-        while True:
-            await self._has_turned_away.wait()
-            self._has_turned_away = trio.Event()
-            if self._turned_away:
-                self.log.line(
-                    Level.WARNING,
-                    "turned-away",
-                    clients=self._turned_away,
-                    limit=self._limit,
-                    limit_of_one=self._limit_of_one,
-                )
-                self._turned_away = 0
-            await trio.sleep(TOLD_EVERY)
 
     # -- ending --------------------------------------------------------------------
 
@@ -844,7 +669,9 @@ class Server:
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
             connection.client.end()
-        await self._wait_until(lambda: not (self.connections or self._count), finite)
+        await self._wait_until(
+            lambda: not (self.connections or self._capacity.taken), finite
+        )
         self._shared.is_over = True
         for connection in self.connections:
             connection.client.end()

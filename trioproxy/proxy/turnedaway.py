@@ -1,0 +1,118 @@
+"""Those who are not served: for want of a place, or as they may not come in.
+
+Each is answered, and read no further than its first bytes: by these a health check is known,
+which has a place whoever took all others.
+"""
+
+import os
+from typing import Final
+
+import trio
+
+from trioproxy.config import UID, Level
+from trioproxy.errors import ClientLost
+from trioproxy.judge.outcome import name_of_client
+from trioproxy.proxy import listeners, replies
+from trioproxy.proxy.capacity import Capacity
+from trioproxy.proxy.condition import probe_of
+from trioproxy.proxy.connection import CRASHED
+from trioproxy.proxy.listeners import Listener
+from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.wire import Wire
+
+AT_ONCE: Final = 32
+"""Whose first bytes are waited for; each has one of the spare descriptors."""
+
+FIRST_BYTES_SECONDS: Final = 1.0
+TOLD_EVERY: Final = 1.0
+"""Seconds between two lines about clients that were turned away."""
+
+NOT_ADMITTED: Final = "{who} may not connect here: {name} of this listener has it not"
+NO_PLACE: Final = 503
+KEPT_OUT: Final = 403
+OURSELVES: Final = f"{UID}{os.geteuid()}"
+
+
+class TurnedAway:
+    """Answers them, and counts them for the log."""
+
+    def __init__(self, shared: Shared, capacity: Capacity) -> None:
+        self._shared = shared
+        self._capacity = capacity
+        self._waiting: dict[trio.CancelScope, None] = {}
+        """The waits for first bytes, the longest first."""
+        self._untold = 0
+        """How many, since the log has told of them."""
+        self._has_untold = trio.Event()
+
+    async def keep_out(self, wire: Wire, peer: str, listener: Listener) -> None:
+        """Answer 403 to whoever may not come in here; nothing that was sent is looked at.
+
+        But for a health check of this very machine, or user: it is ours.
+        """
+        is_ours = listeners.group_of(peer) == listeners.LOOPBACK or peer == OURSELVES
+        log, client = self._shared.log, listener.entry.client
+        log.line(Level.WARNING, "kept-out", client=peer, listener=listener.name)
+        name = "uids=" if peer.startswith(UID) else "allow="
+        why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
+        await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours)
+
+    async def answer(
+        self,
+        wire: Wire,
+        why: str,
+        client: str = "",
+        status: int = NO_PLACE,
+        *,
+        is_ours: bool = True,
+    ) -> None:
+        """Say why, or answer a health check if it `is_ours`; `client` names its policy."""
+        try:
+            head = await self._first_bytes(wire)
+            if is_ours and (probe := probe_of(head)):
+                health = self._shared.health
+                reply = await health.answer(probe, close=True, client=client)
+            else:
+                reply = replies.message(status, why)
+                self._shared.turned_away[status] += 1
+                # Those have lines of their own.
+                if status not in {KEPT_OUT, CRASHED.status}:
+                    self._untold += 1
+                    self._has_untold.set()
+            wire.send_now(reply)
+            wire.finish()
+        except ClientLost:
+            pass
+        finally:
+            wire.close()
+
+    async def _first_bytes(self, wire: Wire) -> bytes:
+        """Wait for a client's first bytes; b"" if none come, or too many newer ones wait."""
+        with trio.move_on_after(FIRST_BYTES_SECONDS) as scope:
+            # A flood of silent clients pushes itself out; one that asks for health speaks at
+            # once.
+            if len(self._waiting) >= AT_ONCE:
+                longest = next(iter(self._waiting))
+                del self._waiting[longest]
+                longest.cancel()
+            self._waiting[scope] = None
+            try:
+                return await wire.recv(4096)
+            finally:
+                self._waiting.pop(scope, None)
+        return b""
+
+    async def tell(self) -> None:
+        """Say in the log how many there were, once a second at most."""
+        while True:
+            await self._has_untold.wait()
+            self._has_untold = trio.Event()
+            self._shared.log.line(
+                Level.WARNING,
+                "turned-away",
+                clients=self._untold,
+                limit=self._capacity.limit,
+                limit_of_one=self._capacity.limit_of_one,
+            )
+            self._untold = 0
+            await trio.sleep(TOLD_EVERY)
