@@ -11,7 +11,8 @@ from trio.testing import MockClock
 
 from tests.fakes import FakeEngine, response, settle
 from tests.proxy.conftest import Proxy
-from trioproxy.commands.serving import Gates, Serving
+from trioproxy.commands.servedpolicy import ServedPolicy
+from trioproxy.commands.serving import Serving
 
 HEALTH = "/_trioproxy/health"
 
@@ -50,7 +51,7 @@ async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
     proxy.fake.stop()
     client = await proxy.connect()
 
-    def add(client: str, path: str) -> Gates:
+    def add(client: str, path: str) -> ServedPolicy:
         raise AssertionError(f"{client} of {path} is no policy")
 
     serving = Serving(server=proxy.server, policies={}, add=add, beside=nursery)

@@ -10,18 +10,19 @@ import trio
 from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.commands.recording import open_record
-from trioproxy.commands.serving import Gates, NewPolicy, Serving
+from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy
+from trioproxy.commands.serving import Serving
 from trioproxy.proxy.own import Own
 
 
-class Broken(Gates):
+class Broken(ServedPolicy):
     """Crashes where a policy is read."""
 
     def read(self, environ: Mapping[str, str]) -> NewPolicy:
         raise ZeroDivisionError
 
 
-def nobody(client: str, path: str) -> Gates:
+def nobody(client: str, path: str) -> ServedPolicy:
     """Where nothing is to come in."""
     raise AssertionError(f"{client} of {path} is no policy")
 
@@ -53,10 +54,10 @@ async def test_what_goes_while_it_is_read_again_does_not_come_back(
     server, file = proxy.server, tmp_path / "app.env"
     server.config = replace(server.config, policies=str(tmp_path))
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
-    policies = dict[str, Gates]()
+    policies = dict[str, ServedPolicy]()
 
-    def add(client: str, path: str) -> Gates:
-        policies[client] = Gates(
+    def add(client: str, path: str) -> ServedPolicy:
+        policies[client] = ServedPolicy(
             client=client,
             env_file=path,
             is_containers=True,
@@ -90,10 +91,10 @@ async def test_one_look_at_the_folder_at_a_time(
     server.config = replace(server.config, policies=str(tmp_path))
     for name in ("one", "two"):
         (tmp_path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
-    policies, held = dict[str, Gates](), trio.Lock()
+    policies, held = dict[str, ServedPolicy](), trio.Lock()
 
-    def add(client: str, path: str) -> Gates:
-        policies[client] = Gates(
+    def add(client: str, path: str) -> ServedPolicy:
+        policies[client] = ServedPolicy(
             client=client,
             env_file=path,
             is_containers=True,
@@ -125,7 +126,7 @@ class Folder:
     proxy: Proxy
     path: Path
     nursery: trio.Nursery
-    policies: dict[str, Gates] = field(default_factory=dict)
+    policies: dict[str, ServedPolicy] = field(default_factory=dict)
     serving: Serving = field(init=False)
     record: str = ""
 
@@ -137,12 +138,12 @@ class Folder:
             beside=self.nursery,
         )
 
-    def add(self, client: str, path: str) -> Gates:
+    def add(self, client: str, path: str) -> ServedPolicy:
         """As `enforce` does with `--watch`."""
         recording = None
         if self.record:
             recording = open_record(f"{self.record}/{client}.jsonl", self.proxy.log)
-        self.policies[client] = one = Gates(
+        self.policies[client] = one = ServedPolicy(
             client=client,
             env_file=path,
             is_containers=True,

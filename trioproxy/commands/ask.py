@@ -17,7 +17,7 @@ from trioproxy.proxy.hours import Hours
 from trioproxy.proxy.log import Log
 
 if TYPE_CHECKING:
-    from trioproxy.commands.serving import Gates
+    from trioproxy.commands.servedpolicy import ServedPolicy
 
 MODE: Final = 0o600
 SECONDS: Final = 30
@@ -94,7 +94,7 @@ def read_seconds(environ: Mapping[str, str]) -> float:
 
 def begin(
     address: UnixAddress,
-    policies: "Mapping[str, Gates]",
+    policies: "Mapping[str, ServedPolicy]",
     log: Log,
     environ: Mapping[str, str],
 ) -> Asking:

@@ -8,7 +8,8 @@ import click
 
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import locate
-from trioproxy.commands.serving import Gates, look, run
+from trioproxy.commands.servedpolicy import ServedPolicy, look
+from trioproxy.commands.serving import run
 from trioproxy.config import (
     CLIENT,
     Config,
@@ -121,10 +122,10 @@ def command(
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
     record = _check_record(record, len(files) + (MANY if config.policies else 0))
     kept = None if print_config else record
-    policies = dict[str, Gates]()
+    policies = dict[str, ServedPolicy]()
 
-    def add(client: str, path: str) -> Gates:
-        policies[client] = one = Gates(
+    def add(client: str, path: str) -> ServedPolicy:
+        policies[client] = one = ServedPolicy(
             client=client,
             env_file=path,
             is_containers=client not in files,
@@ -257,7 +258,7 @@ def _read_ask(url: str | None, config: Config, *, shadow: bool) -> UnixAddress |
 
 
 def _asking(
-    address: UnixAddress | None, policies: "Mapping[str, Gates]", log: Log
+    address: UnixAddress | None, policies: "Mapping[str, ServedPolicy]", log: Log
 ) -> "Asking | None":
     if address is None:
         return None
@@ -310,7 +311,7 @@ def _check_record(path: str | None, count: int) -> str | None:
 
 
 def _open_record(
-    record: str, client: str, log: Log, policies: "Mapping[str, Gates]"
+    record: str, client: str, log: Log, policies: "Mapping[str, ServedPolicy]"
 ) -> "Recording":
     path = _record_of(record, client)
     if any(_record_of(record, one) == path for one in policies):

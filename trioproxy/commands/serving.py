@@ -1,8 +1,8 @@
 """A process that serves by policies: from the bound listeners to the end, and what it reads again.
 
-`commands.enforce` says what is served. A `Gates` is one policy, which is read at the start, at
-each SIGHUP and when its file changes; `Serving` is the process, with all of them. What was read
-is in force only when it is settled that no other policy has its owner, and for all at once.
+`commands.enforce` says what is served. `Serving` is the process, with all of its policies, each
+of which is a `ServedPolicy`. What was read of them is in force only when it is settled that no
+other policy has its owner, and for all at once.
 """
 
 import itertools
@@ -11,36 +11,20 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
+from typing import Final
 
 import trio
 
-from trioproxy.commands import ours, start
-from trioproxy.commands.catalogue import is_shipped, locate
+from trioproxy.commands import start
+from trioproxy.commands.servedpolicy import ServedPolicy, in_thread, look
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
-from trioproxy.file.permissions import parse_policy, parse_policy_file
-from trioproxy.file.variables import PERMISSIONS
-from trioproxy.files import read_text
-from trioproxy.hostpath import is_mount, read_mounts
-from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Observer
-from trioproxy.judge.rules import Mode, Policy
-from trioproxy.judge.shadow import ShadowTally
+from trioproxy.judge.rules import Policy
 from trioproxy.proxy.harden import Use, harden
-from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_loading_took
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
-from trioproxy.values import value_class
-
-if TYPE_CHECKING:
-    from trioproxy.commands.recording import Recording
-
-_Args = TypeVarTuple("_Args")
-_Result = TypeVar("_Result")
 
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""
@@ -57,262 +41,13 @@ EXPOSED: Final = (
     " and never publish the port"
 )
 
-
-@value_class
-class NewPolicy:
-    """What a policy that was read comes to."""
-
-    policy: Policy
-    gate: Gate
-    warnings: tuple[str, ...]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Gates:
-    """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
-
-    client: str = ""
-    """What its clients are called; empty: it is of all who have none of their own."""
-    env_file: str
-    """Empty: the environment."""
-    is_containers: bool = False
-    """Whether the containers that are called so have it: it is in `POLICIES`."""
-    shadow: bool = False
-    audits: bool = False
-    """Whether the log tells what creations ask for."""
-    watched: str = ""
-    """The file that is read again when it changes; empty for none."""
-    seen: tuple[int, ...] = field(init=False)
-    """What that looked like before it was read."""
-    recording: "Recording | None" = None
-    own_files: tuple[ours.Ours, ...] = ()
-    """What decides, remembers, listens and runs: none of it may be a client's to write."""
-    own: Own
-    """The container of this process: none of it may be a client's to name."""
-    tally: ShadowTally | None = None
-    """What the policy that is tried out now would have refused."""
-    policy: Policy | None = None
-    """What is in force."""
-    wanted: NewPolicy | None = None
-    """What was read and is not in force: another policy has its owner."""
-    is_stale: bool = False
-    """Whether a newer file was refused."""
-    verdict: str = ""
-    """What was said last of whether it gives root on the host."""
-    policies: "Mapping[str, Gates]"
-    """All that are in force, with this one."""
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """Around what looks at its file; cancelled when it is gone."""
-    reading: trio.Lock = field(default_factory=trio.Lock)
-    """Who reads the policy again has it, until that is in force and told."""
-    reads: int = 0
-    """How often that was begun."""
-
-    def __post_init__(self) -> None:
-        self.seen = look(self.watched)
-
-    @property
-    def named(self) -> dict[str, str]:
-        """Whose it is, as a field of a log line."""
-        return {"client": self.client} if self.client else {}
-
-    def read(self, environ: Mapping[str, str]) -> NewPolicy:
-        """Read the policy afresh, and tell what is to be warned about.
-
-        Nothing is in force by that. Long lists may take seconds. Refused is also what
-        opens without a word what is limited now.
-        """
-        if self.policy is not None:
-            _refuse_replaced(self.env_file)
-        policy, warnings = self._policy(environ)
-        source = self.env_file or "environment"
-        found = (
-            ours.check_own(policy, self.own_files, ours.mounts_here()),
-            start.check_own_container(policy, self.own),
-        )
-        if self.policy is not None:
-            # Here, for most processes read their policy once.
-            from trioproxy.file.opening import refuse_opening
-
-            refuse_opening(self.policy, policy, source)
-        return NewPolicy(
-            policy=policy,
-            gate=self._gate(policy, source),
-            warnings=(*warnings, *filter(None, found)),
-        )
-
-    def _policy(self, environ: Mapping[str, str]) -> tuple[Policy, tuple[str, ...]]:
-        """What the file means, alone, or the environment; and what to warn about."""
-        file = self.env_file
-        if not file:
-            return parse_policy(environ)
-        if self.is_containers:
-            from trioproxy.commands.folder import read_unlinked
-
-            text = read_unlinked(file)
-        else:
-            text = read_text(locate(file))
-        policy, warnings = parse_policy_file(text, name=file)
-        if self.client:  # beside it the environment may be a policy of its own
-            return policy, warnings
-        ignored = (
-            f"{name} in the environment is ignored: the policy is {file} alone"
-            for name in sorted(PERMISSIONS & environ.keys())
-        )
-        return policy, (*warnings, *ignored)
-
-    def read_first(self, environ: Mapping[str, str]) -> NewPolicy:
-        """Read the policy, and hold to it. Raises `ConfigError`."""
-        self.wanted = self.read(environ)
-        if taken := self.taken():
-            raise taken
-        return self.put_in_force()
-
-    def put_in_force(self) -> NewPolicy:
-        """Hold to what was read."""
-        assert self.wanted is not None  # noqa: S101  whoever calls has looked
-        found, self.wanted = self.wanted, None
-        self.policy = found.policy
-        return found
-
-    def owner(self, *, wanted: bool) -> str:
-        """Whose its clients' containers are now, or by what was read; empty: nobody's."""
-        policy = self.wanted.policy if wanted and self.wanted else self.policy
-        return policy.objects.owner if policy else ""
-
-    def taken(self) -> ConfigError | None:
-        """Say why what was read is not in force: another policy has its owner, or wants it."""
-        if self.wanted is None or not (owner := self.owner(wanted=True)):
-            return None
-        for other in self.policies.values():
-            owners = (other.owner(wanted=wanted) for wanted in (False, True))
-            if other is not self and owner in owners:
-                return ConfigError(
-                    f"two policies have one owner: ONLY_OWNER={owner} stands in"
-                    f" {self.wanted.gate.source} and in {other.env_file or 'the environment'}",
-                    hint="each would have what the other made: give one another owner",
-                )
-        return None
-
-    def _gate(self, policy: Policy, source: str) -> Gate:
-        if self.shadow:
-            gate = Gate.trying(policy, source=source)
-        else:
-            approve = self._approve() if policy.mode is Mode.EXACT else ""
-            gate = Gate.enforcing(policy, source=source, approve=approve)
-        return replace(gate, audits=True) if self.audits else gate
-
-    def _approve(self) -> str:
-        """The command that asks a person about what is refused, as it can be pasted in
-        whatever folder; empty where none can."""
-        file = self.env_file
-        if self.recording is None or not file or is_shipped(file):
-            return ""
-        import shlex  # for an advice alone
-
-        files = [os.path.abspath(one) for one in (file, str(self.recording.path))]
-        return f"trioproxy approve {shlex.join(files)}"
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether its file is in the folder no more: whoever looks at that ends it."""
-        return self.scope.cancel_called or (
-            self.is_containers and not os.path.lexists(self.env_file)
-        )
-
-    async def end_recording(self) -> None:
-        """Write the last of its evidence."""
-        if self.recording is not None:
-            self.recording.recorder.end()
-            await self.recording.journal.save(is_final=True)
-
-    async def tell_verdict(self, log: Log) -> None:
-        """Say whether the policy gives root on the host, unless that was said last."""
-        if self.policy is None:
-            return
-        # Here, when the listeners are bound: nobody has to wait for what it loads.
-        from trioproxy.judge.meaning import meaning_of
-
-        policy = self.policy
-        meaning = await _beside(meaning_of, policy)
-        if policy is not self.policy:  # who read another one meanwhile will say it
-            return
-        if meaning.answer != self.verdict:
-            level = Level.WARNING if meaning.is_root else Level.NOTICE
-            log.line(level, "verdict", **self.named, text=meaning.answer)
-        self.verdict = meaning.answer
-
-    def tell_standing(self, server: Server, *, is_stale: bool = False) -> None:
-        """Have health checks told what is in force, and whether a newer file was refused."""
-        self.is_stale = is_stale
-        server.health.tell_policy(
-            self.fingerprint, is_stale=is_stale, client=self.client
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the policy that was read last."""
-        return self.policy.fingerprint if self.policy else ""
-
-    def observers(self) -> Iterator[Observer]:
-        """Who is told of the ends of requests under the policy that was just read."""
-        if self.recording is not None:
-            yield self.recording.recorder.note
-        if self.shadow:
-            self.tally = ShadowTally()
-            yield self.tally.note
-
-    def sum_up(self, log: Log) -> None:
-        """Say what the policy would have refused, where it is only tried out."""
-        tally = self.tally
-        if tally is None:
-            return
-        for message, count in sorted(tally.would_refuse.items()):
-            named = {**self.named, "count": count}
-            log.line(Level.NOTICE, "would-refuse", **named, text=message)
-        for operation, count in sorted(tally.would_hide.items()):
-            named = {**self.named, "operation": operation}
-            log.line(Level.NOTICE, "would-hide", **named, most=count)
-        log.line(
-            Level.NOTICE,
-            "shadow-summary",
-            **self.named,
-            allowed=tally.allowed,
-            would_refuse=sum(tally.would_refuse.values()),
-        )
-
-
-def _refuse_replaced(file: str) -> None:
-    """Stop where a file has no name any more, and is here since it is mounted by itself:
-    what was to be read has its name on the host now, and cannot be read here."""
-    path = locate(file)
-    try:
-        is_there = not file or path.stat().st_nlink > 0
-    except OSError:  # which is told by who reads it
-        return
-    if not is_there and is_mount(read_mounts(), str(path)):
-        raise ConfigError(
-            f"{file} was replaced on the host, and is mounted by itself: here it is the old one",
-            hint="mount its folder, and start the proxy anew",
-        )
-
-
-async def _beside(function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
-    """Do long work while others are served.
-
-    In a thread. Whoever is served has to have Python's lock back after each call of the
-    system, and what computes in another thread gives that up every `TURN` seconds.
-    """
-    return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
-
-
-Add = Callable[[str, str], Gates]
+Add = Callable[[str, str], ServedPolicy]
 """Begins a policy that was not there, by its name and file."""
 
 
 async def run(
     server: Server,
-    policies: dict[str, Gates],
+    policies: dict[str, ServedPolicy],
     add: Add,
     folder_seen: tuple[int, ...] | None,
 ) -> None:
@@ -351,7 +86,7 @@ class Serving:
     """A process that serves: its server, and the policies that judge who comes."""
 
     server: Server
-    policies: dict[str, Gates]
+    policies: dict[str, ServedPolicy]
     """Those in force and those that are to be, by what their clients are called."""
     add: Add
     beside: trio.Nursery
@@ -459,12 +194,12 @@ class Serving:
 
     # --- Reading again ----------------------------------------------------------------
 
-    def begin(self, one: Gates) -> None:
+    def begin(self, one: ServedPolicy) -> None:
         """Write a policy's evidence, and read it again when it changes, until it ends."""
         if one.recording is not None or one.watched:
             self.beside.start_soon(self._look_after, one)
 
-    async def _look_after(self, one: Gates) -> None:
+    async def _look_after(self, one: ServedPolicy) -> None:
         with one.scope:
             async with trio.open_nursery() as nursery:
                 if one.recording is not None:
@@ -523,14 +258,14 @@ class Serving:
         if (one := self.policies.get(client)) is not None:
             await self.reload(one)
 
-    async def reload(self, *policies: Gates) -> None:
+    async def reload(self, *policies: ServedPolicy) -> None:
         """Read policies again; a bad file is logged and the old policy stays.
 
         So it does where reading crashes: who is served has no part in that, and those who
         have other policies have none in what becomes of this one. Whether one takes another's
         owner is said when all were read: that one may have another by then.
         """
-        read = list[Gates]()
+        read = list[ServedPolicy]()
         async with trio.open_nursery() as nursery:
             for one in policies:
                 nursery.start_soon(self._read, one, read)
@@ -538,7 +273,7 @@ class Serving:
             if taken := one.taken():
                 self._refuse(one, taken)
 
-    async def _read(self, one: Gates, read: list[Gates]) -> None:
+    async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
         came, asking = one.reads, self.server.asking
         async with one.reading:
             if one.reads > came:  # of many who waited the first has read it for all
@@ -546,9 +281,9 @@ class Serving:
             one.reads += 1
             one.wanted = None
             try:
-                found = await _beside(one.read, os.environ)
+                found = await in_thread(one.read, os.environ)
                 if asking is not None:
-                    await _beside(asking.hours.survive, one.client, found.policy)
+                    await in_thread(asking.hours.survive, one.client, found.policy)
             except Exception as error:  # noqa: BLE001  see `reload`
                 if not one.is_gone:
                     self._refuse(one, error)
@@ -557,7 +292,7 @@ class Serving:
             read.append(one)
             await self._settle()
 
-    def _refuse(self, one: Gates, error: Exception) -> None:
+    def _refuse(self, one: ServedPolicy, error: Exception) -> None:
         log = self.server.log
         if isinstance(error, ConfigError):
             named = {**one.named, "error": error, "hint": error.hint}
@@ -566,7 +301,7 @@ class Serving:
             log.crash("reload", error)
         one.tell_standing(self.server, is_stale=True)
 
-    def _coming(self) -> list[Gates]:
+    def _coming(self) -> list[ServedPolicy]:
         """Which of those that were read may be in force: each with an owner that no other will have.
 
         What is made is known by its owner alone: of two policies with one, each would have
@@ -604,7 +339,7 @@ class Serving:
             )
             one.tell_standing(server)
         for one, old, found in settled:
-            more = await _beside(_granted_more, old, found.policy)
+            more = await in_thread(_granted_more, old, found.policy)
             before, after = _named(old), _named(found.policy)
             log.line(
                 Level.WARNING if more else Level.NOTICE,
@@ -640,7 +375,7 @@ class Serving:
         from trioproxy.commands.folder import policies_in
 
         try:
-            files = await _beside(policies_in, folder)
+            files = await in_thread(policies_in, folder)
             if twice := sorted(
                 name
                 for name in files
@@ -694,7 +429,7 @@ async def _look_at_versions(server: Server) -> None:
     from trioproxy.commands.versions import versions
     from trioproxy.judge.escapes import ADVICE, old_components
 
-    answer = await _beside(versions, server.config.upstream)
+    answer = await in_thread(versions, server.config.upstream)
     server.know_oldest(oldest_of(answer))
     for one in old_components(answer):
         server.log.line(
@@ -731,12 +466,3 @@ def _some(names: frozenset[str]) -> str:
     shown = ",".join(listed[:MOST_NAMES]) or "none"
     rest = len(listed) - MOST_NAMES
     return f"{shown},and {rest} more" if rest > 0 else shown
-
-
-def look(path: str) -> tuple[int, ...]:
-    """What changes with a file; nothing if it is not there."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return ()
-    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns

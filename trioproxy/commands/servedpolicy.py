@@ -1,0 +1,292 @@
+"""One policy of a process that serves: where it is read, what of it is in force, who is told.
+
+It is read at the start, at each SIGHUP and when its file changes. What was read is wanted, and
+in force only when whoever has all policies (`commands.serving`) says so.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+import trio
+
+from trioproxy.commands import ours, start
+from trioproxy.commands.catalogue import is_shipped, locate
+from trioproxy.config import Level
+from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.file.variables import PERMISSIONS
+from trioproxy.files import read_text
+from trioproxy.hostpath import is_mount, read_mounts
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Observer
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.judge.shadow import ShadowTally
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import Own
+from trioproxy.proxy.server import Server
+from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from trioproxy.commands.recording import Recording
+
+_Args = TypeVarTuple("_Args")
+_Result = TypeVar("_Result")
+
+
+@value_class
+class NewPolicy:
+    """What a policy that was read comes to."""
+
+    policy: Policy
+    gate: Gate
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ServedPolicy:
+    """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
+
+    client: str = ""
+    """What its clients are called; empty: it is of all who have none of their own."""
+    env_file: str
+    """Empty: the environment."""
+    is_containers: bool = False
+    """Whether the containers that are called so have it: it is in `POLICIES`."""
+    shadow: bool = False
+    audits: bool = False
+    """Whether the log tells what creations ask for."""
+    watched: str = ""
+    """The file that is read again when it changes; empty for none."""
+    seen: tuple[int, ...] = field(init=False)
+    """What that looked like before it was read."""
+    recording: "Recording | None" = None
+    own_files: tuple[ours.Ours, ...] = ()
+    """What decides, remembers, listens and runs: none of it may be a client's to write."""
+    own: Own
+    """The container of this process: none of it may be a client's to name."""
+    tally: ShadowTally | None = None
+    """What the policy that is tried out now would have refused."""
+    policy: Policy | None = None
+    """What is in force."""
+    wanted: NewPolicy | None = None
+    """What was read and is not in force: another policy has its owner."""
+    is_stale: bool = False
+    """Whether a newer file was refused."""
+    verdict: str = ""
+    """What was said last of whether it gives root on the host."""
+    policies: "Mapping[str, ServedPolicy]"
+    """All that are in force, with this one."""
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Around what looks at its file; cancelled when it is gone."""
+    reading: trio.Lock = field(default_factory=trio.Lock)
+    """Who reads the policy again has it, until that is in force and told."""
+    reads: int = 0
+    """How often that was begun."""
+
+    def __post_init__(self) -> None:
+        self.seen = look(self.watched)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Whose it is, as a field of a log line."""
+        return {"client": self.client} if self.client else {}
+
+    def read(self, environ: Mapping[str, str]) -> NewPolicy:
+        """Read the policy afresh, and tell what is to be warned about.
+
+        Nothing is in force by that. Long lists may take seconds. Refused is also what
+        opens without a word what is limited now.
+        """
+        if self.policy is not None:
+            _refuse_replaced(self.env_file)
+        policy, warnings = self._policy(environ)
+        source = self.env_file or "environment"
+        found = (
+            ours.check_own(policy, self.own_files, ours.mounts_here()),
+            start.check_own_container(policy, self.own),
+        )
+        if self.policy is not None:
+            # Here, for most processes read their policy once.
+            from trioproxy.file.opening import refuse_opening
+
+            refuse_opening(self.policy, policy, source)
+        return NewPolicy(
+            policy=policy,
+            gate=self._gate(policy, source),
+            warnings=(*warnings, *filter(None, found)),
+        )
+
+    def _policy(self, environ: Mapping[str, str]) -> tuple[Policy, tuple[str, ...]]:
+        """What the file means, alone, or the environment; and what to warn about."""
+        file = self.env_file
+        if not file:
+            return parse_policy(environ)
+        if self.is_containers:
+            from trioproxy.commands.folder import read_unlinked
+
+            text = read_unlinked(file)
+        else:
+            text = read_text(locate(file))
+        policy, warnings = parse_policy_file(text, name=file)
+        if self.client:  # beside it the environment may be a policy of its own
+            return policy, warnings
+        ignored = (
+            f"{name} in the environment is ignored: the policy is {file} alone"
+            for name in sorted(PERMISSIONS & environ.keys())
+        )
+        return policy, (*warnings, *ignored)
+
+    def read_first(self, environ: Mapping[str, str]) -> NewPolicy:
+        """Read the policy, and hold to it. Raises `ConfigError`."""
+        self.wanted = self.read(environ)
+        if taken := self.taken():
+            raise taken
+        return self.put_in_force()
+
+    def put_in_force(self) -> NewPolicy:
+        """Hold to what was read."""
+        assert self.wanted is not None  # noqa: S101  whoever calls has looked
+        found, self.wanted = self.wanted, None
+        self.policy = found.policy
+        return found
+
+    def owner(self, *, wanted: bool) -> str:
+        """Whose its clients' containers are now, or by what was read; empty: nobody's."""
+        policy = self.wanted.policy if wanted and self.wanted else self.policy
+        return policy.objects.owner if policy else ""
+
+    def taken(self) -> ConfigError | None:
+        """Say why what was read is not in force: another policy has its owner, or wants it."""
+        if self.wanted is None or not (owner := self.owner(wanted=True)):
+            return None
+        for other in self.policies.values():
+            owners = (other.owner(wanted=wanted) for wanted in (False, True))
+            if other is not self and owner in owners:
+                return ConfigError(
+                    f"two policies have one owner: ONLY_OWNER={owner} stands in"
+                    f" {self.wanted.gate.source} and in {other.env_file or 'the environment'}",
+                    hint="each would have what the other made: give one another owner",
+                )
+        return None
+
+    def _gate(self, policy: Policy, source: str) -> Gate:
+        if self.shadow:
+            gate = Gate.trying(policy, source=source)
+        else:
+            approve = self._approve() if policy.mode is Mode.EXACT else ""
+            gate = Gate.enforcing(policy, source=source, approve=approve)
+        return replace(gate, audits=True) if self.audits else gate
+
+    def _approve(self) -> str:
+        """The command that asks a person about what is refused, as it can be pasted in
+        whatever folder; empty where none can."""
+        file = self.env_file
+        if self.recording is None or not file or is_shipped(file):
+            return ""
+        import shlex  # for an advice alone
+
+        files = [os.path.abspath(one) for one in (file, str(self.recording.path))]
+        return f"trioproxy approve {shlex.join(files)}"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file is in the folder no more: whoever looks at that ends it."""
+        return self.scope.cancel_called or (
+            self.is_containers and not os.path.lexists(self.env_file)
+        )
+
+    async def end_recording(self) -> None:
+        """Write the last of its evidence."""
+        if self.recording is not None:
+            self.recording.recorder.end()
+            await self.recording.journal.save(is_final=True)
+
+    async def tell_verdict(self, log: Log) -> None:
+        """Say whether the policy gives root on the host, unless that was said last."""
+        if self.policy is None:
+            return
+        # Here, when the listeners are bound: nobody has to wait for what it loads.
+        from trioproxy.judge.meaning import meaning_of
+
+        policy = self.policy
+        meaning = await in_thread(meaning_of, policy)
+        if policy is not self.policy:  # who read another one meanwhile will say it
+            return
+        if meaning.answer != self.verdict:
+            level = Level.WARNING if meaning.is_root else Level.NOTICE
+            log.line(level, "verdict", **self.named, text=meaning.answer)
+        self.verdict = meaning.answer
+
+    def tell_standing(self, server: Server, *, is_stale: bool = False) -> None:
+        """Have health checks told what is in force, and whether a newer file was refused."""
+        self.is_stale = is_stale
+        server.health.tell_policy(
+            self.fingerprint, is_stale=is_stale, client=self.client
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the policy that was read last."""
+        return self.policy.fingerprint if self.policy else ""
+
+    def observers(self) -> Iterator[Observer]:
+        """Who is told of the ends of requests under the policy that was just read."""
+        if self.recording is not None:
+            yield self.recording.recorder.note
+        if self.shadow:
+            self.tally = ShadowTally()
+            yield self.tally.note
+
+    def sum_up(self, log: Log) -> None:
+        """Say what the policy would have refused, where it is only tried out."""
+        tally = self.tally
+        if tally is None:
+            return
+        for message, count in sorted(tally.would_refuse.items()):
+            named = {**self.named, "count": count}
+            log.line(Level.NOTICE, "would-refuse", **named, text=message)
+        for operation, count in sorted(tally.would_hide.items()):
+            named = {**self.named, "operation": operation}
+            log.line(Level.NOTICE, "would-hide", **named, most=count)
+        log.line(
+            Level.NOTICE,
+            "shadow-summary",
+            **self.named,
+            allowed=tally.allowed,
+            would_refuse=sum(tally.would_refuse.values()),
+        )
+
+
+def _refuse_replaced(file: str) -> None:
+    """Stop where a file has no name any more, and is here since it is mounted by itself:
+    what was to be read has its name on the host now, and cannot be read here."""
+    path = locate(file)
+    try:
+        is_there = not file or path.stat().st_nlink > 0
+    except OSError:  # which is told by who reads it
+        return
+    if not is_there and is_mount(read_mounts(), str(path)):
+        raise ConfigError(
+            f"{file} was replaced on the host, and is mounted by itself: here it is the old one",
+            hint="mount its folder, and start the proxy anew",
+        )
+
+
+async def in_thread(function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
+    """Do long work while others are served.
+
+    In a thread. Whoever is served has to have Python's lock back after each call of the
+    system, and what computes in another thread gives that up every `serving.TURN` seconds.
+    """
+    return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+
+def look(path: str) -> tuple[int, ...]:
+    """What changes with a file; nothing if it is not there."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return ()
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
