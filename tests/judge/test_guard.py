@@ -15,6 +15,7 @@ from trioproxy.judge.guard import JOINING, Guard, refuses_body
 from trioproxy.judge.rules import Reason
 
 ID = "ab" * 32
+OF_A_SWARM = "w8klx393ei2fp60d57oescl7x"
 PROXY = "ef" * 32
 ALL = {
     **dict.fromkeys(("POST", "CONTAINERS", "NETWORKS", "BUILD", "SERVICES"), "1"),
@@ -22,7 +23,7 @@ ALL = {
 }
 OURS = Guard(
     names=frozenset({"web", "worker"}),
-    networks=frozenset({"front", ID, "9f"}),
+    networks=frozenset({"front", ID, "9f", "over", OF_A_SWARM}),
     container=frozenset({"proxy", PROXY}),
 )
 UNKNOWN = Guard(names=frozenset(), networks=None)
@@ -55,6 +56,7 @@ JOINS: dict[str, tuple[str, object]] = {
     "an endpoint by its id": (CREATE, endpoint("other", NetworkID=ID)),
     "the beginning of an id": (CREATE, mode("abab")),
     "that in capitals": (CREATE, mode("ABAB")),
+    "the beginning of the shorter id of a swarm's network": (CREATE, mode("w8klx3")),
     "a container's": (CREATE, mode("container:c")),
     "a connect": ("POST /networks/front/connect", {"Container": "c"}),
     "a connect by the beginning of an id": ("POST /networks/ababab/connect", {"Container": "c"}),
@@ -147,12 +149,18 @@ def test_until_it_is_known_which_are_ours_nothing_is_joined() -> None:
 NAMES = st.text("abcdef0129-", min_size=1, max_size=70)
 
 
-@given(text=NAMES | st.integers(1, 64).map(lambda n: ID[:n]), others=st.sets(NAMES))
+@given(
+    text=NAMES
+    | st.integers(1, 64).map(lambda n: ID[:n])
+    | st.integers(1, 25).map(lambda n: OF_A_SWARM[:n]),
+    others=st.sets(NAMES),
+)
 def test_what_may_be_ours(text: str, others: set[str]) -> None:
     """A name as it is, and an id by its beginning: the Engine takes no beginning of a name."""
-    names = frozenset(one for one in others if len(one) < 64)
-    guard = Guard(names=frozenset(), networks=names | {ID})
-    assert guard.is_ours(text) is (text in names or ID.startswith(text.lower()))
+    names = frozenset(one for one in others if len(one) not in {25, *range(64, 71)})
+    guard = Guard(names=frozenset(), networks=names | {ID, OF_A_SWARM})
+    begins = any(one.startswith(text.lower()) for one in (ID, OF_A_SWARM))
+    assert guard.is_ours(text) is (text in names or begins)
 
 
 @pytest.mark.parametrize("operation", sorted(JOINING))

@@ -559,12 +559,17 @@ LEFT: dict[str, object] = {
     "Action": "disconnect",
     "Actor": {"ID": NET, "Attributes": {"container": "1" * 64}},
 }
+LEFT_PODMAN: dict[str, object] = {
+    "Type": "network",
+    "Action": "disconnect",
+    "Actor": {"ID": "1" * 64, "Attributes": {"name": "ps", "network": "tp"}},
+}
 
 
 @pytest.mark.parametrize(
     "event",
-    [GONE, LEFT, {**GONE, "Action": "rename"}],
-    ids=["dies", "leaves", "renamed"],
+    [GONE, LEFT, LEFT_PODMAN, {**GONE, "Action": "rename"}],
+    ids=["dies", "leaves", "leaves-podman", "renamed"],
 )
 async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) -> None:
     """Its connections end when its container does, leaves a network, or is called otherwise; others go on."""

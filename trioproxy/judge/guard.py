@@ -9,6 +9,7 @@ are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -31,7 +32,8 @@ APART: Final = frozenset({"", "bridge"})
 to two of them. With `macvlan` and `parent=br-...` a container is on the proxy's own."""
 
 
-LENGTH_OF_ID: Final = 64
+_ID: Final = re.compile(r"[0-9a-f]{64}|[0-9a-z]{25}", re.ASCII)
+"""An id as the Engine gives them, or a swarm to its networks."""
 
 
 @value_class
@@ -57,7 +59,7 @@ class Guard:
 def _means(text: str, ours: frozenset[str]) -> bool:
     # Of a name the Engine takes no beginning: `web` is not `web-socket`.
     return text in ours or any(
-        len(one) == LENGTH_OF_ID and one.startswith(text.lower()) for one in ours
+        _ID.fullmatch(one) and one.startswith(text.lower()) for one in ours
     )
 
 

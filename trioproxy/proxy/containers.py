@@ -469,7 +469,9 @@ class Containers:
 def _who_goes(event: Mapping[str, Json]) -> str:
     actor = map_of(event.get("Actor"))
     if event.get("Type") == Kind.NETWORK:
-        return text_of(map_of(actor.get("Attributes")).get("container"))
+        # To Podman who leaves a network is the actor, and to Docker the network is.
+        left = map_of(actor.get("Attributes")).get("container")
+        return text_of(left or actor.get("ID"))
     return text_of(actor.get("ID"))
 
 
