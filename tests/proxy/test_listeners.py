@@ -117,6 +117,18 @@ def test_live_socket_is_left_alone(tmp_path: Path) -> None:
     assert Path(path).exists()
 
 
+def test_a_listener_that_takes_nobody_in_is_not_waited_for(tmp_path: Path) -> None:
+    """A program that hangs, with a full queue, holds up no start, and its socket stays."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as hung, socket.socket(socket.AF_UNIX) as waits:
+        hung.bind(path)
+        hung.listen(0)
+        waits.connect(path)
+        with pytest.raises(ConfigError, match="another program listens"):
+            listeners.bind(UnixAddress(path=path))
+    assert Path(path).exists()
+
+
 def test_only_its_own_socket_is_removed(tmp_path: Path) -> None:
     """A listener removes the file that it bound, and not that of a successor."""
     path = tmp_path / "s"

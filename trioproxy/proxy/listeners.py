@@ -338,7 +338,8 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise ConfigError(f"cannot listen on {path}: the path exists and is no socket")
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with probe:
+    with probe, suppress(BlockingIOError):  # its queue is full: somebody has made that
+        probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
