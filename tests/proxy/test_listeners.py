@@ -5,11 +5,12 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from trioproxy.config import TcpAddress, UnixAddress
+from trioproxy.config import Entry, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.proxy import listeners
 
@@ -127,6 +128,29 @@ def test_a_listener_that_takes_nobody_in_is_not_waited_for(tmp_path: Path) -> No
         with pytest.raises(ConfigError, match="another program listens"):
             listeners.bind(UnixAddress(path=path))
     assert Path(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("users", "uids", "is_refused"),
+    [
+        ("0 0 4294967295", {65534}, False),
+        ("0 100000 65536", {65534}, True),
+        ("0 1000 1\n1 100000 65536", {1, 65534}, True),
+        ("0 100000 65536", {0, 1000}, False),
+    ],
+    ids=["all", "some", "rootless", "others"],
+)
+def test_who_has_no_number_is_nobody(
+    users: str, uids: set[int], *, is_refused: bool, tmp_path: Path
+) -> None:
+    """In a user namespace one number stands for all who have none: it lets nobody in."""
+    (tmp_path / "uid_map").write_text(f"{users}\n")
+    address = UnixAddress(path="/run/x", entry=Entry(uids=frozenset(uids)))
+    refused = (
+        pytest.raises(ConfigError, match="uids=65534") if is_refused else nullcontext()
+    )
+    with refused:
+        listeners.check_uids(address, tmp_path / "uid_map")
 
 
 def test_only_its_own_socket_is_removed(tmp_path: Path) -> None:

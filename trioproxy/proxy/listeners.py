@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import field
+from pathlib import Path
 from typing import Final
 
 from trioproxy.config import (
@@ -77,6 +78,8 @@ def _file_at(path: str) -> tuple[int, ...]:
 def bind(address: Listened) -> list[Listener]:
     """Bind and listen. Raises `ConfigError` where the address is taken or forbidden."""
     entry = address.entry
+    if entry.uids:
+        check_uids(address)
     if isinstance(address, FdAddress):
         socks = _take_over(address)
         return [Listener(sock=sock, entry=entry, is_lent=True) for sock in socks]
@@ -84,6 +87,25 @@ def bind(address: Listened) -> list[Listener]:
         sock, path = _bind_unix(address), address.path
         return [Listener(sock=sock, path=path, file=_file_at(path), entry=entry)]
     return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
+
+
+NO_NUMBER: Final = 65534
+"""By this number the kernel tells of all users who have none in a user namespace: of a
+container that has one that is most of the host (user_namespaces(7))."""
+
+
+def check_uids(address: Listened, table: Path = Path("/proc/self/uid_map")) -> None:
+    """Refuse that number, but where nobody is left out."""
+    try:
+        is_all = table.read_text().split() == ["0", "0", str(2**32 - 1)]
+    except OSError:
+        is_all = False
+    if NO_NUMBER in address.entry.uids and not is_all:
+        raise ConfigError(
+            f"cannot listen on {address}: uids={NO_NUMBER} is also whoever has no number in this user"
+            " namespace",
+            hint="have that client run as another user",
+        )
 
 
 MOST_LENT: Final = 1024
