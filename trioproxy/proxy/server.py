@@ -272,7 +272,23 @@ class Server:
     async def _serve_container(
         self, wire: Wire, peer: str, group: str, listener: Listener
     ) -> None:
-        """Ask the Engine who a client is, and serve him by his policy."""
+        """Serve a client by the policy of its container, in the task that asks for that."""
+        task, connection = self._watch.enter(), None
+        try:
+            connection = await self._meet(wire, peer, group, listener)
+        finally:
+            if connection is None:
+                self._watch.leave(task)
+        if connection is not None:
+            await connection.serve(self._ended)
+
+    async def _meet(
+        self, wire: Wire, peer: str, group: str, listener: Listener
+    ) -> Connection | None:
+        """Ask the Engine who a client is; None: it was answered, for it is nobody.
+
+        Closing: the sockets of who has no connection then are closed here.
+        """
         assert self._containers is not None  # noqa: S101  it is one's listener
         shared, capacity, turned_away = self._shared, self._capacity, self._turned_away
         engine = shared.engine()
@@ -280,11 +296,11 @@ class Server:
         try:
             if await _asks_for_health(wire):
                 await turned_away.answer(wire, TOO_MANY)  # which answers that
-                return
+                return None
             age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
             names, container = await self._containers.choose(engine, host, age)
             if shared.is_over:
-                return
+                return None
             # From here on it counts by what it is: addresses of one network of IPv6 are
             # one client's until then, and all containers of that have such.
             capacity.leave(group)
@@ -292,12 +308,13 @@ class Server:
             capacity.take(group)
             if refusal:
                 await turned_away.answer(wire, refusal)
-                return
+                return None
             *before, name = names
             admission = self._admissions[name][listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
             connection = Connection(client, admission, shared, engine)
+            self._add(connection)
         except TrioProxyError as error:
             engine.drop()
             if isinstance(error, Nobody | ConfigError):
@@ -312,9 +329,7 @@ class Server:
                 wire.close()
                 capacity.leave(group)
                 self._one_ended.set()
-        if connection is not None:
-            self._add(connection)
-            shared.begin(connection.serve)
+        return connection
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -598,7 +613,7 @@ class Server:
         self._capacity.take(name)
         self._shared.accepted += 1
         if admission is None:
-            self._watch.start_soon(
+            self._watch.begin(
                 nursery, self._serve_container, wire, peer, name, listener
             )
             return
