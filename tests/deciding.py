@@ -89,7 +89,7 @@ class ScriptedEngine(Engine):
         self._answer = status, raw
 
     async def read_head(
-        self, expected: Expectation, data: bytes = b""
+        self, expected: Expectation, data: bytes = b"", size: int = 0
     ) -> tuple[ResponseHead, bytes]:
         """Give it whole."""
         status, raw = self._answer

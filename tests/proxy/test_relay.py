@@ -1,5 +1,6 @@
 """Streams and bodies: passed on at once, ended by their framing, held back when nobody reads."""
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ from tests.fakes import (
 from tests.proxy.conftest import Proxy
 from tests.proxy.heads import feed_all
 from trioproxy.errors import BadRequest
-from trioproxy.http.framing import Chunked
+from trioproxy.http.framing import Chunked, Dechunked, one_chunk
 
 Ends = tuple[Client, EngineConnection]
 CHUNKED = "Transfer-Encoding: chunked"
@@ -425,6 +426,37 @@ def test_any_split_finds_the_same_end() -> None:
             assert seen <= here
             used += seen
         assert used == len(body)
+
+
+PARTS = (
+    b"5\r\n",
+    b"05\r\n",
+    b"hello",
+    b"\r\n",
+    b"0\r\n\r\n",
+    b"\r\n0\r\n\r\n",
+    b"A: b\r\n",
+    b";x\r\n",
+)
+
+
+def test_a_body_in_one_chunk_is_read_as_its_lines_are() -> None:
+    """What is taken at one look is what a walk over its lines takes, to the last byte; and nearly all
+    else is walked over."""
+    taken = 0
+    for parts in itertools.product((b"", *PARTS), repeat=4):
+        data = b"".join(parts)
+        if (content := one_chunk(data)) is not None:
+            walked = Dechunked()
+            assert feed_all(walked, data) == len(data)
+            assert (walked.done, walked.take()) == (True, content)
+            taken += 1
+    assert taken
+    for content in (b"x", bytes(5000), b"\r\n0\r\n\r\n"):
+        assert one_chunk(chunk(content) + CHUNK_END) == content
+        assert one_chunk(chunk(content) + chunk(content) + CHUNK_END) is None
+        assert one_chunk(chunk(content) + CHUNK_END + b"0") is None
+    assert one_chunk(CHUNK_END) is None
 
 
 async def test_a_body_shorter_than_declared(proxy: Proxy) -> None:

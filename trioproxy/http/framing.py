@@ -339,6 +339,20 @@ class Dechunked(Chunked):
             raise BodyTooLarge(TOO_MANY_PIECES)
 
 
+_BEHIND_ONE_CHUNK: Final = b"\r\n0\r\n\r\n"
+
+
+def one_chunk(data: bytes) -> bytes | None:
+    """Give the content of a chunked body if it is all there is, whole and in one chunk, as
+    nearly all answers to questions come; None: its lines have to be walked over."""
+    found = CHUNK_SIZE.match(data)
+    if found is None or not data.endswith(_BEHIND_ONE_CHUNK):
+        return None
+    # Only if its size says just that: else this is the end of another chunk, or of none.
+    content = data[found.end() : -len(_BEHIND_ONE_CHUNK)]
+    return content if len(content) == int(found[1], 16) != 0 else None
+
+
 def boundary_of(
     framing: Framing, failure: type[BadRequest] | type[UpstreamError] = BadRequest
 ) -> Boundary:

@@ -99,11 +99,12 @@ class Engine:
             self._wire.sock.setsockopt(*size)
 
     async def read_head(
-        self, expected: Expectation, data: bytes = b""
+        self, expected: Expectation, data: bytes = b"", size: int = RESPONSE_READ
     ) -> tuple[ResponseHead, bytes]:
         """Wait for a response head: final, or an interim one (1xx) before it.
 
-        `data` came behind the head before. Returns also what came behind this one.
+        `data` came behind the head before. Returns also what came behind this one, where
+        `size` bytes are read at once.
         Raises `UpstreamLost` at the end of data, `UpstreamError` for what is no answer.
         """
         # Nearly always one read and one look. There is no deadline: a wait for a container
@@ -111,7 +112,7 @@ class Engine:
         start = 0
         while not data or (end := find_response_end(data, start)) < 0:
             start = resume_at(data) if data else 0
-            more = await self.wire.recv_later(RESPONSE_READ)
+            more = await self.wire.recv_later(size)
             if not more:
                 raise UpstreamLost("the Engine closed the connection")
             self.has_answered = True

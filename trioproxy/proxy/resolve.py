@@ -24,6 +24,7 @@ from trioproxy.errors import (
     UpstreamLost,
 )
 from trioproxy.http import jsonbody
+from trioproxy.http.framing import CHUNKED, one_chunk
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.references import Reference
@@ -42,7 +43,7 @@ from trioproxy.limits.things import (
     users_of,
 )
 from trioproxy.proxy.built import Built
-from trioproxy.proxy.engine import Content, Engine
+from trioproxy.proxy.engine import PIECE, Content, Engine
 from trioproxy.proxy.shared import Remembered
 
 if TYPE_CHECKING:
@@ -505,16 +506,16 @@ def _too_slow() -> EngineTooSlow:
     )
 
 
-async def ask(
+def ask(
     engine: Engine, request: bytes, *, is_repeatable: bool
-) -> tuple[int, bytes]:
+) -> Awaitable[tuple[int, bytes]]:
     """Send a request of ours; give status and body of its answer.
 
     `is_repeatable`: whether it may go out again on a new connection, if it is not answered
     on one that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless
     the answer came whole.
     """
-    return await _asked(engine, request, is_repeatable, partial(_read_body, engine))
+    return _asked(engine, request, is_repeatable, partial(_read_body, engine))
 
 
 async def ask_each(
@@ -583,14 +584,14 @@ async def _begin(
 ) -> tuple[ResponseHead, bytes]:
     await engine.send_request(question)
     try:
-        head, data = await engine.read_head(ANSWER)
+        head, data = await engine.read_head(ANSWER, size=PIECE)
     except UpstreamLost:
         if not is_repeatable or not engine.is_reused or engine.has_answered:
             raise
         # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
         engine.drop()
         await engine.send_request(question)
-        head, data = await engine.read_head(ANSWER)
+        head, data = await engine.read_head(ANSWER, size=PIECE)
     if head.is_interim or head.switches:
         raise UpstreamError(f"the Engine answers {head.status} to a question")
     return head, data
@@ -598,6 +599,8 @@ async def _begin(
 
 async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
     """Read the body of an answer whole; bytes behind it are none of an answer's."""
+    if head.framing is CHUNKED and (raw := one_chunk(data)) is not None:
+        return raw
     content, raw = Content(engine.wire, head.framing), None
     content.put(data)
     if head.framing.length <= MOST_OF_AN_ANSWER:
