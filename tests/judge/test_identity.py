@@ -159,8 +159,10 @@ def test_what_a_container_may_choose(
     labels: dict[str, str], inherited: dict[str, str], names: list[str]
 ) -> None:
     """Its label, else what Compose calls it, else its name."""
-    one = thing(labels, inherited)
-    assert names_for(one) == names
+    found = names_for(thing(labels, inherited))
+    assert found == names
+    (one,) = read_list(look([container()]), AT, PROXY)
+    one.names = found
     for known in names:
         assert choose(one, {known: 1, "else": 1})[-1] == known
     assert not names or choose(one, dict.fromkeys(names)) == names[:1]

@@ -10,7 +10,8 @@ Told is what would help, for whoever is refused reads it and wonders.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
@@ -20,7 +21,6 @@ from trioproxy.errors import BadBody, Nobody, Untold
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.limits.objects import NUMBER_LABEL, PROJECT_LABEL
 from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing
-from trioproxy.values import value_class
 
 POLICY_LABEL: Final = "trioproxy.policy"
 SERVICE: Final = "com.docker.compose.service"
@@ -43,7 +43,7 @@ _FOR_LONG: Final = re.compile(
 )
 
 
-@value_class
+@dataclass(slots=True, kw_only=True, eq=False)
 class Running:
     """A container as the Engine lists those that run."""
 
@@ -54,6 +54,9 @@ class Running:
     """What it is on, but for those that every Engine has: ids, and names."""
     runs_for_long: bool
     """Whether it surely runs for `LONG`."""
+    names: Sequence[str] = ()
+    """Those of policies that it may choose (`names_for`), from when its image is known too: that
+    follows from what it is, and an image has the same labels for good."""
 
 
 class Candidate:
@@ -192,15 +195,14 @@ def _names(thing: Thing) -> Iterator[str]:
     yield thing.names[0]
 
 
-def choose(thing: Thing, has_policy: Mapping[str, object]) -> list[str]:
+def choose(one: Running, has_policy: Mapping[str, object]) -> Sequence[str]:
     """Say which policy a container has, behind those that would come before it and are not
     there. Raises `Nobody`, and says what would give it one."""
-    names = names_for(thing)
-    for at, name in enumerate(names, 1):
+    for at, name in enumerate(one.names, 1):
         if name in has_policy:
-            return names[:at]
-    files = " or ".join(f"{one}.env" for one in names) or "no file"
+            return one.names[:at]
+    files = " or ".join(f"{name}.env" for name in one.names) or "no file"
     raise Nobody(
-        f"the container {thing.names[0]} has no policy here: {files} in POLICIES would be"
+        f"the container {one.thing.names[0]} has no policy here: {files} in POLICIES would be"
         f" its own, and the label {POLICY_LABEL}=NAME names another"
     )

@@ -12,7 +12,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -72,7 +72,7 @@ MOST_KEPT: Final = 1024 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
 
 FEW_MOUNTS: Final = 2
-"""Mounts of a container that is kept in each order that they have."""
+"""Mounts of a container that is kept in each order that they have: so many, of two."""
 
 STEP: Final = 32 * 1024
 """Bytes of a list that are read between two turns of others."""
@@ -85,6 +85,8 @@ _BETWEEN_MOUNTS: Final = b'},{"'
 _END: Final = b"}]"
 """How the Engine writes a list of containers. The mounts stand at the end of each, in another
 order each time."""
+
+_LENGTH_OF_ID: Final = 64
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -127,15 +129,17 @@ class Containers:
         """The list of what runs on these networks, as it is asked for after each accept."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
-        self._seen: dict[bytes, list[identity.Candidate]] = {}
-        """A container as it was listed, without its mounts, and as that reads."""
+        self._seen: dict[bytes, Sequence[tuple[bytes, list[identity.Candidate]]]] = {}
+        """By id, how a container of few mounts was listed, the last times, and how that reads."""
+        self._described: dict[bytes, list[identity.Candidate]] = {}
+        """One of more mounts, as it was listed but for these, and how that reads."""
         self._mounts = set[bytes]()
         """Mounts that were read."""
         self._size = 0
         """Bytes of these."""
         self._listening = trio.Event()
-        self._asking: list[set[str]] = []
-        """What went away since, of each question that is under way."""
+        self._asking: dict[int, set[str]] = {}
+        """What went away since, of each question that is under way, by the set's identity."""
 
     @property
     def is_listening(self) -> bool:
@@ -146,50 +150,52 @@ class Containers:
 
     async def choose(
         self, engine: Engine, address: str, age: float
-    ) -> tuple[list[str], str]:
+    ) -> tuple[Sequence[str], str]:
         """Say which policy a client has, behind those that it has not but would have if
         they were there, and the id of its container.
 
         `age`: seconds since the connection was made. Raises `Nobody` and `UpstreamError`.
         """
-        made_at = trio.current_time() - age, time.time() - age
-        gone = set[str]()
-        self._asking.append(gone)
+        now, gone = trio.current_time(), set[str]()
+        self._asking[id(gone)] = gone
         try:
-            with trio.move_on_after(CHOOSE_SECONDS):
+            with trio.move_on_at(now + CHOOSE_SECONDS):
                 if not self.is_listening:  # else to wait would be a pass of Trio's loop
                     await self._listening.wait()
-                thing = await self._look_up(engine, address, made_at)
-                if thing.id in gone or "" in gone:
-                    raise Nobody(
-                        f"the container {thing.names[0]} has gone, or its name"
-                    )
+                found = await self._look_up(engine, address, now - age)
+                full = found.thing.id
+                if full in gone or "" in gone:
+                    name = found.thing.names[0]
+                    raise Nobody(f"the container {name} has gone, or its name")
                 if self._welcome is not None:
-                    self._welcome(identity.names_for(thing))
-                return identity.choose(thing, self._policies), thing.id
+                    self._welcome([*found.names])
+                return identity.choose(found, self._policies), full
         finally:
-            # By identity: two that are empty are equal.
-            self._asking = [one for one in self._asking if one is not gone]
+            del self._asking[id(gone)]
         raise EngineTooSlow("the Docker Engine does not say which container this is")
 
     async def _look_up(
         self,
         engine: Engine,
         address: str,
-        made_at: tuple[float, float],
-    ) -> Thing:
+        made_at: float,
+    ) -> identity.Running:
         found, is_first = await self._find(engine, address)
-        since = trio.current_time() - made_at[0]
+        since = trio.current_time() - made_at
         if not (is_first and found.runs_for_long and since < identity.LONG):
             name, full = found.thing.names[0], found.thing.id
             ours = [at for at in found.addresses[address] if at in self._networks]
             since_each = [await self._since(engine, full, at) for at in ours]
-            if not ours or max(since_each) >= made_at[1]:
+            made_at += time.time() - trio.current_time()
+            if not ours or max(since_each) >= made_at:
                 raise Nobody(
                     f"the container {name} was started after this connection was made:"
                     " connect again"
                 )
-        return await self._with_image(engine, found.thing)
+        if not found.names:
+            thing = await self._with_image(engine, found.thing)
+            found.names = identity.names_for(thing)
+        return found
 
     async def _find(
         self, engine: Engine, address: str
@@ -230,7 +236,7 @@ class Containers:
     async def _listed(self, engine: Engine, address: str) -> list[identity.Candidate]:
         """Ask for the list. Who makes a container says how long that is: where it is more than is
         read, those alone are listed that have the address, so that others are served."""
-        if trio.current_time() >= self._is_long_until:
+        if not self._is_long_until or trio.current_time() >= self._is_long_until:
             try:
                 raw = await self._get(engine, self._question)
                 return await self._read(engine, raw, STEP)
@@ -341,10 +347,15 @@ class Containers:
         raw = raw.strip()
         if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
             return identity.look(parse_answer(raw))
-        listed, fresh = list[identity.Candidate](), 0
-        for one in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
-            found = self._seen.get(one)
-            if found is None:
+        raw = raw[len(_BEGIN) : -len(_END)] + _BETWEEN
+        listed, at, fresh = list[identity.Candidate](), 0, 0
+        while at < len(raw):
+            # Compared where it stands: to cut it out and to look that up takes ten times as long.
+            for one, found in self._seen.get(raw[at : at + _LENGTH_OF_ID], ()):  # noqa: B007  read below
+                if raw.startswith(one, at):
+                    break
+            else:
+                one = raw[at : raw.index(_BETWEEN, at) + len(_BETWEEN)]
                 if len(one) > most:
                     raise TooMuch("a container is described by more than is read")
                 found, size = self._look(one)
@@ -353,39 +364,46 @@ class Containers:
                     fresh = 0
                     await engine.wire.let_others()
             listed += found
+            at += len(one)
         return listed
 
     def _look(self, one: bytes) -> tuple[list[identity.Candidate], int]:
         """Look at a container that was not listed just so before; with the bytes that were read."""
-        described, has_mounts, rest = one.partition(_MOUNTS)
+        whole = one[: -len(_BETWEEN)]
+        described, has_mounts, rest = whole.partition(_MOUNTS)
         mounts = list[bytes]()
         if rest.endswith(_END):
             mounts = rest[: -len(_END)].split(_BETWEEN_MOUNTS)
         elif has_mounts:
-            described = one
-        found, size = self._seen.get(described), 0
-        if found is None or not self._mounts.issuperset(mounts):
-            found, size = (
-                identity.look(parse_answer(_BEGIN + described + _END)),
-                len(one),
-            )
-            for mount in mounts:
-                parse_answer(_BEGIN_MOUNT + mount + _END)
-        # In all orders that two mounts have; of more it is put together each time.
-        self._keep(one if len(mounts) <= FEW_MOUNTS else described, mounts, found)
-        return found, size
+            described = whole
+        found = self._described.get(described)
+        if found is not None and self._mounts.issuperset(mounts):
+            return found, 0
+        found = identity.look(parse_answer(_BEGIN + described + _END))
+        for mount in mounts:
+            parse_answer(_BEGIN_MOUNT + mount + _END)
+        if len(one) <= STEP:
+            self._keep(one, described, mounts, found)
+        return found, len(one)
 
     def _keep(
-        self, described: bytes, mounts: list[bytes], found: list[identity.Candidate]
+        self,
+        one: bytes,
+        described: bytes,
+        mounts: list[bytes],
+        found: list[identity.Candidate],
     ) -> None:
-        self._size += (size := len(described) + sum(map(len, mounts)))
+        self._size += len(one)
         if self._size > MOST_KEPT:
-            self._seen.clear()
-            self._mounts.clear()
-            self._size = size
-        if size <= STEP:
-            self._seen[described] = found
+            for kept in (self._seen, self._described, self._mounts):
+                kept.clear()
+            self._size = len(one)
+        if len(mounts) > FEW_MOUNTS:  # too many orders: it is put together each time
+            self._described[described] = found
             self._mounts.update(mounts)
+        else:
+            full = one[:_LENGTH_OF_ID]
+            self._seen[full] = ((one, found), *self._seen.get(full, ()))[:FEW_MOUNTS]
 
     async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await _ask(engine, target)
@@ -461,7 +479,7 @@ class Containers:
     def _gone(self, container: str) -> None:
         if container == self._own:  # it is called otherwise
             self._networks = {}
-        for one in self._asking:
+        for one in self._asking.values():
             one.add(container)
         self._cut(container)
 
@@ -475,5 +493,5 @@ def _who_goes(event: Mapping[str, Json]) -> str:
     return text_of(actor.get("ID"))
 
 
-async def _ask(engine: Engine, target: str) -> tuple[int, bytes]:
-    return await ask(engine, bare("GET", target), is_repeatable=True)
+def _ask(engine: Engine, target: str) -> Awaitable[tuple[int, bytes]]:
+    return ask(engine, bare("GET", target), is_repeatable=True)
