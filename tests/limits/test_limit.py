@@ -90,6 +90,8 @@ IMAGES: list[tuple[str, list[str], list[str]]] = [
     ("ghcr.io/acme/*:*", ["ghcr.io/acme/a:1", "ghcr.io/acme/a/b"], ["ghcr.io/acme", "ghcr.io/acme2/a", "acme/a"]),
     ("acme*/app:*", ["acme1/app"], ["acme.evil.com/app", "acme.evil.com:5000/app", "acme/x/app"]),
     ("localhost:5000/a:1", ["localhost:5000/a:1"], ["localhost:5000/a", "localhost/a:1"]),
+    ("localhost/a,ghcr.io/b/*", ["localhost/a", "ghcr.io/b/c"], ["docker.io/localhost/a", "index.docker.io/ghcr.io/b/c"]),
+    ("docker.io/localhost/a", ["docker.io/localhost/a"], ["localhost/a"]),
     (f"sha256:{A64}", [f"sha256:{A64}"], [A64, "sha256"]),
     ("*", ["anything", A64, "cafe"], []),
     ("cafe", [], ["cafe", "c", "cafe:1"]),

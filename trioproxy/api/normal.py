@@ -142,6 +142,10 @@ def repository(name: str) -> str:
         name = f"{_DEFAULT_DOMAIN}{rest}"
     if name.startswith(_DEFAULT_DOMAIN):
         name = name.removeprefix(_DEFAULT_DOMAIN)
+        owner, slash, _ = name.partition("/")
+        # Short, this would be the name of another registry, and that is where it would be pulled from.
+        if slash and ("." in owner or owner == "localhost"):
+            return f"{_DEFAULT_DOMAIN}{name}"
         rest = name.removeprefix(_OFFICIAL)
         return name if "/" in rest else rest
     # The Engine reads a first part without a dot as one of Docker Hub.
