@@ -110,7 +110,9 @@ def parse_lines(text: str, *, name: str) -> Iterator[EnvLine]:
 
 def _check_characters(raw: str, number: int, file: str) -> None:
     if len(raw.encode("utf-8", "surrogatepass")) > _LINE_LIMIT:
-        raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", "split it")
+        is_comment = raw.lstrip(" \t").startswith("#")
+        hint = "split it" if is_comment else "shorten it: in a list a * stands for many"
+        raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", hint)
     if found := _UNSEEN.search(raw):
         character = found[0]
         what = {
@@ -133,7 +135,7 @@ def _parse_line(text: str, number: int, file: str) -> EnvLine:
     if re.match(r"export\s", name):
         raise _error(file, number, shown, "write NAME=value without export")
     if not _NAME.fullmatch(name):
-        hint = "write no space before =" if name != name.strip() else _NAME_HINT
+        hint = "write no space before =" if name != name.rstrip() else _NAME_HINT
         raise _error(file, number, f"{shown} is no name of a variable", hint)
     if name in _ENDS_SH:
         hint = "take it out: what stands below would not be read"
