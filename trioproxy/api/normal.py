@@ -144,7 +144,8 @@ def repository(name: str) -> str:
         name = name.removeprefix(_DEFAULT_DOMAIN)
         owner, slash, _ = name.partition("/")
         # Short, this would be the name of another registry, and that is where it would be pulled from.
-        if slash and ("." in owner or owner == "localhost"):
+        is_plain = owner == owner.lower() and "." not in owner and owner != "localhost"
+        if slash and not is_plain:
             return f"{_DEFAULT_DOMAIN}{name}"
         rest = name.removeprefix(_OFFICIAL)
         return name if "/" in rest else rest

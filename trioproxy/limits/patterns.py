@@ -221,7 +221,7 @@ def image_of(text: str, *, is_pulled: bool = False) -> Words:
     if found is None or not found["repo"] or is_id:
         raise Bad("no image", "write repository:tag, as nginx:1.27")
     repo, tag, digest = found["repo"], found["tag"], found["digest"]
-    _check_repository(repo)
+    _check_repository(repo, text.removeprefix(repo))
     _check_owner(repo, is_pulled=is_pulled)
     name = with_holes(repo.removesuffix("/*"))
     if repo.endswith("/*"):
@@ -259,11 +259,13 @@ def _check_owner(repo: str, *, is_pulled: bool) -> None:
         raise Bad("a hole in the owner of what is pulled", "list the images one by one")
 
 
-def _check_repository(repo: str) -> None:
-    plain = HOLE.sub("x", repo.removesuffix("/*"))
+def _check_repository(repo: str, rest: str) -> None:
+    plain = HOLE.sub("x", repo)
     if normal.repository(plain) != plain:
-        hint = f"write {normal.repository(repo)}, as the docker CLI shows it"
-        raise Bad("not the short form of a name", hint)
+        short = normal.repository(repo)
+        # A `*` alone would be any image of any registry.
+        hint = f"write {short}{rest or (':latest' if short == '*' else '')}"
+        raise Bad("not the short form of a name", f"{hint}, as the docker CLI shows it")
     if normal.image(f"{plain}:x") != f"{plain}:x":
         raise Bad("no image", "write repository:tag in lower case, as nginx:1.27")
 
