@@ -23,10 +23,7 @@ from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Written
 from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import ANY
-from trioproxy.limits.objects import OWN
 from trioproxy.limits.sorts import why_root
-from trioproxy.limits.things import BUILT_IN
 from trioproxy.quoting import visible
 
 NAMES_SHOWN: Final = 5
@@ -175,11 +172,6 @@ class Teller:
         self._used = set(known.evidence.used_operations())
         self._told = {sight.operation for sight in known.evidence.routes}
         self._items = set[Grant]()
-        self._kinds = {
-            one.kind
-            for one in known.evidence.objects
-            if one.item not in {"", OWN, *BUILT_IN} and not one.is_told
-        }
         self._damage = ""
         self._report_damage(known.damage)
 
@@ -190,8 +182,6 @@ class Teller:
         lines = [
             self._announcement(one, saved, powers)
             if powers and one.is_route
-            else self._about_object(one, saved)
-            if one.kind
             else self._about_value(one, saved)
             for one in new
         ]
@@ -208,26 +198,6 @@ class Teller:
         why = why_root(*grant, places=Places.of(lists.values))
         risk = f", {Power(Risk.HOST_ROOT, why).root_note}" if why else ""
         return f"new: {argument.operation} asks for {grant}{risk}"
-
-    def _about_object(self, thing: Sight, saved: Written) -> str:
-        """Say which was the first of each kind that the client had not made itself."""
-        is_own = thing.item in {"", OWN} or (
-            thing.kind == "network" and thing.item in BUILT_IN
-        )
-        if (
-            is_own
-            or thing.has
-            or thing.is_told
-            or thing.kind in self._kinds
-            or not saved.evidence.is_used(thing)
-        ):
-            return ""
-        self._kinds.add(thing.kind)
-        if thing.item == ANY:
-            return f"new: {thing.operation} names no {thing.kind}, and may mean any"
-        return (
-            f"new: {thing.operation} names {thing.kind} {thing.item}, which others made"
-        )
 
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:
