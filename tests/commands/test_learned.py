@@ -213,10 +213,6 @@ NO_SUCH = {
     "case": ("learned:Glances", "did you mean learned:glances?"),
     "case-without-file": ("documented:Traefik", "did you mean documented:traefik?"),
     "client": ("documented:gitea", "did you mean documented:act-runner?"),
-    "mistyped": (
-        "documented:yact",
-        "docs/clients.md has, to begin with, Yacht: begin with learned:docker-py; v0.0.7-alpha-hf-1: docker-py, aiodocker, docker compose (read in its source)",
-    ),
     "pattern": ("learned:*", "trioproxy explain lists those there are"),
 }
 

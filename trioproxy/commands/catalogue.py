@@ -71,9 +71,6 @@ def locate(name: str) -> Path:
             f"there is {what}: that client has no file yet",
             hint=f"{WITHOUT_FILE}{'; '.join(known)}",
         )
-    if (typed := _mistyped(wanted, all_of_them)) and not having:
-        hint = f"{WITHOUT_FILE}{'; '.join(_documented_as(typed))}"
-        raise ConfigError(f"there is {what}", hint=hint)
     near = [*get_close_matches(wanted, all_of_them, n=MOST_NAMED), *having]
     if wanted in near:
         near = [wanted]
@@ -96,16 +93,6 @@ def _clients_in(where: Path) -> dict[str, str]:
     return {one["name"]: one["client"] for one in listed}
 
 
-def _mistyped(wanted: str, names: list[str]) -> str:
-    """The word of a client without a file that a name is nearer to than to any of ours."""
-    from difflib import get_close_matches
-
-    words = {word for client in documented() for word in _words(client)}
-    words -= {word for name in names for word in _words(name)}
-    near = get_close_matches(wanted, [*names, *words], n=1, cutoff=NEAR)
-    return "".join(word for word in near if word in words)
-
-
 def folder_of(prefix: str) -> Path:
     """The folder of the files that a prefix names."""
     return folder() / _BELOW[prefix]
@@ -123,7 +110,6 @@ def folder() -> Path:
 
 
 MOST_NAMED: Final = 3
-NEAR: Final = 0.8
 WITHOUT_FILE: Final = "docs/clients.md has, to begin with, "
 NOWHERE: Final = "trioproxy explain lists those there are"
 
