@@ -4,7 +4,6 @@ All of it goes to stderr; nothing here decides anything.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -27,7 +26,6 @@ from trioproxy.commands.tell import (
     say_command,
     unread_lines,
 )
-from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
@@ -109,7 +107,7 @@ class Closing:
         yield f"trioproxy: {self.store.wish.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
         powers = powers_of(proposal)
-        yield from _table(granted, evidence, marks, powers, width_of(sys.stderr))
+        yield from _table(granted, evidence, marks, powers)
         yield from _asked(proposal.lists, evidence, listed, powers)
         yield from _named(proposal.objects, listed)
         if self.run:
@@ -271,37 +269,21 @@ def _table(
     evidence: Evidence,
     marks: Mapping[str, str],
     powers: Powers,
-    width: int | None,
 ) -> Iterator[str]:
-    """A line for each operation; two where a terminal has no room for the notes."""
+    """A line for each operation."""
     counts = dict.fromkeys(granted, 0)
-    files = dict[str, set[str]]()
     for sight, record in evidence.routes.items():
         if sight.operation in counts:
             counts[sight.operation] += record.count()
-            files.setdefault(sight.operation, set()).update(evidence.files_of(record))
     rows = [
-        (
-            name,
-            route_text(name),
-            f"{counts[name]}x",
-            marks.get(name, ""),
-            some(sorted(files.get(name, ())), NAMES_SHOWN),
-        )
+        (name, route_text(name), f"{counts[name]}x", marks.get(name, ""))
         for name in granted
     ]
     columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
-    cells = (zip(row, columns, strict=True) for row in rows)
-    shown = ["  ".join(cell.ljust(most) for cell, most in row if most) for row in cells]
-    notes = [risk_of(name, powers) for name in granted]
-    whole = [f"  {one}  {said}" for one, said in zip(shown, notes, strict=True)]
-    if width is None or all(len(line.rstrip()) <= width for line in whole):
-        yield from (line.rstrip() for line in whole)
-        return
-    for line, said in zip(shown, notes, strict=True):
-        yield f"  {line}".rstrip()
-        if said:
-            yield f"      {said}"
+    for name, row in zip(granted, rows, strict=True):
+        cells = zip(row, columns, strict=True)
+        shown = "  ".join(cell.ljust(most) for cell, most in cells if most)
+        yield f"  {shown}  {risk_of(name, powers)}".rstrip()
 
 
 def say_beyond(store: Store) -> int:

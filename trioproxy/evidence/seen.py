@@ -571,11 +571,6 @@ class Evidence:
             for sight, facts in self.routes.items()
         )
 
-    def files_of(self, facts: Facts) -> frozenset[str]:
-        """The files that it was merged from: those of the runs in which it was seen."""
-        runs = (self.runs[name] for name in facts.runs.keys() & self.runs.keys())
-        return frozenset[str]().union(*(run.files for run in runs))
-
     def groups(self) -> list[str]:
         """The files that runs were merged from, and `OWN` for those that were not."""
         named = {name for run in self.runs.values() for name in run.files}
