@@ -167,7 +167,7 @@ async def test_who_does_not_read_holds_up_no_reload(
     monkeypatch: pytest.MonkeyPatch,
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A supervisor whose queue is full is not waited for before the policies are read; that they are it hears when it reads again."""
+    """A supervisor whose queue is full is not waited for before the policies are read, nor at the end; that they are it hears when it reads again."""
     monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/n")
     file = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
     log, before = Log(Level.DEBUG, file), trio.current_time()
@@ -182,6 +182,9 @@ async def test_who_does_not_read_holds_up_no_reload(
         assert trio.current_time() == before
         log.flush()
         assert (tmp_path / "log").read_text().count("it does not read what it is") == 3
+        with trio.move_on_after(1):  # as at the end, when nobody is served any more
+            await supervisor.tell(log, supervisor.READY, "serving")
+        assert trio.current_time() == before + 1
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.tell, log, supervisor.READY, "serving")
             await trio.testing.wait_all_tasks_blocked()

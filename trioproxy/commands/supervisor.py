@@ -52,8 +52,7 @@ async def _send(log: Log, words: str) -> None:
     address = f"\0{name[1:]}" if name.startswith("@") else name
     error: object = DOES_NOT_READ
     with (
-        # Shielded, for the last word is said while all else ends.
-        trio.move_on_after(TOLD_WITHIN, shield=True),
+        trio.move_on_after(TOLD_WITHIN),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock,
     ):
         try:
