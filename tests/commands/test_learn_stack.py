@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import trio
 
 from tests.commands.running import run, running
 from tests.fakes import FakeEngine, connect
+from trioproxy.commands.asked import Call
+from trioproxy.commands.learnstack import Learners
+from trioproxy.config import Config, TcpAddress, UnixAddress
 from trioproxy.evidence.evidencefile import load
 
 USES = {
@@ -113,6 +117,31 @@ async def test_without_names_it_is_the_user_or_the_address(
     assert "ImageList" not in (tmp_path / uid).read_text()
     loaded = load((tmp_path / "127.0.0.1.jsonl").read_bytes(), name="x")
     assert len(loaded.evidence.routes) == 1
+
+
+async def test_a_service_has_no_part_in_a_container_that_is_called_so(
+    tmp_path: Path,
+) -> None:
+    """It shares a file that was there, as `enforce` would give it that, and not what another client has begun in this run."""
+    options = dict.fromkeys(one.name for one in fields(Call))
+    options |= {
+        "output": f"{tmp_path}/{{client}}.env",
+        "argv": (),
+        "only_from": (),
+        "restore": frozenset(),
+    }
+    config = Config(
+        listen=(TcpAddress(host="127.0.0.1", port=0),),
+        upstream=UnixAddress(path="/nowhere"),
+    )
+    async with trio.open_nursery() as nursery:
+        learners = Learners(Call(**options), config, nursery)  # type: ignore[arg-type]
+        assert learners.welcome(["web"]) == "web"
+        for _ in range(2):
+            assert learners.welcome(["shop.web", "web", "shop-web-1"]) == "shop.web"
+        (tmp_path / "db.env").touch()
+        assert learners.welcome(["shop.db", "db", "shop-db-1"]) == "db"
+        nursery.cancel_scope.cancel()
 
 
 async def test_each_has_to_be_quiet(fake: FakeEngine, tmp_path: Path) -> None:

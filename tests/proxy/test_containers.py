@@ -673,6 +673,26 @@ async def test_without_events_it_is_not_ready(stack: Stack) -> None:
     await until(200)
 
 
+async def test_who_learns_tells_what_would_give_a_name(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container whose name can be no file's is nobody there as well, and reads which label would help."""
+    welcomed = list[list[str]]()
+    assert stack.server._containers is not None
+    monkeypatch.setattr(stack.server._containers, "_welcome", welcomed.append)
+    for name in ("Web", "y" * 65):
+        stack.host.containers = [container(name)]
+        status, text = await stack.ask()
+        assert (status, f"{name} has no policy" in text, LABEL in text) == (
+            403,
+            True,
+            True,
+        )
+    stack.host.containers = [container("ps")]
+    assert (await stack.ask())[0] == 200
+    assert welcomed == [["ps"]]
+
+
 async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
     """A file that is taken out of the folder is nobody's any more, and who had it is cut."""
     stack.host.containers = [container("ps")]

@@ -75,12 +75,8 @@ class Learners:
             raise ConfigError(
                 "a client that can have no file of its own is not learned from"
             )
-        known = (
-            # Not `Path.exists`, which raises where that cannot be told.
-            one
-            for one in names
-            if os.path.exists(self._path(one)) or one in self.lessons
-        )
+        # Not `Path.exists`, which raises where that cannot be told.
+        known = (one for one in names if os.path.exists(self._path(one)))
         name = names[0] if names[0] in self.lessons else next(known, names[0])
         if name not in self.lessons:
             self._begin(name, is_containers=self._by_container)

@@ -167,7 +167,7 @@ class Containers:
                 if full in gone or "" in gone:
                     name = found.thing.names[0]
                     raise Nobody(f"the container {name} has gone, or its name")
-                if self._welcome is not None:
+                if self._welcome is not None and found.names:
                     self._welcome([*found.names])
                 return identity.choose(found, self._policies), full
         finally:
