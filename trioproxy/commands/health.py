@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -23,7 +22,8 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError
 from trioproxy.judge.escapes import old_components
 from trioproxy.quoting import visible
-from trioproxy.values import value_class
+
+Data = dict[str, Any]
 
 DEADLINE = 5.0
 """Seconds from the question to the end of the answer, however that comes."""
@@ -38,20 +38,6 @@ Examples:
   trioproxy health tcp://127.0.0.1:2375
   trioproxy health --fail-stale
 """
-
-
-@value_class
-class Told:
-    """What the proxy said."""
-
-    detail: str
-    is_up: bool = False
-    policy: str = ""
-    """The hash of the policy in force; empty: it has none, or does not answer."""
-    is_stale: bool = False
-    """Whether a newer policy was to be read, and was refused: this one, or another's."""
-    policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Where clients have policies of their own, all of them: what is said of each."""
 
 
 @click.command(name="health", epilog=EPILOG)
@@ -89,17 +75,14 @@ def command(
         )
     told = ask_proxy(address, probe or "health")
     # Another proxy may have another Engine.
-    is_ours = told.is_up and not (url or probe)
+    is_ours = told["up"] and not (url or probe)
     answer = versions(upstream_address(None, os.environ)) if is_ours else None
-    old = old_components(answer)
+    old = list(map(str, old_components(answer)))
     if as_json:
-        data = {"up": told.is_up, "proxy": str(address), "detail": told.detail}
-        data |= {"policy": told.policy, "stale": told.is_stale}
-        data |= {"policies": told.policies} if told.policies else {}
-        click.echo(json.dumps({**data, "old": [str(one) for one in old]}))
+        click.echo(json.dumps({**told, "old": old}))
     else:
-        show(f"{address}: {_shown(told)}", *map(str, old))
-    return 0 if told.is_up and not (fail_stale and told.is_stale) else 1
+        show(f"{address}: {_shown(told)}", *old)
+    return 0 if told["up"] and not (fail_stale and told["stale"]) else 1
 
 
 def _first_listener() -> Address:
@@ -112,27 +95,34 @@ def _first_listener() -> Address:
     return first
 
 
-def _shown(told: Told) -> str:
-    policy = f"; policy {told.policy}" if told.policy else ""
+def _shown(told: Data) -> str:
+    policy = f"; policy {told['policy']}" if told["policy"] else ""
     stale = [
         visible(client or "the process")
-        for client, said in told.policies.items()
+        for client, said in told.get("policies", {}).items()
         if "newer" in said
     ]
     whose = f" (of {', '.join(stale)})" if stale else ""
-    return f"{told.detail}{policy}{f'{STALE}{whose}' if told.is_stale else ''}"
+    return f"{told['detail']}{policy}{f'{STALE}{whose}' if told['stale'] else ''}"
 
 
-def ask_proxy(address: Address, probe: str) -> Told:
-    """Ask the proxy at `address` whether all is well; `probe`: health, live or ready."""
+def ask_proxy(address: Address, probe: str) -> Data:
+    """Ask the proxy at `address` whether all is well; `probe`: health, live or ready.
+
+    As `--json` has it: the hash of the policy in force, empty where none is told; whether a
+    newer one was refused, this or another's; and where clients have their own, all of them.
+    """
+    told: Data = {"up": False, "proxy": str(address), "detail": ""}
+    told |= {"policy": "", "stale": False}
     try:
         question = REQUEST.format(probe).encode()
         answer = answer_of(_reachable(address), question, DEADLINE)
     except OSError as error:
-        return Told(detail=f"the proxy does not answer: {error.strerror or error}")
+        why = f"the proxy does not answer: {error.strerror or error}"
+        return told | {"detail": why}
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"\r\nServer: trioproxy" not in head:
-        return Told(detail="this is no trioproxy")
+        return told | {"detail": "this is no trioproxy"}
     is_up = head.startswith(b"HTTP/1.1 200")
     words = _words(body)
     of_all = words.pop("policies", {})
@@ -141,22 +131,19 @@ def ask_proxy(address: Address, probe: str) -> Told:
     ):
         of_all = {}
     if not is_up and "engine" not in words:
-        return Told(detail=f"unexpected answer: {answer[:80]!r}")
+        return told | {"detail": f"unexpected answer: {answer[:80]!r}"}
     detail = "the Engine answers" if is_up else DOWN
     if probe == "live":
         detail = ALIVE
     elif words.get("engine") == "up" and "hindrance" in words:
         detail = f"not ready: {visible(str(words['hindrance']))}"
-    return Told(
-        detail=detail,
-        is_up=is_up,
-        policy=str(words.get("policy", "")),
-        is_stale=any("newer" in one for one in (words, *of_all.values())),
-        policies=of_all,
-    )
+    is_stale = any("newer" in one for one in (words, *of_all.values()))
+    told |= {"up": is_up, "detail": detail, "stale": is_stale}
+    told |= {"policy": str(words.get("policy", ""))}
+    return told | ({"policies": of_all} if of_all else {})
 
 
-def _words(body: bytes) -> dict[str, Any]:
+def _words(body: bytes) -> Data:
     try:
         words = json.loads(body)
     except ValueError:
