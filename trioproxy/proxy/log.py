@@ -410,26 +410,8 @@ class Log:
         level = self._level_of(told)
         if level > self.level:
             return ""
-        event = "request" if told.moment is WHOLE else EVENTS[told.moment]
-        more = self._more(told)
-        if self._is_json:
-            fields = {**_fields_of(told), **more, **asks}
-            return self._stamped(when, _as_json(level, event, fields))
-        verdict = told.verdict
-        asked, decided = "", REJECTED
-        if verdict is not None:
-            asked = verdict.words
-            decided = f" operation={verdict.operation}{verdict.decision.words}"
-        line = (
-            f"{WORDS[level]} {event}{asked}"
-            f" status={told.status or '-'}"
-            f" by={'trioproxy' if told.is_ours else 'engine'}"
-            f" ms={told.seconds * 1000:.1f}{decided}"
-            f" client={told.peer}"
-        )
-        if told.serial:
-            line += f" id={told.request_id}"
-        return self._stamped(when, _words(line, more) if more else line)
+        fields = {**_fields_of(told), **self._more(told), **asks}
+        return self._render_line(level, EVENTS[told.moment], when, fields)
 
     def _usual(self, outcome: Outcome) -> Usual | None:
         """What the line of a request is made of that is as nearly all are: answered by
@@ -520,9 +502,6 @@ def _text_of(told: Outcome) -> str:
     return told.verdict.decision.message
 
 
-REJECTED: Final = " decision=rejected"
-
-
 def _asked(verdict: Verdict | None) -> dict[str, object]:
     """What was asked, as fields; none of what could not be read."""
     if verdict is None:
@@ -585,7 +564,8 @@ _quoted = lru_cache(maxsize=64)(quote)
 def _words(line: str, fields: Mapping[str, object]) -> str:
     """A line of `name=value` words, each safe for a terminal."""
     words = [
-        f"{name}={_quoted(str(value), TEXT_LIMIT)}" for name, value in fields.items()
+        f"{name}={'-' if value is None else _quoted(str(value), TEXT_LIMIT)}"
+        for name, value in fields.items()
     ]
     return " ".join([line, *words])
 
