@@ -1,5 +1,6 @@
 """Which client somebody is, by what the Engine says of who has his address."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ COMPOSE = {
 
 
 def on(**each: str) -> dict[str, Any]:
-    """Networks, each with the address there: `front` and `back` are made, `bridge` is not."""
+    """Networks, each with the address there: `front` and `back` are made, `bridge` and `podman` are not."""
     ids = {"front": FRONT, "back": BACK, "bridge": "3" * 64}
+    ids["podman"] = hashlib.sha256(b"podman").hexdigest()
     return {
         "Networks": {n: {"IPAddress": a, "NetworkID": ids[n]} for n, a in each.items()}
     }
@@ -119,7 +121,9 @@ def test_who_surely_runs_for_long(status: str, is_long: bool) -> None:
 
 def test_the_networks_that_somebody_made() -> None:
     """By their ids, with their names; what has none, and what each Engine has, is none."""
-    described = container(NetworkSettings=on(front=AT, bridge="172.17.0.9"))
+    described = container(
+        NetworkSettings=on(front=AT, bridge="172.17.0.9", podman="10.88.0.9")
+    )
     assert networks_of(described) == {FRONT: "front"}
     none: dict[str, Any] = {"Networks": {"front": {"NetworkID": ""}, "back": None}}
     assert networks_of({"NetworkSettings": none}) == {}

@@ -133,13 +133,19 @@ def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
                 yield text_of(address), text_of(endpoint.get("NetworkID"))
 
 
+PODMANS: Final = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
+"""The network that every Podman has, where what names no other comes to be. There it is called
+`podman`, of which this is the hash, and in its list of networks `bridge`."""
+
+
 def networks_of(described: Mapping[str, Json]) -> dict[str, str]:
     """The networks of a container that somebody made, by id, with their names."""
     networks = map_of(map_of(described.get("NetworkSettings")).get("Networks"))
     return {
-        text_of(map_of(endpoint).get("NetworkID")): name
+        full: name
         for name, endpoint in networks.items()
-        if name not in BUILT_IN and text_of(map_of(endpoint).get("NetworkID"))
+        if name not in BUILT_IN
+        and (full := text_of(map_of(endpoint).get("NetworkID"))) not in {"", PODMANS}
     }
 
 
