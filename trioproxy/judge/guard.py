@@ -129,8 +129,10 @@ def _of_endpoint(endpoint: Mapping[str, Json]) -> Iterator[str]:
 
 def _refuses_joining(guard: Guard, operation: str, texts: list[str]) -> Decision | None:
     for text in texts:
-        if text.startswith("container:"):
-            why = "where it would have that container's address"
+        # No network's name has one, and what has joins a container's: Podman knows it by its
+        # path, too (`ns:/run/netns/...`).
+        if ":" in text:
+            why = "where it may have another container's address"
             return _refuse(f"{operation} with the network {show(text)}, {why},")
         if text not in BUILT_IN and guard.is_ours(text):
             why = "as one of this proxy's may be" if guard.networks else UNKNOWN_YET
