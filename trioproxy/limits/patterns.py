@@ -141,10 +141,13 @@ class Bad(Exception):
 
 def check_escapes(text: str) -> None:
     """Refuse a percent sign that begins no escape. Raises `Bad`."""
-    if re.search(r"%(?![0-9A-F]{2})", text):
-        raise Bad("a % without two capital hex digits", "write %25 for a percent sign")
+    if found := re.search(r"%(?![0-9A-F]{2})([0-9A-Fa-f]{2})?", text):
+        escape = found[0]
+        hint = f"write {escape.upper()} for {escape}" if found[1] else _PERCENT
+        raise Bad("a % without two capital hex digits", hint)
 
 
+_PERCENT: Final = "write %25 for a percent sign"
 _BRACED: Final = re.compile(r"\{[^{}]*\}")
 _MOST_DATES: Final = 4
 """Holes of an item that stand for one of two words: each doubles all of its words."""
@@ -182,17 +185,20 @@ def check_quoted(text: str, holes: re.Pattern[str] = STAR) -> None:
 _BELOW: Final = others(":\n")
 
 
-def path_of(text: str, holes: re.Pattern[str] = STAR) -> Language:
-    """Read a path, `/*` at its end and all, in which such holes may stand. Raises `Bad`."""
+def path_of(text: str, holes: re.Pattern[str] = STAR, *, mode: str = "") -> Language:
+    """Read a path, `/*` at its end and all, in which such holes may stand. Raises `Bad`.
+
+    `mode`: what stands behind it in the item, and stays there in what the hints say.
+    """
     if not text.startswith("/"):
-        hint = f"write {normal.path(f'/{text}')}, from the host's root"
+        hint = f"write {normal.path(f'/{text}')}{mode}, from the host's root"
         raise Bad("not an absolute path", hint)
     check_quoted(text, holes)
-    stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
+    stem, below = (text[:-2], "/*") if text.endswith("/*") else (text, "")
     plain = holes.sub("%2A", stem or "/")
-    cleaned = normal.path(normal.unquote(plain))
-    if normal.quote(cleaned) != plain:
-        raise Bad("not a clean path", f"write {normal.quote(cleaned)}{'/*' * below}")
+    if normal.quote(normal.path(normal.unquote(plain))) != plain:
+        cleaned = normal.path(stem).removesuffix("/") if below else normal.path(stem)
+        raise Bad("not a clean path", f"write {cleaned}{below}{mode}")
     if "*" in stem.rpartition("/")[0]:
         raise Bad("a * in front of the last segment", "list the paths one by one")
     if "{" in STAR.sub("*", stem).split("/")[:2][-1]:

@@ -262,7 +262,7 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
-    words = path_of(path, HOLE)
+    words = path_of(path, HOLE, mode=mark + mode)
     read_only = joined(words, ((READ_ONLY,),))
     # What stands for several paths leaves sockets of engines out: who writes `/run/app/*` means files, and a socket
     # that turns up there later would be the Engine itself. Written out it is listed, and told as root.
@@ -319,6 +319,9 @@ def _device(text: str, *_: object) -> Words:
         return Words(with_stars(text, TAG))
     if not text.startswith("/"):
         raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
+    path, mark, mode = text.rpartition(":")
+    if mark and mode and set(mode) <= set("rwm"):
+        raise Bad("no device", f"write {path}, which is listed for any mode")
     return Words(*path_of(text))
 
 
