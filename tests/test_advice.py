@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -309,6 +310,24 @@ def test_a_refusal_names_approve_where_a_file_can_be_approved() -> None:
         gate, "POST", target.encode(), body=body, is_read=True
     ).decision.message
     assert said.endswith(f"which CREATE_BINDS does not list; {command} # asks about it")
+
+
+NO_LIST_HOLDS = [
+    {"HostConfig": {"UTSMode": "frob"}},
+    {"HostConfig": {"Devices": [{"PathOnHost": "fuse"}]}},
+    {"HostConfig": {"PortBindings": {"1/tcp": [{"HostIp": "::1%a", "HostPort": "1"}]}}},
+    {"Image": "a b"},
+]
+
+
+@pytest.mark.parametrize("body", NO_LIST_HOLDS, ids=str)
+def test_of_what_no_list_can_hold_nobody_is_asked(body: dict[str, Any]) -> None:
+    """Its refusal names no command: `approve` had nothing to ask about there."""
+    policy = loaded("CREATE_IMAGES=busybox\nALLOW_OPERATIONS=ContainerCreate\n")
+    gate = Gate.enforcing(policy, approve="trioproxy approve app.env live.jsonl")
+    asked = {"Image": "busybox", **body}
+    said = judged(gate, "POST", b"/containers/create", body=asked, is_read=True).decision
+    assert said.message.endswith(" does not list")
 
 
 # --- Learning -------------------------------------------------------------------------

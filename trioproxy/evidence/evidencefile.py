@@ -338,7 +338,7 @@ def _can_be_asked_for(grant: Grant, operation: str) -> bool:
         return not item
     if not any(variable in FAMILIES[family] for family in families):
         return False
-    from trioproxy.evidence.keeping import is_listable  # few files have such lines
+    from trioproxy.limits.sorts import is_listable  # few files have such lines
 
     return not item or is_listable(variable, item)
 

@@ -12,9 +12,8 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from trioproxy.api.arguments import Argument
-from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
-from trioproxy.errors import ConfigError
-from trioproxy.limits.sorts import NOT_KEPT, Varies, parse_pattern, sort_of
+from trioproxy.api.families import BASE, PROJECT, TMP, Places
+from trioproxy.limits.sorts import NOT_KEPT, Varies, is_listable, sort_of
 
 LONGEST: Final = 4096
 """Characters of a value that is kept."""
@@ -50,12 +49,3 @@ def as_moving(variable: str, item: str, places: Places) -> str:
         if rest != item and rest[:1] in {"-", "_"} and "/" not in rest:
             return f"{PROJECT}{rest}"
     return item
-
-
-def is_listable(variable: str, item: str) -> bool:
-    """Whether an item can stand in a list of this variable, wherever that is."""
-    try:
-        parse_pattern(variable, item, places=ANYWHERE, proxy="/any")
-    except ConfigError:
-        return False
-    return True

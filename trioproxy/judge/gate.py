@@ -44,6 +44,7 @@ from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
+from trioproxy.limits.sorts import NOT_KEPT, is_listable, sort_of
 from trioproxy.limits.things import Known, Missing
 from trioproxy.values import ordered_class, settle, value_class
 
@@ -370,7 +371,7 @@ class Gate:
         """What becomes of what the policy refuses: it is refused, or told of."""
         if self.only_tries:
             return replace(refusal, allowed=True, would_refuse=True)
-        if self.approve and is_known and refusal.rule and refusal.reason in ASKED_ABOUT:
+        if self.approve and is_known and refusal.rule and _is_asked_about(refusal):
             return replace(
                 refusal, message=f"{refusal.message}; {self.approve} # asks about it"
             )
@@ -430,6 +431,16 @@ ASKED_ABOUT: Final = frozenset(
     }
 )
 """Of what is refused for these reasons a person is asked whether the file should list it."""
+
+
+def _is_asked_about(refusal: Decision) -> bool:
+    if refusal.reason is not Reason.ARGUMENT:
+        return refusal.reason in ASKED_ABOUT
+    # Of what no list can hold (a namespace that is none, an image without a name) nothing is kept to ask about.
+    item = sort_of(refusal.rule).kept(refusal.item)
+    return item != NOT_KEPT and is_listable(refusal.rule, item)
+
+
 _LEARNS: Final = Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 
 

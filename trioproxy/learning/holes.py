@@ -21,10 +21,9 @@ from typing import Final, NamedTuple
 
 from trioproxy.api import normal
 from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
-from trioproxy.evidence.keeping import is_listable
 from trioproxy.learning.made import WHOLE, Slot, Token, made_up, slot_of, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
-from trioproxy.limits.sorts import Varies, parse_pattern, sort_of, why_root
+from trioproxy.limits.sorts import Varies, is_listable, parse_pattern, sort_of, why_root
 from trioproxy.values import ordered_class
 
 _PORT: Final = re.compile(r"((?:[^/]*:)?)([0-9]+)((?:/[a-z]+)?)")

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from trioproxy.api import fields, normal
 from trioproxy.api.arguments import DEFAULT_USER, PROGRAM, told_option
 from trioproxy.api.families import (
+    ANYWHERE,
     BASE,
     BUILT,
     MOVING,
@@ -106,6 +107,15 @@ def parse_pattern(
             f"{text[:64]!r} in {variable}: {error}", hint=error.hint
         ) from None
     return Pattern(text, means)
+
+
+def is_listable(variable: str, item: str) -> bool:
+    """Whether an item can stand in a list of this variable, wherever that is."""
+    try:
+        parse_pattern(variable, item, places=ANYWHERE, proxy="/any")
+    except ConfigError:
+        return False
+    return True
 
 
 _FOLDER: Final = re.compile(rf"^(?:{BASE}|{TMP})(?=[/:]|$)")
