@@ -326,8 +326,34 @@ def test_of_what_no_list_can_hold_nobody_is_asked(body: dict[str, Any]) -> None:
     policy = loaded("CREATE_IMAGES=busybox\nALLOW_OPERATIONS=ContainerCreate\n")
     gate = Gate.enforcing(policy, approve="trioproxy approve app.env live.jsonl")
     asked = {"Image": "busybox", **body}
-    said = judged(gate, "POST", b"/containers/create", body=asked, is_read=True).decision
+    said = judged(
+        gate, "POST", b"/containers/create", body=asked, is_read=True
+    ).decision
     assert said.message.endswith(" does not list")
+
+
+def test_a_refused_name_of_what_is_made_is_asked_about(tmp_path: Path) -> None:
+    """A creation that no list of names holds passes after a yes to its question, and one without
+    a name has none."""
+    text = "ONLY_CONTAINERS=web\nONLY_NETWORKS=*\nONLY_VOLUMES=\nALLOW_OPERATIONS=ContainerCreate\n"
+    gate = Gate.enforcing(loaded(text), approve="approve")
+    body: Json = {"Image": "busybox"}
+    tried = [
+        judged(gate, "POST", target, body=body, is_read=True).decision
+        for target in (b"/containers/create?name=db", b"/containers/create")
+    ]
+    assert ["approve" in one.message for one in tried] == [True, False]
+    file, live = tmp_path / "app.env", tmp_path / "live.jsonl"
+    file.write_text(text)
+    asked: list[tuple[str, Json]] = [("/containers/create?name=db", body)]
+    live.write_text(evidencefile.dump(recorded(text, asked)))
+    done = run("approve", str(file), str(live), "--yes", "ONLY_CONTAINERS=db")
+    assert done.status == 0, done.err
+    after = Gate.enforcing(loaded(file.read_text()))
+    again = judged(
+        after, "POST", b"/containers/create?name=db", body=body, is_read=True
+    )
+    assert again.decision.allowed
 
 
 # --- Learning -------------------------------------------------------------------------

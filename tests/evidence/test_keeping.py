@@ -14,11 +14,10 @@ from trioproxy.api.families import LIMITS, Places
 from trioproxy.evidence.keeping import (
     LONGEST,
     as_moving,
-    is_listable,
     kept,
     kept_name,
 )
-from trioproxy.limits.sorts import NOT_KEPT
+from trioproxy.limits.sorts import NOT_KEPT, is_listable
 
 SECRET = "hunter2-S3cr3t"
 URL = f"https://user:{SECRET}@host.example/path?token={SECRET}#{SECRET}"

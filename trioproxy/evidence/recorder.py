@@ -290,6 +290,10 @@ class Recorder:
                 value = self._as_moving(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
+        refused = verdict.decision.rule, verdict.decision.unlisted_name
+        if refused[1] and refused not in {(one.variable, one.item) for one in sights}:
+            # What it would have made, which nobody looks up.
+            sights.add(Sight(*refused, verdict.operation, is_named=True))
         return self._observe_all(sights, result, when)
 
     def _follows_refusal(self, made: float) -> bool:

@@ -19,14 +19,20 @@ from trioproxy.evidence.keeping import kept
 from trioproxy.evidence.sight import Sight
 from trioproxy.judge.references import Named
 from trioproxy.limits.inspected import arguments_of
-from trioproxy.limits.objects import LISTED_BY, OWN, OWNER_LABEL, Objects, project_of
+from trioproxy.limits.objects import (
+    LISTED_BY,
+    NAME,
+    OWN,
+    OWNER_LABEL,
+    Objects,
+    project_of,
+)
 from trioproxy.limits.sorts import NOT_KEPT
 from trioproxy.limits.things import ENGINE, Missing, Thing
 
 ALL: Final = "*"
 """In place of a name: all of a kind, or one that no list can hold."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _PROJECT: Final = re.compile(r"[ -~]{1,255}", re.ASCII)
 
 
@@ -87,7 +93,7 @@ def _touched(
     return Touched(
         Sight(
             LISTED_BY[thing.kind],
-            name if _NAME.fullmatch(name) else ALL,
+            name if NAME.fullmatch(name) else ALL,
             operation,
             project=project if _PROJECT.fullmatch(project) else "",
             is_named=is_named,

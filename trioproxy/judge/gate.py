@@ -434,9 +434,11 @@ ASKED_ABOUT: Final = frozenset(
 
 
 def _is_asked_about(refusal: Decision) -> bool:
+    # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about.
+    if refusal.reason is Reason.OBJECT:
+        return refusal.unlisted_name != ""
     if refusal.reason is not Reason.ARGUMENT:
         return refusal.reason in ASKED_ABOUT
-    # Of what no list can hold (a namespace that is none, an image without a name) nothing is kept to ask about.
     item = sort_of(refusal.rule).kept(refusal.item)
     return item != NOT_KEPT and is_listable(refusal.rule, item)
 

@@ -34,7 +34,7 @@ from trioproxy.api.routes import (
     unlisted,
 )
 from trioproxy.limits.limit import NO_LIMITS, Limits
-from trioproxy.limits.objects import NO_OBJECTS, Objects
+from trioproxy.limits.objects import NAME, NO_OBJECTS, Objects
 from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
@@ -127,6 +127,12 @@ class Decision:
         No rule refuses that: it is what the client would have got.
         """
         return self.reason is Reason.MISSING and self.status == NOT_FOUND
+
+    @property
+    def unlisted_name(self) -> str:
+        """Of what a list of objects refuses: the name that it would have to hold, if any."""
+        is_name = self.reason is Reason.OBJECT and NAME.fullmatch(self.item)
+        return self.item if is_name else ""
 
     @property
     def word(self) -> str:
