@@ -17,6 +17,7 @@ from trioproxy.judge.rules import Reason
 ID = "ab" * 32
 OF_A_SWARM = "w8klx393ei2fp60d57oescl7x"
 PROXY = "ef" * 32
+BRIDGE = "com.docker.network.bridge.name"
 ALL = {
     **dict.fromkeys(("POST", "CONTAINERS", "NETWORKS", "BUILD", "SERVICES"), "1"),
     **dict.fromkeys(("IMAGES", "VOLUMES", "PING", "EXEC", "LIBPOD_NETWORKS"), "1"),
@@ -95,6 +96,11 @@ FREE: dict[str, tuple[str, object]] = {
     "a name that no policy has": (f"{RENAME}?name=webs", None),
     "a bridge": ("POST /networks/create", {"Name": "n", "Driver": "bridge"}),
     "a network of no driver": ("POST /networks/create", {"Name": "n"}),
+    "a bridge by its name": (
+        "POST /networks/create",
+        {"Options": {BRIDGE: "br0", "com.docker.network.driver.mtu": "1400"}},
+    ),
+    "a bridge with an option": ("POST /networks/create", {"Options": {"vlan": "5"}}),
     "a read": ("GET /networks/front", None),
     "a read of the swarm": ("GET /services", None),
     "a start": ("POST /containers/c/start", None),
@@ -124,6 +130,9 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "a driver that lies on another network": (
         "POST /networks/create", {"Name": "n", "Driver": "macvlan"},
         "NetworkCreate with the driver macvlan, which may lie on one of this proxy's networks, "),
+    "a bridge that Podman may give to two": (
+        "POST /networks/create", {"Name": "n", "Driver": "bridge", "options": {BRIDGE: "podman1", "mode": "unmanaged"}},
+        "NetworkCreate on a bridge that it names, with options that are not Docker's, which may lie on one of this proxy's networks, "),
     "a service of a swarm": ("POST /services/create", {}, "ServiceCreate, which may make containers that have no mark, "),
     "a write that no row has": ("POST /containers/x/frob", None, "POST of a route that is not known "),
 }  # fmt: skip
@@ -173,7 +182,7 @@ def test_a_body_that_cannot_be_read_is_refused(operation: str) -> None:
             {"HostConfig": {}, "hostconfig": {}}, endpoint("other", NetworkID=7),
         ],
         "NetworkConnect": [{"EndpointConfig": 7}, {"EndpointConfig": {"NetworkID": []}}],
-        "NetworkCreate": [{"Driver": 7}, {"Driver": "", "driver": "macvlan"}],
+        "NetworkCreate": [{"Driver": 7}, {"Options": 7}, {"Driver": "", "driver": "macvlan"}],
     }  # fmt: skip
     for body in bodies[operation]:
         with pytest.raises(BadBody):

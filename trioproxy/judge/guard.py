@@ -31,6 +31,11 @@ APART: Final = frozenset({"", "bridge"})
 """Drivers whose networks lie on nothing that another one lies on: the Engine gives no bridge
 to two of them. With `macvlan` and `parent=br-...` a container is on the proxy's own."""
 
+ON_BRIDGE: Final = "com.docker.network.bridge.name"
+DOCKERS: Final = "com.docker.network."
+"""How the Engine's own options begin. By others of its own (`vlan`, `mode=unmanaged`) Podman
+gives a bridge to two networks, in versions after 5.4."""
+
 
 _ID: Final = re.compile(r"[0-9a-f]{64}|[0-9a-z]{25}", re.ASCII)
 """An id as the Engine gives them, or a swarm to its networks."""
@@ -97,10 +102,16 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
         return None
     if operation == "NetworkCreate":
         driver = text_of(body.get(key_of(body, "Driver")))
+        options = map_of(body.get(key_of(body, "Options")))
+        what = f"with the driver {show(driver)}"
         if driver in APART:
-            return None
+            if ON_BRIDGE not in options or all(
+                one.startswith(DOCKERS) for one in options
+            ):
+                return None
+            what = "on a bridge that it names, with options that are not Docker's"
         why = "which may lie on one of this proxy's networks"
-        return _refuse(f"{operation} with the driver {show(driver)}, {why},")
+        return _refuse(f"{operation} {what}, {why},")
     if operation == "NetworkConnect":
         name = text_of(body.get(key_of(body, "Container")))
         if guard.is_proxy(name):
