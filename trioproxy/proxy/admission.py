@@ -81,9 +81,7 @@ class Handling(Enum):
     """Why an answer is read on its way, and not only moved."""
 
     NARROWED = "narrowed"
-    """What may not be shown is left out."""
-    COUNTED = "counted"
-    """It goes on as it is, and what would be left out is counted."""
+    """What may not be shown is left out, or counted where a policy is only tried out."""
     HEARD = "heard"
     """The same, and the id of an image is heard."""
     CONCEALED = "concealed"
@@ -380,10 +378,8 @@ def _render(
 
 def _handling(verdict: Verdict, traits: Traits, *, is_head: bool) -> Handling | None:
     """Say how an answer is handled that shows what was asked for."""
-    if verdict.showing is not None:
+    if verdict.showing is not None or (verdict.tried is not None and not is_head):
         return Handling.NARROWED
-    if verdict.tried is not None and not is_head:
-        return Handling.COUNTED
     return Handling.HEARD if traits.makes_images else None
 
 

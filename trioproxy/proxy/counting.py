@@ -10,13 +10,8 @@ from functools import partial
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
 from trioproxy.http.elements import Elements
-from trioproxy.http.framing import (
-    UNTIL_CLOSE,
-    Dechunked,
-    Framing,
-    content_of,
-)
-from trioproxy.http.response import is_packed
+from trioproxy.http.framing import UNTIL_CLOSE, Dechunked, content_of
+from trioproxy.http.response import Expectation, is_packed
 from trioproxy.judge.outcome import Narrowed
 from trioproxy.proxy.engine import PIECE
 from trioproxy.proxy.narrowing import Narrowing
@@ -27,18 +22,28 @@ class Counting(Narrowing):
     """One answer. Closing: `close`, whatever happened."""
 
     _is_given_up = False
+    _head, _data, _behind = b"", b"", b""
 
     @property
     def narrowed(self) -> Narrowed:
         """By how much it would have been narrowed, as far as it could be read."""
         return Narrowed(self.hidden, is_tried=True)
 
-    async def pass_on(
-        self, client: Wire, framing: Framing, head: bytes, data: bytes
-    ) -> bytes:
-        """Send all of it, and give what came behind. Raises `UpstreamLost` and `ClientLost`."""
+    @property
+    def surplus(self) -> bytes:
+        """What came behind the answer."""
+        return self._behind
+
+    async def begin(self, head: bytes, data: bytes, expected: Expectation) -> bytes:
+        """Give nothing yet: the head goes on with what came behind it."""
         self._is_given_up = is_packed(head)
-        boundary, follows = content_of(framing, UpstreamError), self._showing.follows
+        self._head, self._data = head, data
+        return b""
+
+    async def rest(self, client: Wire) -> None:
+        """Send all of it. Raises `UpstreamLost` and `ClientLost`."""
+        head, data, follows = self._head, self._data, self._showing.follows
+        boundary = content_of(self._framing, UpstreamError)
         while True:
             at = 0
             while at < len(data) and not boundary.done:
@@ -51,11 +56,12 @@ class Counting(Narrowing):
             content = boundary.take() if isinstance(boundary, Dechunked) else data[:at]
             await self._try(partial(self._look_at, content))
             if boundary.done:
-                return data[at:]
+                self._behind = data[at:]
+                return
             head, data = b"", await self._wire.recv(PIECE)
             if not data:
-                if framing is UNTIL_CLOSE:
-                    return b""
+                if self._framing is UNTIL_CLOSE:
+                    return
                 raise UpstreamLost("the Engine closed the connection in mid-body")
 
     async def _look_at(self, content: bytes) -> None:

@@ -465,16 +465,19 @@ class Exchange:
         return keep
 
     async def _narrow(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
-        """Pass on what may be shown of an answer; True if the client knows where it ends."""
+        """Pass on what may be shown of an answer, or all of it, and count what would not be
+        shown; True if the client knows where it ends."""
         # Loaded with the policy: most limit nothing that is shown.
+        from trioproxy.proxy.counting import Counting
         from trioproxy.proxy.narrowing import Narrowing
 
         client, engine, admitted = self._sides.client, self._sides.engine, self.admitted
-        assert admitted.verdict.showing is not None  # noqa: S101  who calls has looked
         gate, shared = self._sides.admission.gate, self._sides.shared
-        narrowing = Narrowing(
-            admitted.verdict.showing, response, engine, gate, shared, client.group
-        )
+        showing, tried = admitted.verdict.showing, admitted.verdict.tried
+        one_kind = Counting if showing is None else Narrowing
+        showing = showing or tried
+        assert showing is not None  # noqa: S101  who calls has looked
+        narrowing = one_kind(showing, response, engine, gate, shared, client.group)
         self._narrowing = narrowing
         try:
             first = await narrowing.begin(head, data, admitted.expected)
@@ -486,27 +489,6 @@ class Exchange:
             narrowing.close()
         self._is_engine_fit = response.keep_alive and not narrowing.surplus
         return narrowing.is_framed
-
-    async def _count(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
-        """Pass an answer on as it is, and count what would not be shown; True."""
-        # Loaded with the policy: few are tried out.
-        from trioproxy.proxy.counting import Counting
-
-        sides, verdict = self._sides, self.admitted.verdict
-        assert verdict.tried is not None  # noqa: S101  who calls has looked
-        gate, group = sides.admission.gate, sides.client.group
-        counting = Counting(
-            verdict.tried, response, sides.engine, gate, sides.shared, group
-        )
-        self._narrowing = counting
-        try:
-            self._begin_to_answer()
-            wire, framing = sides.client.wire, response.framing
-            surplus = await counting.pass_on(wire, framing, head, data)
-        finally:
-            counting.close()
-        self._is_engine_fit = response.keep_alive and not surplus
-        return True
 
     def _handling_of(self, status: int) -> Handling | None:
         """Say how an answer is handled; None: it goes on as it comes."""
@@ -524,8 +506,6 @@ class Exchange:
         match handling:
             case Handling.NARROWED:
                 return self._narrow(response, head, data)
-            case Handling.COUNTED:
-                return self._count(response, head, data)
             case Handling.HEARD:
                 return self._hear(response, head, data)
             case Handling.CONCEALED:

@@ -104,7 +104,8 @@ class Narrowing:
         self._asking = _Asking(showing, gate, shared, engine.waits, reading)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
-        self._content = Content(self._wire, response.framing)
+        self._framing = response.framing
+        self._content = Content(self._wire, self._framing)
         self._left = showing.limit
         has_sums = showing.narrows and Tells.USAGE in showing.answer.parts.values()
         self._sums: dict[Tells, Sum] | None = {} if has_sums else None

@@ -707,7 +707,7 @@ class Server:
 def load(gate: Gate) -> None:
     """Load what a gate needs beside what all do, before the first request that it judges."""
     if gate.showings:
-        from trioproxy.proxy import concealing, narrowing, removing  # noqa: F401
+        from trioproxy.proxy import concealing, counting, removing  # noqa: F401
     if gate.knows_built:
         from trioproxy.http import hearing  # noqa: F401
     if gate.tried:
