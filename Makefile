@@ -2,8 +2,8 @@
 # and make, nothing else.
 
 PYTHON := .venv/bin/python
-# Many tests wait for an Engine: one process more than there are processors.
-JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
+# Many tests wait for an Engine: two processes more than there are processors.
+JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients
@@ -22,11 +22,12 @@ help: ## list these commands
 run: .venv/installed ## show the main job: learn a client, enforce what was learned
 	@$(PYTHON) -m demo
 
+# While mypy works pytest compiles the tests: once, and not in each process that runs them.
 .PHONY: test
 test: .venv/installed-dev packages ## lint, types, layers and the whole test suite
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy
+	.venv/bin/mypy & $(PYTHON) -m pytest --collect-only -q >/dev/null; wait $$!
 	.venv/bin/lint-imports
 	$(if $(MEASURED),.venv/bin/coverage erase)
 	$(PYTEST) -n $(JOBS) --dist worksteal -m "$(MARKS)" --ignore=tests/image --ignore=tests/release
@@ -70,7 +71,6 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 
 .PHONY: package
 package: .venv/installed-dev packages sbom ## build what is published into dist and release, and check it
-	$(PYTHON) -m twine check --strict dist/*
 	JUST_BUILT=yes $(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile tests/release
 
 .PHONY: sbom

@@ -16,7 +16,7 @@ ROW = "POST    /containers/{id}/freeze                    ContainerFreeze       
 BELOW = "POST    /containers/{id}/kill "
 
 NOT_COPIED = (
-    "*cache*",
+    ".*cache*",
     ".coverage*",
     ".git",
     ".hypothesis",
