@@ -11,10 +11,10 @@ from tests.markdown import ROOT
 
 
 @pytest.fixture(scope="session")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the program as one file, the package for Debian, and the manuals."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which `scripts/build-dist` has made its two."""
     if "JUST_BUILT" in os.environ:
-        return ROOT / "release"
+        return ROOT
     folder = tmp_path_factory.mktemp("built")
     places = {"DIST": str(folder / "dist"), "RELEASE": str(folder / "release")}
     subprocess.run(
@@ -23,7 +23,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT,
         env=os.environ | {"PYTHON": sys.executable} | places,
     )
-    return folder / "release"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def release(built: Path) -> Path:
+    """The folder with the program as one file, the package for Debian, and the manuals."""
+    return built / "release"
 
 
 @pytest.fixture(scope="session")

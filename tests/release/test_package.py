@@ -19,8 +19,6 @@ from cyclonedx.validation.json import JsonStrictValidator
 from tests.markdown import ROOT
 from trioproxy import __version__
 
-pytestmark = pytest.mark.slow
-
 NAME = f"trioproxy-{__version__}"
 
 
@@ -39,25 +37,7 @@ def run(*command: str | Path, **variables: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which `scripts/build-dist` has made its two."""
-    folder = tmp_path_factory.mktemp("built")
-    subprocess.run(
-        [ROOT / "scripts" / "build-dist"],
-        check=True,
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHON": sys.executable,
-            "DIST": str(folder / "dist"),
-            "RELEASE": str(folder / "release"),
-        },
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dist(built: Path) -> Path:
     """A folder with the sdist, and the wheel that is built from it."""
     return built / "dist"
@@ -75,7 +55,7 @@ def test_sdist(dist: Path) -> None:
     wanted = {
         "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md",
         "pyproject.toml", "Makefile", "Dockerfile", "requirements.lock",
-        "trioproxy/py.typed", "trioproxy/proxy/connection.py", "tests/test_package.py",
+        "trioproxy/py.typed", "trioproxy/proxy/connection.py", "tests/release/test_package.py",
         "docs/security.md", "examples/README.md", "learned/README.md", "scripts/make-venv",
     }  # fmt: skip
     assert not wanted - names
