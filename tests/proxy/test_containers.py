@@ -30,6 +30,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge import identity
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy import client as client_module
+from trioproxy.proxy import containers
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
@@ -109,6 +110,8 @@ class Host:
     """What the proxy's own container is called."""
     escapes: bool = False
     """Whether it writes `<` as Go does."""
+    tells: bool = True
+    """Whether it tells of events."""
     holds_back: trio.Event | None = None
     is_asked: trio.Event = field(default_factory=trio.Event)
     """Set when the answer to a question is held back."""
@@ -128,6 +131,9 @@ class Host:
                 connection.close()
                 return
             if path == "/events" and b"until=" not in target:
+                if not self.tells:
+                    await connection.send(response("500 Internal Server Error"))
+                    continue
                 self.events.append(connection)
                 head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                 await connection.send(head.encode())
@@ -654,6 +660,25 @@ async def test_without_events_nobody_is_chosen(stack: Stack, fake: FakeEngine) -
     assert await client.read_gone() in {"end", "reset"}
     assert (await stack.ask())[0] == 200
     assert " events-lost " in stack.lines()
+
+
+async def test_why_there_are_no_events_is_told(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Engine that tells of none, as Podman where it keeps none: the log says once what it answers, and who waits reads of it."""
+    monkeypatch.setattr(containers, "CHOOSE_SECONDS", 0.3)
+    monkeypatch.setattr(containers, "LISTEN_AGAIN", 0.05)
+    stack.host.containers = [container("ps")]
+    await stack.served()
+    stack.host.tells = False
+    stack.host.events.pop().close()
+    status, text = 200, ""
+    with trio.fail_after(PATIENCE):
+        while status != 504:
+            status, text = await stack.ask()
+    assert "tells of no events" in text
+    said = "the Docker Engine answers 500 to a wait for events"
+    assert stack.lines().count(said) == 1
 
 
 async def test_without_events_it_is_not_ready(stack: Stack) -> None:

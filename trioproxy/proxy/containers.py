@@ -172,6 +172,10 @@ class Containers:
                 return identity.choose(found, self._policies), full
         finally:
             del self._asking[id(gone)]
+        if not self.is_listening:
+            raise EngineTooSlow(
+                "nobody is known by a container while the Docker Engine tells of no events"
+            )
         raise EngineTooSlow("the Docker Engine does not say which container this is")
 
     async def _look_up(
@@ -417,6 +421,7 @@ class Containers:
 
     async def listen(self) -> None:
         """Follow the Engine's events for ever."""
+        told = ""
         while True:
             shared = self._shared
             engine = shared.engine()
@@ -427,8 +432,10 @@ class Containers:
                 why = str(error)
             finally:
                 engine.drop()
-            if self._listening.is_set():
+            if self._listening.is_set() or why != told:
                 shared.log.line(Level.WARNING, "events-lost", error=why)
+            told = why
+            if self._listening.is_set():
                 self._listening = trio.Event()
                 self._gone("")
             await trio.sleep(LISTEN_AGAIN)
