@@ -375,6 +375,28 @@ def test_restoring_a_value_that_was_never_listed_stops() -> None:
     assert caught.value.hint == "declined are: CREATE_BINDS=/etc"
 
 
+def test_a_list_that_is_full_keeps_what_it_has() -> None:
+    """What finds no room in a line is said to be in no list, and not to have been taken out by
+    a person; what a person wrote stays, whatever its place in the alphabet."""
+    file = File()
+    file.learn(bind("/srv/a"))
+    file.text = file.text.replace("CREATE_BINDS=/srv/a", "CREATE_BINDS=/srv/a,/zoo/b")
+    folders = [f"/srv/{'-'.join(3 * [one])}" for one in map(_word, range(900))]
+    for _ in range(2):
+        file.learn(*(bind(one) for one in folders))
+        listed = parse(file.text, name="app.env")["CREATE_BINDS"]
+        assert len(listed) < 32 * 1024
+        assert {"/srv/a", "/zoo/b"} < set(listed.split(",")) < {"/zoo/b", "/srv/a", *folders}  # fmt: skip
+        assert "CREATE_BINDS" in file.proposal.lists.unlisted
+        assert not file.proposal.lists.declined
+
+
+def _word(number: int) -> str:
+    """A word of nine letters, another one for each number, in which no digit varies."""
+    parts = ["ba", "co", "du", "fe", "gi", "ha", "jo", "ku", "le", "mi"]
+    return "".join(parts[int(one)] for one in f"{number:05}")
+
+
 def test_what_a_reviewer_widened_or_narrowed_counts() -> None:
     """A wider item covers what is learned; a narrower one is not widened again."""
     file = File()

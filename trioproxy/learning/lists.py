@@ -329,7 +329,7 @@ class _Proposing:
         """Put together what the file lists and what is wanted, each once."""
         there = Lookup(self._patterns(variable, listed))
         by_learning = {one for one in listed if Grant(variable, one) in self._marks}
-        items, seen = dict.fromkeys(listed), set[str]()
+        items, seen, new = dict.fromkeys(listed), set[str](), set[str]()
         for item in wanted:
             values = set(map(self._places.meant, item.values))
             seen |= item.values | {item.text}
@@ -338,20 +338,24 @@ class _Proposing:
                 seen |= of_all
                 continue
             if item.is_hole or HOLE.search(item.text):
-                new = _listed(self._patterns(variable, [item.text]))
+                wide = _listed(self._patterns(variable, [item.text]))
                 for one in self._patterns(variable, by_learning):
-                    if new.fit_all_of(one):
+                    if wide.fit_all_of(one):
                         items.pop(one.text, None)
             items[item.text] = None
+            new.add(item.text)
             self._notes["added"].add(Grant(variable, item.text))
             self._notes["marks"].add(Grant(variable, item.text))
         self._notes["by_hand"] |= {
             Grant(variable, one) for one in items.keys() - by_learning - seen
         }
-        kept = with_room(variable, sorted(items))
-        if len(kept) < len(items):
+        # What the file has stays; what found no room was never in it, and nobody took it out.
+        kept = with_room(variable, sorted(items, key=lambda one: (one in new, one)))
+        if left := items.keys() - kept:
+            for name in ("added", "marks"):
+                self._notes[name] -= {Grant(variable, one) for one in left}
             self._unlisted[variable] = frozenset({"too many to be listed"})
-        return kept
+        return sorted(kept)
 
 
 def with_room(variable: str, items: Iterable[str]) -> list[str]:
