@@ -315,6 +315,18 @@ def test_learning_says_it(
     assert check_own(moved, [Ours(path=started), *ours.program()]) == ""
 
 
+def test_the_last_word_of_learn_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command names the file as a shell reads it."""
+    file = tmp_path / "my app's.env"
+    Closing(store=Store(file, Wish(name="app", file=str(file)))).show(
+        Written(evidence=Evidence(), others=Evidence(), damage="", proposal=Proposal())
+    )
+    command = " ".join(capsys.readouterr().err.split()).rpartition("--env-file ")[2]
+    assert shlex.split(command) == [str(file)]
+
+
 def test_a_program_is_installed_as_advised(
     file: Path, project: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ All of it goes to stderr; nothing here decides anything.
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -95,7 +96,7 @@ class Closing:
                 say(f"  {command}", is_whole=True)
         say_command(
             f"review {place.file} before you use it:",
-            f"trioproxy enforce --env-file {place.file}",
+            f"trioproxy enforce --env-file {shlex.quote(place.file)}",
         )
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
