@@ -291,7 +291,8 @@ class Recorder:
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
         refused = verdict.decision.rule, verdict.decision.unlisted_name
-        if refused[1] and refused not in {(one.variable, one.item) for one in sights}:
+        told = {(one.variable, one.item) for one in sights}
+        if refused[1] and refused not in told and not verdict.decision.allowed:
             # What it would have made, which nobody looks up.
             sights.add(Sight(*refused, verdict.operation, is_named=True))
         return self._observe_all(sights, result, when)
