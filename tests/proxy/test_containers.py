@@ -175,7 +175,7 @@ class Host:
         text = json.dumps(value, separators=self.written)
         if self.escapes:
             text = text.replace("<", "\\u003c")
-        return response(body=text.encode())
+        return response(body=text.encode() + b"\n")
 
     async def tell(self, value: object) -> None:
         """Send an event to whoever listens."""
@@ -396,6 +396,21 @@ async def test_what_is_listed_as_before_is_not_read_again(
         finally:
             sys.setprofile(None)
     assert read[2:] == [0] * 6, "two mounts have two orders"
+
+
+async def test_a_list_is_read_whatever_was_listed_before(stack: Stack) -> None:
+    """Who comes, goes, moves or is listed elsewhere, first or last: each list says who it is."""
+    mounts = [{"Type": "bind", "Source": f"/{at}"} for at in range(3)]
+    few = container("ps", full="2" * 64) | {"Mounts": mounts[:1]}
+    many = container("a", "10.0.0.6", full="3" * 64) | {"Mounts": mounts}
+    more = many | {"Mounts": [*mounts[1:], {"Type": "volume"}]}
+    moved = many | container("ps", full="3" * 64)
+    gone = few | container("ps", "10.0.0.7", full="2" * 64)
+    lists = [few], [few, many], [many, few], [more, few], [few, more], [moved, gone]
+    for there in (*lists, [few], [moved], [moved, few], [few]):
+        stack.host.containers = list[dict[str, object]](there)
+        status, _ = await stack.ask()
+        assert status == (403 if there == [moved, few] else 200), "an address of two"
 
 
 CHOICES = {

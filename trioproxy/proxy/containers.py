@@ -71,9 +71,6 @@ LISTEN_AGAIN: Final = 1.0
 MOST_KEPT: Final = 1024 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
 
-FEW_MOUNTS: Final = 2
-"""Mounts of a container that is kept in each order that they have: so many, of two."""
-
 STEP: Final = 32 * 1024
 """Bytes of a list that are read between two turns of others."""
 
@@ -83,10 +80,9 @@ _MOUNTS: Final = b',"Mounts":[{"'
 _BEGIN_MOUNT: Final = b'[{"'
 _BETWEEN_MOUNTS: Final = b'},{"'
 _END: Final = b"}]"
+_END_OF_LIST: Final = b"}]\n"
 """How the Engine writes a list of containers. The mounts stand at the end of each, in another
 order each time."""
-
-_LENGTH_OF_ID: Final = 64
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -129,14 +125,16 @@ class Containers:
         """The list of what runs on these networks, as it is asked for after each accept."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
-        self._seen: dict[bytes, Sequence[tuple[bytes, list[identity.Candidate]]]] = {}
-        """By id, how a container of few mounts was listed, the last times, and how that reads."""
-        self._described: dict[bytes, list[identity.Candidate]] = {}
-        """One of more mounts, as it was listed but for these, and how that reads."""
+        self._seen: dict[bytes, list[identity.Candidate]] = {}
+        """A container as it was listed, up to its mounts if these are several, and as that reads."""
         self._mounts = set[bytes]()
         """Mounts that were read."""
         self._size = 0
         """Bytes of these."""
+        self._before: list[bytes] = []
+        """The last list, container by container, up to the mounts of who has several."""
+        self._as_read: list[identity.Candidate] = []
+        """As that reads."""
         self._listening = trio.Event()
         self._asking: dict[int, set[str]] = {}
         """What went away since, of each question that is under way, by the set's identity."""
@@ -348,66 +346,62 @@ class Containers:
         list of objects by itself, they are what stands there; if not, that is no list. What
         is written in another way is one piece.
         """
-        raw = raw.strip()
-        if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
+        if not (raw.startswith(_BEGIN) and raw.endswith(_END_OF_LIST)):
             return identity.look(parse_answer(raw))
-        raw = raw[len(_BEGIN) : -len(_END)] + _BETWEEN
-        listed, at, fresh = list[identity.Candidate](), 0, 0
+        if self._is_as_before(raw):
+            return self._as_read
+        texts, listed = list[bytes](), list[identity.Candidate]()
+        at, fresh = len(_BEGIN), 0
         while at < len(raw):
-            # Compared where it stands: to cut it out and to look that up takes ten times as long.
-            for one, found in self._seen.get(raw[at : at + _LENGTH_OF_ID], ()):  # noqa: B007  read below
-                if raw.startswith(one, at):
-                    break
-            else:
-                one = raw[at : raw.index(_BETWEEN, at) + len(_BETWEEN)]
-                if len(one) > most:
-                    raise TooMuch("a container is described by more than is read")
-                found, size = self._look(one)
-                fresh += size
+            end = _end_of(raw, at)
+            if end - at > most:
+                raise TooMuch("a container is described by more than is read")
+            text, mounts = _parted(raw[at:end])
+            found = self._seen.get(text)
+            if found is None or not self._mounts.issuperset(mounts):
+                found = _look(text, mounts)
+                self._keep(text, mounts, found)
+                fresh += end - at
                 if fresh > STEP:
                     fresh = 0
                     await engine.wire.let_others()
+            texts.append(text)
             listed += found
-            at += len(one)
+            at = end
+        if len(raw) <= MOST_KEPT:
+            self._before, self._as_read = texts, listed
         return listed
 
-    def _look(self, one: bytes) -> tuple[list[identity.Candidate], int]:
-        """Look at a container that was not listed just so before; with the bytes that were read."""
-        whole = one[: -len(_BETWEEN)]
-        described, has_mounts, rest = whole.partition(_MOUNTS)
-        mounts = list[bytes]()
-        if rest.endswith(_END):
-            mounts = rest[: -len(_END)].split(_BETWEEN_MOUNTS)
-        elif has_mounts:
-            described = whole
-        found = self._described.get(described)
-        if found is not None and self._mounts.issuperset(mounts):
-            return found, 0
-        found = identity.look(parse_answer(_BEGIN + described + _END))
-        for mount in mounts:
-            parse_answer(_BEGIN_MOUNT + mount + _END)
-        if len(one) <= STEP:
-            self._keep(one, described, mounts, found)
-        return found, len(one)
+    def _is_as_before(self, raw: bytes) -> bool:
+        """Whether a list is the last one, but for the order of mounts.
+
+        It is compared where it stands: to cut it and to look that up takes ten times as long.
+        """
+        at = len(_BEGIN)
+        for text in self._before:
+            if not raw.startswith(text, at):
+                return False
+            at += len(text)
+            if text.endswith(_MOUNTS):
+                end = _end_of(raw, at)
+                mounts = _mounts_of(raw[at:end])
+                if not mounts or not self._mounts.issuperset(mounts):
+                    return False
+                at = end
+        return at == len(raw)
 
     def _keep(
-        self,
-        one: bytes,
-        described: bytes,
-        mounts: list[bytes],
-        found: list[identity.Candidate],
+        self, text: bytes, mounts: list[bytes], found: list[identity.Candidate]
     ) -> None:
-        self._size += len(one)
+        size = len(text) + sum(map(len, mounts))
+        self._size += size
         if self._size > MOST_KEPT:
-            for kept in (self._seen, self._described, self._mounts):
-                kept.clear()
-            self._size = len(one)
-        if len(mounts) > FEW_MOUNTS:  # too many orders: it is put together each time
-            self._described[described] = found
+            self._seen.clear()
+            self._mounts.clear()
+            self._size = size
+        if size <= STEP:
+            self._seen[text] = found
             self._mounts.update(mounts)
-        else:
-            full = one[:_LENGTH_OF_ID]
-            self._seen[full] = ((one, found), *self._seen.get(full, ()))[:FEW_MOUNTS]
 
     async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await _ask(engine, target)
@@ -489,6 +483,36 @@ class Containers:
         for one in self._asking.values():
             one.add(container)
         self._cut(container)
+
+
+def _end_of(raw: bytes, at: int) -> int:
+    """Where the container ends that stands there, with what stands between it and the next."""
+    end = raw.find(_BETWEEN, at)
+    return len(raw) if end < 0 else end + len(_BETWEEN)
+
+
+def _parted(one: bytes) -> tuple[bytes, list[bytes]]:
+    """A container up to its mounts, and these, if they are several; else all of it."""
+    described, _, rest = one.partition(_MOUNTS)
+    mounts = _mounts_of(rest)
+    return (described + _MOUNTS, mounts) if len(mounts) > 1 else (one, [])
+
+
+def _look(text: bytes, mounts: list[bytes]) -> list[identity.Candidate]:
+    """Look at a container that was not listed just so before."""
+    behind = _BETWEEN if text.endswith(_BETWEEN) else _END_OF_LIST
+    described = text.removesuffix(_MOUNTS if mounts else behind)
+    for mount in mounts:
+        parse_answer(_BEGIN_MOUNT + mount + _END)
+    return identity.look(parse_answer(_BEGIN + described + _END))
+
+
+def _mounts_of(rest: bytes) -> list[bytes]:
+    """The mounts with which a container ends; none, if something else stands behind them."""
+    for behind in (_BETWEEN, _END_OF_LIST):
+        if rest.endswith(_END + behind):
+            return rest[: -len(_END + behind)].split(_BETWEEN_MOUNTS)
+    return []
 
 
 def _who_goes(event: Mapping[str, Json]) -> str:
