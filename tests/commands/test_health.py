@@ -23,12 +23,12 @@ def answering(
     def serve() -> None:
         with listener, listener.accept()[0] as one:
             one.recv(4096)
-            for piece in pieces:
-                one.sendall(piece)
             try:
+                for piece in pieces:
+                    one.sendall(piece)
                 while again and not over.wait(pause):
                     one.sendall(again)
-            except OSError:
+            except OSError:  # nobody listens any more
                 return
 
     over, listener = threading.Event(), socket.socket(socket.AF_UNIX)
