@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,7 +14,14 @@ from tests.engine import Engine, NoEngine, ScratchEngine, any_engine, why_no_eng
 from tests.measured import leave_out_what_is_started
 
 # A loaded machine is slow at random: what takes too long is seen in the whole run.
-hypothesis.settings.register_profile("suite", deadline=None)
+IN_ANY_TIME: Mapping[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+}
+# As in CI each run looks at the same examples: it tells of what was changed. At others it looks
+# with --hypothesis-profile=search.
+for profile, is_same in (("search", False), ("suite", True)):
+    hypothesis.settings.register_profile(profile, derandomize=is_same, **IN_ANY_TIME)
 hypothesis.settings.load_profile("suite")
 
 # Whoever starts the tests in the background ignores these, and programs inherit that:
