@@ -137,6 +137,9 @@ async def test_a_service_has_no_part_in_a_container_that_is_called_so(
     async with trio.open_nursery() as nursery:
         learners = Learners(Call(**options), config, nursery)  # type: ignore[arg-type]
         assert learners.welcome(["web"]) == "web"
+        (
+            tmp_path / "web.env"
+        ).touch()  # as its evidence, it is written from time to time
         for _ in range(2):
             assert learners.welcome(["shop.web", "web", "shop-web-1"]) == "shop.web"
         (tmp_path / "db.env").touch()

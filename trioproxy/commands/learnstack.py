@@ -41,6 +41,7 @@ class Learners:
 
     def __init__(self, asked: Call, config: Config, nursery: trio.Nursery) -> None:
         self.lessons: dict[str, Lesson] = {}
+        self._had_file = set[str]()
         self._asked = asked
         self._nursery = nursery
         own = find_own()
@@ -75,12 +76,18 @@ class Learners:
             raise ConfigError(
                 "a client that can have no file of its own is not learned from"
             )
-        # Not `Path.exists`, which raises where that cannot be told.
-        known = (one for one in names if os.path.exists(self._path(one)))
+        known = (one for one in names if self._has_file(one))
         name = names[0] if names[0] in self.lessons else next(known, names[0])
         if name not in self.lessons:
             self._begin(name, is_containers=self._by_container)
         return name
+
+    def _has_file(self, client: str) -> bool:
+        """Whether a client had a file before anybody was learned for it."""
+        if client in self.lessons:
+            return client in self._had_file
+        # Not `Path.exists`, which raises where that cannot be told.
+        return os.path.exists(self._path(client))
 
     def _path(self, client: str) -> Path:
         return Path(str(self._asked.path).replace(CLIENT, client))
@@ -94,6 +101,8 @@ class Learners:
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
+        if self._has_file(client):
+            self._had_file.add(client)
         store, known = self._asked.open(self._path(client))
         plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
         lesson = begin(plan, warn, partial(tell.complain, warn=warn))
