@@ -60,6 +60,8 @@ JOINS: dict[str, tuple[str, object]] = {
     "the beginning of the shorter id of a swarm's network": (CREATE, mode("w8klx3")),
     "a container's": (CREATE, mode("container:c")),
     "a container's by its path, as Podman has it": (CREATE, mode("ns:/run/netns/netns-1")),
+    "one with options, as Podman has it": (CREATE, mode("front:alias=x")),
+    "two, as Podman has it": (CREATE, mode("other,front")),
     "a connect": ("POST /networks/front/connect", {"Container": "c"}),
     "a connect by the beginning of an id": ("POST /networks/ababab/connect", {"Container": "c"}),
     "a connect to another one, with the id of ours": (CONNECT, {"Container": "c", "EndpointConfig": {"NetworkID": ID}}),

@@ -140,9 +140,9 @@ def _of_endpoint(endpoint: Mapping[str, Json]) -> Iterator[str]:
 
 def _refuses_joining(guard: Guard, operation: str, texts: list[str]) -> Decision | None:
     for text in texts:
-        # No network's name has one, and what has joins a container's: Podman knows it by its
-        # path, too (`ns:/run/netns/...`).
-        if ":" in text:
+        # No network's name has these. With a colon it is a container's, which Podman knows by
+        # its path, too (`ns:/run/netns/...`), or has options behind it; with a comma it is two.
+        if ":" in text or "," in text:
             why = "where it may have another container's address"
             return _refuse(f"{operation} with the network {show(text)}, {why},")
         if text not in BUILT_IN and guard.is_ours(text):
