@@ -318,6 +318,22 @@ async def test_repeats_are_counted(autojump_clock: trio.testing.MockClock) -> No
         nursery.cancel_scope.cancel()
 
 
+def test_who_is_kept_out_again_and_again_is_counted() -> None:
+    """A client without a policy that comes back each second has a line of a person's, and then a count."""
+    log, reader = pipe_log(Level.WARNING)
+    for port in range(1000):
+        log.refused("nobody", f"10.0.0.1:{port}", "no policy", error="no policy")
+    log.refused("nobody", "10.0.0.2:1", "no policy", error="no policy")
+    log.finish()
+    first, other, again = os.read(reader, 9999).decode().splitlines()
+    assert first.endswith(' warning nobody client=10.0.0.1:0 error="no policy"')
+    assert " client=10.0.0.2:1 " in other
+    said = (
+        ' warning refused-again status=403 count=999 client=10.0.0.1 text="no policy"'
+    )
+    assert again.endswith(said)
+
+
 def test_repeats_are_told_at_the_end() -> None:
     """What was counted and not told yet is told when the proxy stops."""
     log, reader = pipe_log(Level.WARNING)

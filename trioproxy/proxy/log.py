@@ -178,6 +178,13 @@ class Log:
             render = partial(self._render_request, asks=asks) if asks else None
             self._add(render or self._render_request, outcome.short())
 
+    def refused(self, event: str, peer: str, why: str, **fields: object) -> None:
+        """Log that a client was refused before it had asked; if that comes again, as of a
+        request it is counted."""
+        is_first = self._is_first(peer, FORBIDDEN, why, None)
+        level = Level.WARNING if is_first else Level.INFO
+        self.line(level, event, client=peer, **fields)
+
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
         self.line(Level.ERR, "crash", client=peer, error=repr(error), at=_place(error))

@@ -318,7 +318,7 @@ class Server:
         except TrioProxyError as error:
             engine.drop()
             if isinstance(error, Nobody | ConfigError):
-                self.log.line(Level.WARNING, "nobody", client=peer, error=error)
+                self.log.refused("nobody", peer, str(error), error=error)
             await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
@@ -603,7 +603,7 @@ class Server:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
-                self.log.line(Level.WARNING, "nobody", client=peer, error=error)
+                self.log.refused("nobody", peer, str(error), error=error)
                 self._watch.start_soon(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )

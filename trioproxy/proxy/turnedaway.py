@@ -52,9 +52,9 @@ class TurnedAway:
         """
         is_ours = listeners.group_of(peer) == listeners.LOOPBACK or peer == OURSELVES
         log, client = self._shared.log, listener.entry.client
-        log.line(Level.WARNING, "kept-out", client=peer, listener=listener.name)
         name = "uids=" if peer.startswith(UID) else "allow="
         why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
+        log.refused("kept-out", peer, why, listener=listener.name)
         await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours)
 
     async def answer(
