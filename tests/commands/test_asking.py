@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from tests.patience import PATIENCE
 from tests.proxy.test_asking import Asker
 from trioproxy.commands.answering import SETTLES, _clients
 from trioproxy.commands.ask import read_address
-from trioproxy.config import parse_listener
+from trioproxy.config import UnixAddress, parse_listener
 from trioproxy.errors import ConfigError
 
 FILE = """\
@@ -338,6 +339,18 @@ def test_a_client_may_not_answer_itself(listen: str, ask: str, starts: bool) -> 
         assert not starts
     else:
         assert starts
+
+
+def test_the_listener_that_is_advised_lets_its_user_in() -> None:
+    """With what the hint says behind it, it starts, and that user reaches the socket."""
+    with pytest.raises(ConfigError) as caught:
+        read_address("unix:///a", [parse_listener("unix:///l?mode=0666")])
+    (advised,) = re.findall(r"\?\S*NUMBER(?=;)", caught.value.hint)
+    listener = parse_listener(f"unix:///l{advised.replace('NUMBER', '4711')}")
+    assert read_address("unix:///a", [listener])
+    assert isinstance(listener, UnixAddress)
+    assert listener.mode & 0o002
+    assert listener.entry.admits("unix:uid=4711")
 
 
 STOPS = [
