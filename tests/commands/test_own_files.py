@@ -103,6 +103,17 @@ def test_the_engines_socket() -> None:
     assert check("/srv/docker/*", socket, kind=OurKind.ENGINE) == ""
 
 
+def test_the_engines_socket_is_no_listener(tmp_path: Path) -> None:
+    """Where `@proxy` would stand for the Engine's own socket, by a link too, nothing starts."""
+    socket, link = tmp_path / "docker.sock", tmp_path / "link.sock"
+    link.symlink_to(socket)
+    own = [Ours(path=str(socket), kind=OurKind.ENGINE)]
+    for path in (socket, link):
+        with pytest.raises(ConfigError, match="own socket, and no listener"):
+            check_own(policy_of("@proxy", PROXY_SOCKET=str(path)), own)
+    assert check_own(policy_of("@proxy", PROXY_SOCKET=str(tmp_path / "p")), own) == ""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"

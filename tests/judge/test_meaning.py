@@ -63,6 +63,8 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "LibpodArtifactAddLocal"}, ["LibpodArtifactAddLocal: reads any file of the host"]),
     ({**CREATE, "CREATE_NAMESPACES": "net:container"}, ["ContainerCreate: CREATE_NAMESPACES=net:container"]),
     ({**CREATE, "CREATE_NAMESPACES": "ipc:container,ipc:host"}, ["ContainerCreate: CREATE_NAMESPACES=ipc:container", "ContainerCreate: CREATE_NAMESPACES=ipc:host"]),
+    ({**CREATE, "CREATE_BINDS": "@proxy", "PROXY_SOCKET": "/var/run/docker.sock"}, ["ContainerCreate: CREATE_BINDS=@proxy"]),
+    ({**CREATE, "CREATE_BINDS": "@proxy", "PROXY_SOCKET": "/run/ci/docker.sock"}, []),
     # A value counts for those operations that can ask for it.
     ({"ALLOW_OPERATIONS": "NetworkCreate", "CREATE_PRIVILEGED": "1", "CREATE_BINDS": "/"}, []),
     ({"ALLOW_OPERATIONS": "ContainerCreate,NetworkConnect", "CREATE_NAMESPACES": "volumes:container"}, ["ContainerCreate: CREATE_NAMESPACES=volumes:container"]),

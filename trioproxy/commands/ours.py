@@ -88,9 +88,17 @@ def check_own(
         return ""
     lists = (limits, *_followed(limits)) if mounts is None else (limits,)
     warning = ""
+    proxys = {limits.proxy_socket} - {""}
+    if mounts is None:
+        proxys |= {os.path.realpath(path) for path in proxys}
     for one in own:
         for path in _ways(one.path):
             places = (path,) if mounts is None else _on_host(mounts, path)
+            if one.kind is OurKind.ENGINE and not proxys.isdisjoint(places):
+                raise ConfigError(
+                    f"PROXY_SOCKET={limits.proxy_socket} is the Engine's own socket, and no listener",
+                    hint="write the path that the listener has on the Engine's host",
+                )
             if any(_is_written(limits, one, at) for limits in lists for at in places):
                 what = (
                     f"{one.told} lies in a folder that CREATE_BINDS lets clients write"

@@ -39,7 +39,7 @@ from trioproxy.api.routes import (
     Risk,
 )
 from trioproxy.judge.rules import READING, Policy
-from trioproxy.limits import places
+from trioproxy.limits import places, root
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import OF_LABEL, Objects
@@ -291,7 +291,9 @@ def ways_by_item(
                 policy, opened, grant.variable
             )
         operation = asking[grant.variable]
-        why = operation and why_root(*grant, places=policy.limits.places)
+        why = why_root(*grant, places=policy.limits.places)
+        if grant.item == PROXY:
+            why = root.of_proxy(policy.limits.proxy_socket)
         if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
             yield Way(operation=operation, grant=grant, why=why)
 

@@ -105,6 +105,16 @@ SOCKET: Final = re.compile(
 """Sockets of engines."""
 
 
+_USUAL: Final = re.compile(
+    r"/(?:var/)?run/(?:user/[0-9]+/)?(?:docker|podman/podman)\.sock"
+)
+
+
+def of_proxy(path: str) -> str:
+    """Say why what `@proxy` stands for gives root: an Engine listens there, if nobody moved it."""
+    return "is where an Engine listens" if _USUAL.fullmatch(path) else ""
+
+
 def of_bind(item: str) -> str:
     """Say why an item of binds gives root; empty if no way is known."""
     path, _, mode = item.partition(":")
