@@ -74,6 +74,8 @@ def test_evidence_lies_beside_the_env_file() -> None:
     assert evidence_path(Path("policy")) == Path("policy.jsonl")
     with pytest.raises(ConfigError, match="the name of an evidence file"):
         evidence_path(Path("app.jsonl"))
+    with pytest.raises(ConfigError, match="'-' is no file name"):
+        evidence_path(Path("-"))
     with pytest.raises(ConfigError, match="no file name"):
         evidence_path(Path())
 

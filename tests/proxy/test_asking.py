@@ -352,6 +352,20 @@ async def test_the_first_of_two_askers_counts(start: Start) -> None:
     await refused(client)
 
 
+async def test_an_answer_with_two_words_is_none(start: Start) -> None:
+    """Of two the last one would count for some, and the first for others."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        question = (await one.question())["question"]
+        twice = f'{{"answer":"{question}","say":"no","say":"once"}}\n'
+        await one.stream.send_all(twice.encode())
+        assert "twice" in (await one.until("error"))["error"]
+        await one.send(answer=question, say="no")
+    await refused(client)
+
+
 async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None:
     """The question ends with it, and nothing goes to the Engine."""
     proxy = await start(PING, ask=30)

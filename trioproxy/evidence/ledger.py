@@ -104,6 +104,6 @@ def evidence_path(env: Path) -> Path:
             f"{env} is the name of an evidence file",
             hint=f"name the env file: {env.with_suffix('.env')}",
         )
-    if not env.name:
+    if env.name in {"", "-"}:  # nor is the second one stdout
         raise ConfigError(f"{str(env)!r} is no file name")
     return env.with_suffix(".jsonl") if env.suffix == ".env" else Path(f"{env}.jsonl")

@@ -28,8 +28,9 @@ from typing import Final
 import trio
 
 from trioproxy.config import Level, UnixAddress
-from trioproxy.errors import leaf_of
+from trioproxy.errors import BadRequest, leaf_of
 from trioproxy.files import names_of
+from trioproxy.http import jsonbody
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.power import Power, weigh
 from trioproxy.limits.grant import Grant
@@ -568,11 +569,11 @@ def _uid_of(stream: trio.SocketStream) -> int:
     return int.from_bytes(credentials[4:8], "little")
 
 
-def _parse(line: bytes) -> dict[str, object]:
+def _parse(line: bytes) -> Mapping[str, object]:
     try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
-        raise _BadLine("that is no JSON") from None
+        data = jsonbody.parse(line)
+    except BadRequest:
+        raise _BadLine("that is no JSON, or has a name twice in it") from None
     if not isinstance(data, dict):
         raise _BadLine("a line is a JSON object")
     return data
