@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -108,8 +108,8 @@ class Host:
     """How it separates what it writes."""
     called: str = "proxy"
     """What the proxy's own container is called."""
-    escapes: bool = False
-    """Whether it writes `<` as Go does."""
+    edit: Callable[[str], str] = str
+    """What becomes of what it writes."""
     tells: bool = True
     """Whether it tells of events."""
     holds_back: trio.Event | None = None
@@ -173,9 +173,7 @@ class Host:
         else:
             value = {}
         text = json.dumps(value, separators=self.written)
-        if self.escapes:
-            text = text.replace("<", "\\u003c")
-        return response(body=text.encode() + b"\n")
+        return response(body=self.edit(text + "\n").encode())
 
     async def tell(self, value: object) -> None:
         """Send an event to whoever listens."""
@@ -331,7 +329,7 @@ async def test_a_stranger_that_says_too_much_harms_nobody(
     stack: Stack, labels: dict[str, str], why: str
 ) -> None:
     """Whoever joins the network with labels without an end: others are served, at one price for all of ten seconds, and who has its address is nobody."""
-    stack.host.escapes = True
+    stack.host.edit = lambda text: text.replace("<", "\\u003c")
     stranger = container("zz", "10.0.0.7", full="d" * 64, labels=labels)
     stack.host.containers = [stranger, container("ps")]
     assert [(await stack.ask())[0] for _ in range(3)] == [200] * 3
@@ -396,6 +394,29 @@ async def test_what_is_listed_as_before_is_not_read_again(
         finally:
             sys.setprofile(None)
     assert read[2:] == [0] * 6, "two mounts have two orders"
+
+
+SPOILED: dict[str, Callable[[str], str]] = {
+    "more behind it": lambda text: f'{text}{{"Id":"x"}}]\n',
+    "less": lambda text: text.removesuffix("]\n") + "\n",
+    "a mount": lambda text: text.replace('"/1"', "/1"),
+    "a name twice": lambda text: text.replace('"Id"', '"Id":"a","Id"'),
+    "a container": lambda text: text.replace('"Status"', "Status"),
+}
+
+
+@pytest.mark.parametrize("edit", SPOILED.values(), ids=SPOILED)
+async def test_a_list_that_was_one_before_is_one_or_names_nobody(
+    stack: Stack, edit: Callable[[str], str]
+) -> None:
+    """What begins as the last list did, and is no JSON, chooses nobody: 502. And the next list does."""
+    mounts = [{"Type": "bind", "Source": f"/{at}"} for at in range(2)]
+    stack.host.containers = [container("ps") | {"Mounts": mounts}]
+    assert (await stack.ask())[0] == 200
+    stack.host.edit = edit
+    assert (await stack.ask())[0] == 502
+    stack.host.edit = str
+    assert (await stack.ask())[0] == 200
 
 
 async def test_a_list_is_read_whatever_was_listed_before(stack: Stack) -> None:
@@ -486,6 +507,9 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
     assert (await stack.ask("/_trioproxy/health"))[0] == 200
     assert stack.host.asked[before:] == [b"/_ping"]
     assert stack.lines().count(" nobody ") == 1
+    assert (await stack.ask())[0] == 403
+    await settle()
+    assert not stack.server._watch._unparked, "a task that is over counts as one"
 
 
 NOBODIES = {
