@@ -716,6 +716,9 @@ async def test_why_there_are_no_events_is_told(
         while status != 504:
             status, text = await stack.ask()
     assert "tells of no events" in text
+    await settle()
+    assert " nobody " in stack.lines()
+    assert " turned-away " not in stack.lines()  # which is for want of a place
     said = "the Docker Engine answers 500 to a wait for events"
     assert stack.lines().count(said) == 1
 

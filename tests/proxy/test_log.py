@@ -322,8 +322,8 @@ def test_who_is_kept_out_again_and_again_is_counted() -> None:
     """A client without a policy that comes back each second has a line of a person's, and then a count."""
     log, reader = pipe_log(Level.WARNING)
     for port in range(1000):
-        log.refused("nobody", f"10.0.0.1:{port}", "no policy", error="no policy")
-    log.refused("nobody", "10.0.0.2:1", "no policy", error="no policy")
+        log.refused("nobody", f"10.0.0.1:{port}", 403, "no policy", error="no policy")
+    log.refused("nobody", "10.0.0.2:1", 403, "no policy", error="no policy")
     log.finish()
     first, other, again = os.read(reader, 9999).decode().splitlines()
     assert first.endswith(' warning nobody client=10.0.0.1:0 error="no policy"')

@@ -178,10 +178,12 @@ class Log:
             render = partial(self._render_request, asks=asks) if asks else None
             self._add(render or self._render_request, outcome.short())
 
-    def refused(self, event: str, peer: str, why: str, **fields: object) -> None:
+    def refused(
+        self, event: str, peer: str, status: int, why: str, **fields: object
+    ) -> None:
         """Log that a client was refused before it had asked; if that comes again, as of a
         request it is counted."""
-        is_first = self._is_first(peer, FORBIDDEN, why, None)
+        is_first = self._is_first(peer, status, why, None)
         level = Level.WARNING if is_first else Level.INFO
         self.line(level, event, client=peer, **fields)
 

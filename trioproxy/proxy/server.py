@@ -16,7 +16,6 @@ from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import (
     ClientLost,
     ConfigError,
-    Nobody,
     TrioProxyError,
     leaf_of,
 )
@@ -317,8 +316,8 @@ class Server:
             self._add(connection)
         except TrioProxyError as error:
             engine.drop()
-            if isinstance(error, Nobody | ConfigError):
-                self.log.refused("nobody", peer, str(error), error=error)
+            if not isinstance(error, ClientLost):
+                self._tell_nobody(peer, error)
             await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
@@ -330,6 +329,9 @@ class Server:
                 capacity.leave(group)
                 self._one_ended.set()
         return connection
+
+    def _tell_nobody(self, peer: str, error: TrioProxyError) -> None:
+        self.log.refused("nobody", peer, error.status, str(error), error=error)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -603,7 +605,7 @@ class Server:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
-                self.log.refused("nobody", peer, str(error), error=error)
+                self._tell_nobody(peer, error)
                 self._watch.start_soon(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )

@@ -15,7 +15,6 @@ from trioproxy.judge.outcome import name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.capacity import Capacity
 from trioproxy.proxy.condition import probe_of
-from trioproxy.proxy.connection import CRASHED
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
@@ -54,7 +53,7 @@ class TurnedAway:
         log, client = self._shared.log, listener.entry.client
         name = "uids=" if peer.startswith(UID) else "allow="
         why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
-        log.refused("kept-out", peer, why, listener=listener.name)
+        log.refused("kept-out", peer, KEPT_OUT, why, listener=listener.name)
         await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours)
 
     async def answer(
@@ -75,8 +74,7 @@ class TurnedAway:
             else:
                 reply = replies.message(status, why)
                 self._shared.turned_away[status] += 1
-                # Those have lines of their own.
-                if status not in {KEPT_OUT, CRASHED.status}:
+                if status == NO_PLACE:  # all others have lines of their own
                     self._untold += 1
                     self._has_untold.set()
             wire.send_now(reply)
