@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import gc
 import os
 import shutil
 import signal
@@ -77,6 +78,11 @@ def pytest_collection_modifyitems(
             config.hook.pytest_deselected(items=out)
             items[:] = [item for item in items if item not in out]
     config.stash[LEFT_OUT] = "\n".join(lines)
+
+
+def pytest_collection_finish() -> None:
+    """The tests stay until the end: no search for garbage looks at all of them again."""
+    gc.freeze()
 
 
 def why_no_podman() -> str:
