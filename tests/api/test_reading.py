@@ -163,6 +163,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"PortBindings": {"80": [{"HostIp": "0.0.0.0", "HostPort": "08080"}]}}, [("CREATE_PORTS", "8080")]),
     ({"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}}, [("CREATE_PORTS", "127.0.0.1:random")]),
     ({"PortBindings": {"53/udp": [{"HostIp": "0:0::1", "HostPort": "53-54"}]}}, [("CREATE_PORTS", "[::1]:53-54/udp")]),
+    ({"PortBindings": {"53/tcp": [{"HostPort": "53/udp"}]}}, [("CREATE_PORTS", "53")]),
+    ({"PortBindings": {"53/udp": [{"HostPort": "53/udp"}, {"HostPort": "/udp"}]}}, [("CREATE_PORTS", "53/udp"), ("CREATE_PORTS", "random/udp")]),
     ({"PortBindings": {"80/tcp": []}}, [("CREATE_PORTS", "random")]),
     ({"PortBindings": {"80/tcp": None}}, [("CREATE_PORTS", "random")]),
     ({"PublishAllPorts": True}, [("CREATE_PORTS", "random")]),
@@ -542,8 +544,8 @@ def test_what_the_engine_takes_for_yes(value: str, mark: str) -> None:
     assert values(asked_for) == [("CREATE_SECURITY", "no-new-privileges:false")]
 
 
-GPUS = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=none1", "NVIDIA_DRIVER_CAPABILITIES=all", "AMD_VISIBLE_DEVICES=0", "HABANA_VISIBLE_DEVICES=0"]  # fmt: skip
-NO_GPUS = ["NVIDIA_VISIBLE_DEVICES=none", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_VISIBLE_DEVICES=", "AMD_LOG=1", "HABANA_LOGS=/x", "X_NVIDIA_X=1", "NVIDIAX=1"]  # fmt: skip
+GPUS = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=none1", "NVIDIA_DRIVER_CAPABILITIES=all", "AMD_VISIBLE_DEVICES=0", "HABANA_VISIBLE_DEVICES=0", "CUDA_VERSION=9"]  # fmt: skip
+NO_GPUS = ["NVIDIA_VISIBLE_DEVICES=none", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_VISIBLE_DEVICES=", "AMD_LOG=1", "HABANA_LOGS=/x", "X_NVIDIA_X=1", "NVIDIAX=1", "CUDA_VERSION=", "CUDA_VERSION", "CUDA_HOME=/x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("runtime", ["", "nvidia", "runc", "crun", "io.containerd.runc.v2"])  # fmt: skip

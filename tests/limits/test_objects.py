@@ -10,7 +10,7 @@ from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.objects import NO_OBJECTS, OWNER_LABEL, Objects, parse_objects
-from trioproxy.limits.things import ANONYMOUS, Thing
+from trioproxy.limits.things import ANONYMOUS, Thing, describe
 
 OWNED = {OWNER_LABEL: "app"}
 
@@ -72,6 +72,16 @@ def test_an_unset_variable_is_own() -> None:
     assert refuses(limits, Thing(Kind.NETWORK, "", ("host",)))
     explicit = objects(ONLY_NETWORKS="@own", ONLY_OWNER="app")
     assert refuses(explicit, Thing(Kind.NETWORK, "", ("bridge",)))
+
+
+@pytest.mark.parametrize("listed", ["bridge", "default"])
+def test_the_bridge_of_every_engine_has_two_names(listed: str) -> None:
+    """Whichever of them is listed holds it as the Engine describes it, and nothing else."""
+    limits = objects(ONLY_NETWORKS=listed, ONLY_CONTAINERS=listed, ONLY_OWNER="app")
+    for name in ("bridge", "web", "host"):
+        described = describe(Kind.NETWORK, {"Id": "0" * 64, "Name": name})
+        assert bool(refuses(limits, described)) == (name != "bridge")
+        assert bool(refuses(limits, container(name))) == (name != listed)
 
 
 def test_the_proxys_own_is_outside_whatever_is_listed() -> None:

@@ -188,7 +188,8 @@ def _address(text: str) -> str:
 
 
 def _port(text: str) -> str:
-    found = _PORTS.fullmatch(text or "0")
+    # A protocol behind it is nothing to the Engine, which goes by that of the container's port.
+    found = _PORTS.fullmatch(text.partition("/")[0] or "0")
     if found is None:
         return quote(text)
     first = int(found[1])

@@ -409,6 +409,12 @@ def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
     if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
         raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
     fits = _fits(item)
+    if item == "default":
+        # Creations call that so which the Engine calls the bridge.
+        return lambda thing: (
+            any(map(fits, thing.names))
+            or (thing.kind is Kind.NETWORK and "bridge" in thing.names)
+        )
     return lambda thing: any(map(fits, thing.names))
 
 
