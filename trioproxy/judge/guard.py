@@ -92,7 +92,9 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
     texts = [request.parameter] if operation == "NetworkConnect" else []
     if operation == "ImageBuild":
         pairs = query.parse(request.target.query)
-        texts = [text for key, text in pairs if key.lower() == "networkmode"]
+        # By `nsoptions`, a JSON list, Podman's joins a network or, by its path, a container's.
+        joins = {"networkmode", "nsoptions"}
+        texts = [text for key, text in pairs if key.lower() in joins]
     return _refuses_joining(guard, operation, texts)
 
 
