@@ -110,6 +110,8 @@ class Host:
     """What the proxy's own container is called."""
     edit: Callable[[str], str] = str
     """What becomes of what it writes."""
+    lists_us: bool = True
+    """Whether the proxy is listed on its networks; of a pod Podman's lists one container."""
     tells: bool = True
     """Whether it tells of events."""
     holds_back: trio.Event | None = None
@@ -153,7 +155,8 @@ class Host:
     def _answer(self, path: str, ids: list[str] | None) -> bytes:
         me = container("proxy", "127.0.0.9", full=OWN)
         if path == "/containers/json":
-            there = [me, *(self.lists.pop(0) if self.lists else self.containers)]
+            us = [me] if self.lists_us else []
+            there = [*us, *(self.lists.pop(0) if self.lists else self.containers)]
             value: object = [one for one in there if ids is None or one["Id"] in ids]
         elif path == f"/networks/{NET}":
             value = {"Containers": {one["Id"]: at(one) for one in self.containers}}
@@ -721,6 +724,13 @@ async def test_why_there_are_no_events_is_told(
     assert " turned-away " not in stack.lines()  # which is for want of a place
     said = "the Docker Engine answers 500 to a wait for events"
     assert stack.lines().count(said) == 1
+
+
+async def test_a_proxy_in_a_pod_tells_nobody_apart(stack: Stack) -> None:
+    """Its networks are the pod's: who comes is refused, and reads what would help."""
+    stack.host.lists_us, stack.host.containers = False, [container("ps")]
+    status, text = await stack.ask()
+    assert (status, "it has that of its pod" in text) == (403, True)
 
 
 async def test_without_events_it_is_not_ready(stack: Stack) -> None:

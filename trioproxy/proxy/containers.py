@@ -222,6 +222,7 @@ class Containers:
     async def _list(self, engine: Engine, address: str) -> list[identity.Running]:
         """List who has an address beside the proxy. The list has the proxy itself, and says which
         networks it is on: where these are others than before, it is asked once more."""
+        ours = list[Mapping[str, str]]()
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
@@ -231,6 +232,11 @@ class Containers:
             if ours and ours[0] == self._networks:
                 return found
             self._networks = {}
+        if not ours:
+            raise Nobody(
+                "this proxy is on no network of its own: it has that of its pod, or of another"
+                " container; put it on one with its clients"
+            )
         raise Untold(
             "the networks of this proxy change while the Engine is asked for them"
         )
