@@ -544,8 +544,8 @@ def test_what_the_engine_takes_for_yes(value: str, mark: str) -> None:
     assert values(asked_for) == [("CREATE_SECURITY", "no-new-privileges:false")]
 
 
-GPUS = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=none1", "NVIDIA_DRIVER_CAPABILITIES=all", "AMD_VISIBLE_DEVICES=0", "HABANA_VISIBLE_DEVICES=0", "CUDA_VERSION=9"]  # fmt: skip
-NO_GPUS = ["NVIDIA_VISIBLE_DEVICES=none", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_VISIBLE_DEVICES=", "AMD_LOG=1", "HABANA_LOGS=/x", "X_NVIDIA_X=1", "NVIDIAX=1", "CUDA_VERSION=", "CUDA_VERSION", "CUDA_HOME=/x"]  # fmt: skip
+GPUS = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=none1", "NVIDIA_DRIVER_CAPABILITIES=all", "AMD_VISIBLE_DEVICES=0", "HABANA_VISIBLE_DEVICES=0", "CUDA_VERSION=9", "DOCKER_RESOURCE_GPU=0"]  # fmt: skip
+NO_GPUS = ["NVIDIA_VISIBLE_DEVICES=none", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_VISIBLE_DEVICES=", "AMD_LOG=1", "HABANA_LOGS=/x", "X_NVIDIA_X=1", "NVIDIAX=1", "CUDA_VERSION=", "CUDA_VERSION", "CUDA_HOME=/x", "DOCKER_HOST=x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("runtime", ["", "nvidia", "runc", "crun", "io.containerd.runc.v2"])  # fmt: skip

@@ -334,12 +334,12 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
 
 # The runtimes of three makers take names in an environment as a request: for devices, and NVIDIA's for libraries and
 # tools of the host as well. `none` and `void` ask for nothing; `CUDA_VERSION` is what images have that are older than
-# such names, and for that they get all. Whether the default runtime is one of these only the Engine can say (`things`):
-# so without a runtime such a name is harmless where that is not.
-_MAKERS: Final = frozenset({"AMD_", "CUDA", "HABA", "NVID"})
+# such names, and for that they get all; `DOCKER_RESOURCE_GPU` is what a swarm gives. Whether the default runtime is one
+# of these only the Engine can say (`things`): so without a runtime such a name is harmless where that is not.
+_MAKERS: Final = frozenset({"AMD_", "CUDA", "DOCK", "HABA", "NVID"})
 _GIVES_DEVICES: Final = re.compile(
     r"NVIDIA_(?!VISIBLE_DEVICES=(?:none|void)?\Z)|(?:AMD|HABANA)_VISIBLE_"
-    r"|CUDA_VERSION=(?!\Z)"
+    r"|CUDA_VERSION=(?!\Z)|DOCKER_RESOURCE_"
 )
 
 
