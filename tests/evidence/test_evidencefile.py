@@ -28,7 +28,7 @@ from trioproxy.evidence.evidencefile import (
 )
 from trioproxy.evidence.seen import Evidence, Facts
 from trioproxy.evidence.sight import Sight, Who
-from trioproxy.evidence.strictjson import iso
+from trioproxy.evidence.strictjson import iso, seconds
 from trioproxy.limits.grant import Grant
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
@@ -274,3 +274,5 @@ def test_no_bytes_crash_the_reader(junk: bytes) -> None:
 def test_dates_are_written_in_utc() -> None:
     """Times are whole seconds in UTC."""
     assert iso(1_795_515_300) == "2026-11-24T10:15:00Z"
+    first = "0001-01-01T00:00:00Z"  # as a clock may say, and what is written is read
+    assert iso(seconds(first)) == first

@@ -263,6 +263,20 @@ def test_a_file_that_cannot_be_read_stops() -> None:
         propose(evidence_of(), "TZ=UTC\nALLOW_OPERATIONS='x'\n", WISH)
 
 
+def test_faults_of_a_file_without_grants_are_told_at_once() -> None:
+    """A file that was begun by hand is judged before there is anything to learn, and not when
+    it is written; what learning would add to it is no fault."""
+    for fault, said in {
+        "allow_operations=ContainerList": "allow_operations in app.env is not known",
+        "CREATE_BINDS=srv": "not an absolute path",
+        "REDACT=nonsense": "'nonsense' in app.env",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            listed_operations(f"{fault}\n", "app.env")
+    for line in ("ONLY_OWNER=me", "ONLY_CONTAINERS=@own", "CREATE_BINDS={base}/x", ""):
+        assert listed_operations(f"TZ=UTC\n{line}\n", "app.env") is None
+
+
 def test_lines_of_others_survive_starting_over() -> None:
     """--fresh forgets what learning wrote and keeps what others did."""
     old = "# ours\nTZ=UTC\n"

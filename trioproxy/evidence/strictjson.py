@@ -16,7 +16,8 @@ class NoJsonError(ValueError):
 
 def iso(seconds: int) -> str:
     """Write a time as `2026-11-24T10:15:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    date = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    return f"{date.isoformat()}Z"  # %Y of strftime has no four digits before 1000
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
+    ANYWHERE,
     LIMITS,
     NETWORK_VARIABLE,
     NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
+    OWNER_VARIABLE,
     PROXY_VARIABLE,
     REDACT_VARIABLE,
 )
@@ -44,6 +46,7 @@ from trioproxy.learning.only import NO_OBJECT_LISTS, ObjectLists, propose_object
 from trioproxy.learning.wish import Basis, Wish
 from trioproxy.learning.wording import count, day, span
 from trioproxy.limits.grant import Grant, grants_in
+from trioproxy.limits.objects import OWN as OWN_OBJECTS
 from trioproxy.values import value_class
 
 
@@ -145,6 +148,12 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
                 hint=f"write another file with -o, or start {file} over with --fresh;"
                 f" --within {file} learns what is used of it",
             )
+        # Faults are told before any work; what learning adds itself is none.
+        added = {OPERATIONS_VARIABLE: "", **dict.fromkeys(OBJECTS, OWN_OBJECTS)}
+        owner = {OWNER_VARIABLE: variables.get(OWNER_VARIABLE) or "any"}
+        places = ANYWHERE.used_in(variables.values())
+        whole = {**added, **places, **variables, **owner}
+        parse_policy(whole, source=file, is_file=True)
         return None
     parse_policy_file(text, name=file)
     return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
