@@ -405,6 +405,39 @@ def test_one_name_that_was_taken_out_stays_out() -> None:
     assert file.listed() == "db,shop-web-1"
 
 
+def test_its_own_that_was_taken_out_stays_out() -> None:
+    """`@own` that a person struck from a list is declined, as a name is, whatever the client
+    makes; it was told to be, and written again."""
+    file = Named()
+    for edited in ("", "db"):
+        file.begin()
+        file.make()
+        file.send("GET", "/v1.45/containers/db/json", None, DB)
+        file.write()
+        assert file.listed() == (edited or "@own,db")
+        if not edited:
+            file.edit("ONLY_CONTAINERS=@own,db", "ONLY_CONTAINERS=db")
+    declined = file.proposal.objects.declined
+    assert declined == {Grant("ONLY_CONTAINERS", "@own")}
+    file.wish = replace(WISH, restore=declined)
+    file.run(inspect(DB))
+    assert file.listed() == "@own,db"
+
+
+def test_a_line_that_is_gone_lists_its_own() -> None:
+    """One line of three that a person removed means `@own`, and on networks those of all: that
+    is not told to be declined, nor is a network refused that was used."""
+    file = Named()
+    for _ in range(2):
+        file.begin()
+        file.make()
+        file.send("GET", "/v1.45/networks/bridge", None, network("bridge"))
+        file.write()
+        assert file.objects["ONLY_NETWORKS"] == "@own,bridge"
+        file.edit("ONLY_NETWORKS=@own,bridge", "")
+    assert not file.proposal.objects.declined
+
+
 def test_what_a_person_wrote_stays() -> None:
     """A list that somebody wrote is extended by what was named, and nothing of it goes."""
     file = Named()

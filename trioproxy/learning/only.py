@@ -327,7 +327,7 @@ class _Proposing:
         of = OBJECTS[variable]
         listed = self._listed.get(variable)
         written = listed or []
-        if listed is None and is_by_hand:
+        if listed is None and self._listed:  # beside others it means these
             written = [OWN, *(NETWORKS_OF_ALL if of is Kind.NETWORK else ())]
         kept = [one for one in written if is_by_hand or one not in _BY_LEARNING]
         restored = sorted(self._wish.restore)
@@ -342,7 +342,9 @@ class _Proposing:
             else:
                 items.append(item)
         if not is_by_hand:
-            if self._is_maker and not is_listed(items, of, OWN):
+            is_out = listed is not None and not is_listed(listed, of, OWN)
+            is_out &= Grant(variable, OWN) in self._marks - self._wish.restore
+            if self._is_maker and not is_out and not is_listed(items, of, OWN):
                 items.append(OWN)  # for what it is going to make of this kind as well
             items.sort(key=lambda one: (one != OWN, one not in BUILT_IN, one))
         return self._within(variable, [ANY] if ANY in items else items)
