@@ -24,9 +24,7 @@ _IN_HOMES = """
     .gitconfig .kube .lima .local/bin .orbstack .pam_environment .profile .rd .ssh .vimrc .vscode-server .xprofile
     .xsessionrc .zlogin .zprofile .zshenv .zshrc bin
 """
-_ENGINES = (
-    "docker docker.raw containerd podman buildkitd crio dockershim cri-dockerd frakti"
-)
+_ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti"
 _READABLE = """
     /etc/ca-certificates /etc/group /etc/hostname /etc/hosts /etc/localtime /etc/machine-id /etc/os-release
     /etc/passwd /etc/resolv.conf /etc/ssl/certs /etc/timezone /run/udev /usr/lib/modules /usr/lib/os-release
@@ -47,7 +45,9 @@ ROOT = [
     *(f"/home/me/{name}" for name in ("bin", ".bash_aliases", ".zshenv", ".gitconfig")),
     *("/home/a.b/.docker/config.json", "/home/me/.vscode-server/x", "/home/me/.kube:ro"),
     *(f"/var/lib/{name}" for name in ("polkit-1", "dkms", "waagent", "amazon")),
-    "/var/snap/microk8s",
+    *("/var/snap/microk8s", "/snap/bin", "/run/log/journal", "/run/wpa_supplicant"),
+    *("/run/desktop", "/run/desktop/mnt/host/c", "/run/desktop/mnt/host/d/etc/x", "/mnt/host/c"),
+    *("/run/host-services", "/var/run/host-services/docker.proxy.sock", "/run/guest-services/x"),
     *("/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
     *("/run/runc/x/state.json", "/var/run/crun", "/run/service/x", "/run/s6*"),
     *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
@@ -66,6 +66,7 @@ ROOT = [
 ]  # fmt: skip
 NO_ROOT = [
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
+    *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
     *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
     *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),

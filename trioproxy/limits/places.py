@@ -194,8 +194,9 @@ SAME: Final = _links(
 EVERY: Final[Links] = MappingProxyType(
     {
         **SAME,
-        # A host, a drive of Windows.
+        # A host, a drive of Windows; all of them, in the machine of Docker Desktop.
         **_links(("/Users", "/home"), ("/host", "/"), ("/host_mnt/*{1}", "/")),
+        **_links(("/run/desktop/mnt/host", "/mnt"), ("/mnt/host", "/mnt")),
     }
 )
 """These, and places that are judged as if they were others: two hosts are not one place."""

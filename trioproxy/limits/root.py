@@ -22,10 +22,11 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 _IN_RUN: Final = (
     "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "containerd",
-    "credentials", "crio", "crun", "dbus", "docker", "fail2ban", "incus", "initramfs",
+    "credentials", "crio", "crun", "dbus", "docker", "fail2ban", "guest-services",
+    "host-services/docker.proxy.sock", "incus", "initramfs",
     "k3s", "libvirt", "lxd", "modprobe.d", "nri", "openvswitch", "podman", "runc", "runit",
     "s6", "s6-rc", "screen", "service", "snapd.socket", "sudo", "sysctl.d", "systemd",
-    "tailscale", "tmpfiles.d", "udev", "user",
+    "tailscale", "tmpfiles.d", "udev", "user", "wpa_supplicant",
 )  # fmt: skip
 _IN_VAR: Final = (
     "lib/NetworkManager", "lib/amazon", "lib/apt", "lib/buildkit", "lib/cloud",
@@ -48,7 +49,7 @@ _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  na
 whole is root, and what a client makes for itself in there is not."""
 
 _IN_LOG: Final = (
-    "/var/log/audit", "/var/log/auth.log", "/var/log/journal", "/var/log/messages",
+    "/run/log/journal", "/var/log/audit", "/var/log/auth.log", "/var/log/journal", "/var/log/messages",
     "/var/log/secure", "/var/log/syslog",
 )  # fmt: skip
 """Where root writes its log, in a folder of services' own: rsyslog follows a link that is put
@@ -57,7 +58,7 @@ in place of a file, and writes what anybody logs to where that leads. Reading is
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
     *("/opt/cni", "/opt/containerd", "/ostree", "/overlay", "/proc", "/root"),
-    *("/.snapshots", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
+    *("/.snapshots", "/snap", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
     *("/initrd.img.old", "/vmlinuz.old"),
     *(f"/run/{name}" for name in _IN_RUN),
     *(f"/var/{name}" for name in _IN_VAR),
@@ -99,7 +100,7 @@ _READABLE: Final = frozenset(
 """What may be read there, and no more."""
 
 SOCKET: Final = re.compile(
-    r".*/(?:docker(?:\.raw)?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti)"
+    r".*/(?:docker(?:\.(?:raw|proxy))?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti)"
     r"\.sock(?:\.[A-Za-z]+)?"
 )
 """Sockets of engines."""
