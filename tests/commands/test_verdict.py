@@ -1,6 +1,7 @@
 """What each start says of a policy and of the Engine: root or not, and which programs are old."""
 
 import json
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +26,7 @@ async def engine(path: Path, version: bytes | None) -> AsyncIterator[FakeEngine]
         with suppress(ConnectionError):
             while await connection.has_more():
                 asked = await connection.read_request()
-                if b" /version " not in asked.line:
+                if not re.search(rb" /(?:version|info) ", asked.line):
                     await connection.send(response(body=b"OK"))
                 elif version is None:
                     await connection.has_more()
@@ -114,6 +115,21 @@ async def test_old_programs_of_the_engine_are_told(tmp_path: Path) -> None:
     assert other.out.count("\n") == 1
     assert checked.status == 0
     assert f"\nold: {TOLD}" in checked.out
+
+
+@pytest.mark.parametrize("bind", ["/data", "/data/docker/volumes/x:ro"])
+async def test_where_the_engine_keeps_its_data_is_told_as_root(
+    tmp_path: Path, bind: str
+) -> None:
+    """Its folder may be anywhere: who may bind that, one above or one in it has all of it."""
+    raw = json.dumps({**OLD, "DockerRootDir": "/data/docker"}).encode()
+    policy = {"CREATE_BINDS": bind, "ALLOW_OPERATIONS": "ContainerCreate"}
+    async with engine(tmp_path / "engine.sock", raw) as fake:
+        settings = {"SOCKET_PATH": str(fake.path), "LISTEN": ANY_PORT}
+        async with running("enforce", variables=policy | settings) as proxy:
+            line = await proxy.line(" data-bound ")
+    assert " warning data-bound " in line
+    assert " bind /data/docker, " in line
 
 
 @pytest.mark.parametrize("version", [None, b"no JSON", b"[]"], ids=["hangs", "words", "list"])  # fmt: skip

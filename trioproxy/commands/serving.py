@@ -10,7 +10,14 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -167,6 +174,7 @@ class Serving:
             for one in self.policies.values():
                 nursery.start_soon(one.tell_verdict, self.server.log)
             nursery.start_soon(_look_at_versions, self.server)
+            nursery.start_soon(_look_at_data, self.server, [*self.policies.values()])
         give_back_what_loading_took()
 
     def _uses(self) -> Iterator[Use]:
@@ -441,6 +449,24 @@ async def _look_at_versions(server: Server) -> None:
             cve=",".join(one.cves),
             text=ADVICE,
         )
+
+
+async def _look_at_data(server: Server, policies: Sequence[ServedPolicy]) -> None:
+    """Say which files let clients bind what the Engine keeps of all containers: that is root.
+
+    Its usual place is so by its name; where it was moved to, the Engine alone can tell.
+    """
+    limits = [(one, one.policy.limits) for one in policies if one.policy]
+    binding = [(one, its) for one, its in limits if its.binds]
+    if not binding:
+        return
+    from trioproxy.commands.versions import data_root
+
+    path = await in_thread(data_root, server.config.upstream)
+    for one, its in binding:
+        if path and its.lists_writable(path, also_inside=True, also_read=True):
+            text = f"CREATE_BINDS lets clients bind {path}, or what lies in it, where the Engine keeps all that containers have: that is root on the host"
+            server.log.line(Level.WARNING, "data-bound", **one.named, text=text)
 
 
 def _granted_more(old: Policy | None, new: Policy) -> str:
