@@ -424,6 +424,22 @@ def test_its_own_that_was_taken_out_stays_out() -> None:
     assert file.listed() == "@own,db"
 
 
+def test_what_only_a_declined_operation_named_stays_listed() -> None:
+    """While an operation is declined nothing names its network, which stays in the list all the
+    same: left out it would count as declined, and be refused when the operation is restored."""
+    file = Named()
+    for _ in range(2):
+        file.begin()
+        file.make()
+        file.send("GET", "/v1.45/networks/host", None, network("host"))
+        file.write()
+        assert file.objects["ONLY_NETWORKS"] == "@own,bridge,host"
+        file.edit(",NetworkInspect", "")
+        file.run(inspect(OWN))
+        restored = frozenset({Grant.of_operation("NetworkInspect")})
+        file.wish = replace(WISH, restore=restored)
+
+
 def test_a_line_that_is_gone_lists_its_own() -> None:
     """One line of three that a person removed means `@own`, and on networks those of all: that
     is not told to be declined, nor is a network refused that was used."""

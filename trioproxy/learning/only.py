@@ -329,7 +329,7 @@ class _Proposing:
         written = listed or []
         if listed is None and self._listed:  # beside others it means these
             written = [OWN, *(NETWORKS_OF_ALL if of is Kind.NETWORK else ())]
-        kept = [one for one in written if is_by_hand or one not in _BY_LEARNING]
+        kept = [*written] if is_by_hand else [one for one in listed or () if one != ANY]
         restored = sorted(self._wish.restore)
         kept += [item for name, item in restored if name == variable]
         items = list(dict.fromkeys(kept))
