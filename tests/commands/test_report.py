@@ -63,10 +63,13 @@ def _umask() -> int:
     return mask
 
 
-def test_a_page_goes_to_stdout(file: Path, tmp_path: Path) -> None:
-    """Without -o the page is the output, the same as in a file."""
+@pytest.mark.parametrize("output", [(), ("-o", "-")], ids=["none", "dash"])
+def test_a_page_goes_to_stdout(
+    file: Path, tmp_path: Path, output: tuple[str, ...]
+) -> None:
+    """Without -o, or to -, the page is the output, the same as in a file."""
     report(file, "-o", tmp_path / "report.html")
-    done = run("explain", "--as", "html", str(file))
+    done = run("explain", "--as", "html", str(file), *output)
     assert (done.status, done.err) == (0, "")
     assert done.out == (tmp_path / "report.html").read_text()
 

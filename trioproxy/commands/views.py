@@ -40,7 +40,10 @@ def viewed(command: _Command) -> _Command:
     """Give a command the options by which a form is chosen."""
     forms = click.Choice([form.value for form in View])
     command = click.option(
-        "-o", "--output", metavar="PAGE", help="With --as html: the file to write."
+        "-o",
+        "--output",
+        metavar="PAGE",
+        help="With --as html: the file to write; - is stdout.",
     )(command)
     return click.option(
         "--as",
@@ -77,7 +80,7 @@ def write_page(
         old=read_policy_file(old) if old is not None else None,
         live=_record(Path(live)) if live is not None else None,
     )
-    if output is None:
+    if output in {None, "-"}:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
     else:
