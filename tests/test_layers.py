@@ -107,6 +107,24 @@ def test_a_serving_process_loads_what_it_serves_with(
     assert not set(out.split()) & (metrics | {"prometheus_client"})
 
 
+def test_what_the_door_loads_nothing_before_it_does() -> None:
+    """A start waits for none of it: it is loaded when the listeners are bound, and no import elsewhere says otherwise."""
+    tree = ast.parse((PACKAGE / "proxy/door.py").read_text())
+    imports = (one for one in tree.body if isinstance(one, ast.Import))
+    behind = {name.name for one in imports for name in one.names}
+    program = "import sys, trioproxy.commands.enforce, trioproxy.commands.serving; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before = set(found.stdout.split())
+    assert "trioproxy.proxy.server" in before
+    assert behind
+    assert not behind & before
+
+
 def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:
     """What draws, and what a reviewer needs, is not loaded where nobody looks."""
     options = ("-o", "x.env", "--upstream", "tcp://127.0.0.1:1")

@@ -44,7 +44,6 @@ from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
-from trioproxy.limits.sorts import NOT_KEPT, is_listable, sort_of
 from trioproxy.limits.things import Known, Missing
 from trioproxy.values import ordered_class, settle, value_class
 
@@ -439,6 +438,8 @@ def _is_asked_about(refusal: Decision) -> bool:
         return refusal.unlisted_name != ""
     if refusal.reason is not Reason.ARGUMENT:
         return refusal.reason in ASKED_ABOUT
+    from trioproxy.limits.sorts import NOT_KEPT, is_listable, sort_of
+
     item = sort_of(refusal.rule).kept(refusal.item)
     return item != NOT_KEPT and is_listable(refusal.rule, item)
 
