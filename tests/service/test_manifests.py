@@ -44,7 +44,7 @@ every_manifest = pytest.mark.parametrize("name", MANIFESTS)
 @pytest.mark.parametrize("version", [OLDEST, "newest"])
 def test_manifests_are_by_the_schema(name: str, version: str) -> None:
     """Each document is what Kubernetes takes, in the oldest and the newest version, and has no field that it does not know."""
-    import kubernetes_validate  # takes as long as a quarter of all tests do
+    import kubernetes_validate  # a second, which each worker would wait for
 
     if version == "newest":
         version = kubernetes_validate.latest_version()

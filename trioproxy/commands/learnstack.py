@@ -76,7 +76,7 @@ class Learners:
             raise ConfigError(
                 "a client that can have no file of its own is not learned from"
             )
-        known = (one for one in names if self._has_file(one))
+        known = filter(self._has_file, names)
         name = names[0] if names[0] in self.lessons else next(known, names[0])
         if name not in self.lessons:
             self._begin(name, is_containers=self._by_container)

@@ -465,7 +465,10 @@ async def _look_at_data(server: Server, policies: Sequence[ServedPolicy]) -> Non
     path = await in_thread(data_root, server.config.upstream)
     for one, its in binding:
         if path and its.lists_writable(path, also_inside=True, also_read=True):
-            text = f"CREATE_BINDS lets clients bind {path}, or what lies in it, where the Engine keeps all that containers have: that is root on the host"
+            text = (
+                f"CREATE_BINDS lets clients bind {path}, or what lies in it, where the"
+                " Engine keeps all that containers have: that is root on the host"
+            )
             server.log.line(Level.WARNING, "data-bound", **one.named, text=text)
 
 

@@ -290,11 +290,12 @@ class Recorder:
                 value = self._as_moving(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
-        refused = verdict.decision.rule, verdict.decision.unlisted_name
-        told = {(one.variable, one.item) for one in sights}
-        if refused[1] and refused not in told and not verdict.decision.allowed:
+        decision = verdict.decision
+        if (name := decision.unlisted_name) and not decision.allowed:
             # What it would have made, which nobody looks up.
-            sights.add(Sight(*refused, verdict.operation, is_named=True))
+            told = {(one.variable, one.item) for one in sights}
+            if (decision.rule, name) not in told:
+                sights.add(Sight(decision.rule, name, verdict.operation, is_named=True))
         return self._observe_all(sights, result, when)
 
     def _follows_refusal(self, made: float) -> bool:

@@ -290,11 +290,13 @@ def ways_by_item(
             asking[grant.variable] = _asking(doors, grant.variable) or _reaching(
                 policy, opened, grant.variable
             )
-        operation = asking[grant.variable]
-        why = why_root(*grant, places=policy.limits.places)
+        if not (operation := asking[grant.variable]):
+            continue
         if grant.item == PROXY:
             why = root.of_proxy(policy.limits.proxy_socket)
-        if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
+        else:
+            why = why_root(*grant, places=policy.limits.places)
+        if why and not (policy.is_confined and grant.item in _OF_OTHERS):
             yield Way(operation=operation, grant=grant, why=why)
 
 

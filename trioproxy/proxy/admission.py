@@ -83,7 +83,7 @@ class Handling(Enum):
     NARROWED = "narrowed"
     """What may not be shown is left out, or counted where a policy is only tried out."""
     HEARD = "heard"
-    """The same, and the id of an image is heard."""
+    """It goes on as it is, and the id of an image is heard."""
     CONCEALED = "concealed"
     """Strangers go out of an error."""
 

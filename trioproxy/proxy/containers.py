@@ -244,7 +244,7 @@ class Containers:
     async def _listed(self, engine: Engine, address: str) -> list[identity.Candidate]:
         """Ask for the list. Who makes a container says how long that is: where it is more than is
         read, those alone are listed that have the address, so that others are served."""
-        if not self._is_long_until or trio.current_time() >= self._is_long_until:
+        if trio.current_time() >= self._is_long_until:
             try:
                 raw = await self._get(engine, self._question)
                 return await self._read(engine, raw, STEP)
