@@ -413,12 +413,14 @@ def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
 @pytest.mark.deep
 def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
     """Six clients at once, containers that come and go, addresses that move from one to the other, events that come a second late: each answer is by the client's own policy, and none is missing."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(2 * len(BUSY)) as pool:
         ways = (crowd.by_socket, crowd.by_container)
         working = [pool.submit(way, name) for way in ways for name in BUSY]
         script = RELOAD.format(by_depth(50, 500))
-        crowd.engine.docker("exec", CROWD, "sh", "-c", script, timeout=600)
-        crowd.over.set()
+        try:
+            crowd.engine.docker("exec", CROWD, "sh", "-c", script, timeout=600)
+        finally:  # or the pool would wait for them for ever
+            crowd.over.set()
         for one in working:
             one.result()
     log = crowd.engine.docker("logs", CROWD).errors

@@ -147,7 +147,7 @@ class Showing:
         """
         if self.narrows and Tells.USAGE in self.answer.parts.values():
             return self._itemised(raw_query)
-        if not self.answer.is_cut or not self.narrows or not raw_query:
+        if not self.answer.is_cut or not self.narrows:
             return self, raw_query
         pairs = query.parse(raw_query)
         found = _LIMIT.fullmatch(query.value_of(pairs, "limit"))
