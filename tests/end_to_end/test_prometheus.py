@@ -141,7 +141,8 @@ async def test_each_query_of_the_dashboard_has_an_answer(tmp_path: Path) -> None
                 'ALERTS{alertname="TrioproxyNewRefusal",operation="ImageList"}',
             ):
                 await answer_to(url, one)
-            assert await result(url, "ALERTS{severity='critical'}") == []
+            # A scrape that is late on a busy machine may be pending as one until the next.
+            await answer_to(url, "absent(ALERTS{severity='critical'})")
             for label, value in (("job", "trioproxy"), ("client", "-")):
                 assert await asked(f"{url}/api/v1/label/{label}/values") == [value]
             busy.cancel_scope.cancel()

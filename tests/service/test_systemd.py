@@ -101,6 +101,7 @@ show() { systemctl show --property=Type,ActiveState,StatusText trioproxy.service
 show
 for at in 1 2 3; do systemctl restart trioproxy.service; sleep 0.3; done
 systemctl reload trioproxy.service
+until grep -q ' reload client=app ' /run/proxy.log; do sleep 0.05; done
 while show >shown; ! grep -q ActiveState=active shown; do sleep 0.05; done
 cat shown
 printf '[Service]\\nType=notify-reload\\nExecReload=\\n' >/run/units/trioproxy.service.d/reload.conf
