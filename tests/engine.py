@@ -232,7 +232,8 @@ class ScratchEngine(Engine):
         # `unshare` returns when they are gone.
         first = first_child(process.pid) if self.alone else None
         with process:  # closes our end of its pipe, and waits
-            os.kill(first or process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ends by itself just now
+                os.kill(first or process.pid, signal.SIGKILL)
 
     def _command(self) -> list[str]:
         folder = self.folder

@@ -15,7 +15,7 @@ class LateEvents:
         self._engine = engine
         self._late = late
         self.held = 0
-        """Pieces of streams of events that were held back."""
+        """Ends of containers of which was told late."""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(1024)
@@ -56,7 +56,7 @@ class LateEvents:
             try:
                 data = source.recv(65536)
                 due.append((time.monotonic() + self._late, data))
-                self.held += 1
+                self.held += data.count(b'"Action":"die"')
             except TimeoutError:
                 data = b"none came"
             while due and (due[0][0] <= time.monotonic() or not data):

@@ -10,6 +10,7 @@ import pytest
 from tests.end_to_end.proxies import Proxy
 from tests.engine import Engine
 from tests.fakes import request
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.engine
 
@@ -26,7 +27,6 @@ ROUTES = {
     "session": ("/session", ()),
 }
 CUTS = ("with-the-head", "own-segment", "byte-by-byte", "cut-off")
-PATIENCE = 20.0
 
 
 def pieces_of(route: str, framing: str, cut: str) -> list[bytes]:
