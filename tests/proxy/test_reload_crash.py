@@ -9,6 +9,7 @@ import trio
 
 from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
+from trioproxy.commands import serving as serving_module
 from trioproxy.commands.recording import open_record
 from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy
 from trioproxy.commands.serving import Serving
@@ -160,7 +161,11 @@ class Folder:
 
 
 @pytest.fixture
-async def folder(start: Start, nursery: trio.Nursery, tmp_path: Path) -> Folder:
+async def folder(
+    start: Start, nursery: trio.Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Folder:
+    """It is read when a test says so: a test that takes long is not overtaken by the watch."""
+    monkeypatch.setattr(serving_module, "WATCH_EVERY", 2 * PATIENCE)
     proxy = await start(OPEN)
     path = tmp_path / "policies"
     path.mkdir()
@@ -190,8 +195,11 @@ async def test_a_policy_without_evidence_ends_nobody(
     assert not health.is_folder_stale
 
 
-async def test_what_changes_before_the_watch_begins_is_seen(folder: Folder) -> None:
+async def test_what_changes_before_the_watch_begins_is_seen(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that changes between its reading and the first look at it is read again."""
+    monkeypatch.setattr(serving_module, "WATCH_EVERY", 0.5)
     file = folder.path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     one = folder.add("app", str(file))
