@@ -19,5 +19,5 @@ async def test_a_short_soak(
     result = await soak(scratch, tmp_path, Plan(seconds=8, clients=20, seed=1))
     scratch.docker("rm", "-f", "soak")
     assert result.faults() == []
-    assert result.account.sessions > 100
+    assert result.account.sessions > 20  # more than one of each client
     assert result.account.outages
