@@ -23,6 +23,8 @@ from tests.engine import Ran, ScratchEngine
 from tests.patience import PATIENCE
 
 NETWORK, OTHER, PROXY = "tp-stack", "tp-other", "tp-proxy"
+PLACES, PLACE = "10.213.8.0/24", "10.213.8.77"
+"""The addresses of the network, and one that somebody has after somebody else."""
 PACKAGE = Path(trioproxy.__path__[0]).parent
 LISTS = {"ps": "ContainerList", "images": "ImageList"}
 MAKER = "ContainerCreate,ContainerStart,ContainerDelete,ContainerRename,NetworkConnect,ContainerWait"
@@ -76,8 +78,8 @@ def stack(
     policies = tmp_path_factory.mktemp("policies")
     for name, operations in {**LISTS, "maker": MAKER}.items():
         (policies / f"{name}.env").write_text(f"ALLOW_OPERATIONS={operations}\n")
-    for network in (NETWORK, OTHER):
-        scratch.docker("network", "create", "--internal", network)
+    for network, words in ((NETWORK, ["--subnet", PLACES]), (OTHER, [])):
+        scratch.docker("network", "create", "--internal", *words, network)
     scratch.docker(
         *("run", "--detach", "--name", PROXY, "--network", NETWORK, *program()),
         *("--volume", f"{scratch.socket}:/var/run/docker.sock"),
@@ -199,6 +201,28 @@ def test_a_client_is_cut_when_its_container_goes(stack: Stack) -> None:
     stack.engine.docker("rm", "--force", "ps")
     assert stack.get("images", "/containers/json") == 403
     assert stack.get("images", "/images/json") == 200
+
+
+def test_what_was_sent_from_an_address_is_not_its_next_owners(stack: Stack) -> None:
+    """A client asks while the proxy has no time, and goes; another one, that runs for long, is moved to its address: it has no part in what was asked."""
+    docker = stack.engine.docker
+    for name, network in {"images": (NETWORK, "--ip", PLACE), "ps": (OTHER,)}.items():
+        words = ("--detach", "--name", name, "--network", *network)
+        docker("run", *words, "busybox", "sleep", "600")
+    docker("pause", PROXY)
+    head = "GET /containers/json HTTP/1.0\\r\\n\\r\\n"
+    script = f"(printf '{head}'; sleep 600) | nc {PROXY} 2375"
+    docker("exec", "--detach", "images", "sh", "-c", script)
+    until = time.monotonic() + PATIENCE
+    while "ESTABLISHED" not in docker("exec", "images", "netstat", "-nt").text:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    docker("network", "disconnect", NETWORK, "images")
+    docker("network", "connect", "--ip", PLACE, NETWORK, "ps")
+    docker("unpause", PROXY)
+    stack.wait_for(f"{PLACE}:")
+    docker("rm", "--force", "images", "ps")
+    assert f"the container ps came to {PLACE} after this connection" in stack.log()
 
 
 EXAMPLE = PACKAGE / "examples" / "compose" / "stack" / "compose.yaml"

@@ -103,22 +103,6 @@ def test_half_a_description_is_nobody(half: dict[str, Any]) -> None:
     assert read_list(look([others, container()]), AT, PROXY)[0].thing.names == ("web",)
 
 
-STATUSES = {
-    "Up 3 seconds": True, "Up 59 seconds": True, "Up 2 seconds": False, "Up 1 second": False,
-    "Up Less than a second": False, "Up About a minute": True, "Up About an hour": True,
-    "Up 2 minutes": True, "Up 25 hours (healthy)": True, "Up 3 days": True, "Up 5 weeks": True,
-    "Up 10 months": True, "Up 2 years (Paused)": True, "Up 0 minutes": False, "": False,
-    "Exited (0) 3 minutes ago": False, "Created": False, "Restarting (1) 5 minutes ago": False,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("status", "is_long"), STATUSES.items(), ids=STATUSES)
-def test_who_surely_runs_for_long(status: str, is_long: bool) -> None:
-    """By the words of a list: who runs for three seconds was there before the connection."""
-    (one,) = read_list(look([container(Status=status)]), AT, PROXY)
-    assert one.runs_for_long is is_long
-
-
 def test_the_networks_that_somebody_made() -> None:
     """By their ids, with their names; what has none, and what each Engine has, is none."""
     described = container(

@@ -30,30 +30,17 @@ JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER_LABEL})
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 """How a client is called that has a policy of its own: no path, and no case that two share."""
 
-LONG: Final = 3.0
-"""Seconds: who runs for so long, by the words of a list, was there before a connection that
-is younger."""
-
-# The list of containers tells no time of a start, only words as `Up 3 seconds`, `Up About a minute`. Who has been up
-# for `LONG` by them was there before a connection that is younger, and needs no second question. Of all others the
-# Engine is asked since when they are on the network, `Up Less than a second` among them.
-_FOR_LONG: Final = re.compile(
-    r"Up (?:(?:[3-9]|[1-5][0-9]) seconds"
-    r"|About an? (?:minute|hour)|[1-9][0-9]* (?:minutes|hours|days|weeks|months|years))\b.*"
-)
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Running:
     """A container as the Engine lists those that run."""
 
     thing: Thing
-    addresses: Mapping[str, list[str]]
-    """Those that it has, each with the ids of its networks."""
+    addresses: Mapping[str, Mapping[str, str]]
+    """Those that it has, each with the ids of its networks, and of its ends there: the Engine
+    gives a new one whenever it comes to a network."""
     networks: Mapping[str, str]
     """What it is on, but for those that every Engine has: ids, and names."""
-    runs_for_long: bool
-    """Whether it surely runs for `LONG`."""
     names: Sequence[str] = ()
     """Those of policies that it may choose (`names_for`), from when its image is known too: that
     follows from what it is, and an image has the same labels for good."""
@@ -69,9 +56,9 @@ class Candidate:
         self._value = value
         self._running: Running | None = None
         self.id = value.get("Id")
-        self.addresses = dict[str, list[str]]()
-        for address, network in _addresses(value):
-            self.addresses.setdefault(address, []).append(network)
+        self.addresses = dict[str, dict[str, str]]()
+        for address, network, end in _addresses(value):
+            self.addresses.setdefault(address, {})[network] = end
 
     def read(self) -> Running:
         """Read all that counts, once. Raises `BadBody`."""
@@ -101,7 +88,9 @@ def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Runni
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(one: Mapping[str, Json], addresses: Mapping[str, list[str]]) -> Running:
+def _read(
+    one: Mapping[str, Json], addresses: Mapping[str, Mapping[str, str]]
+) -> Running:
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
     # Further names have a slash in them: by links of others.
@@ -120,17 +109,17 @@ def _read(one: Mapping[str, Json], addresses: Mapping[str, list[str]]) -> Runnin
         thing=thing if needs_image(thing) else thing._replace(inherited={}),
         addresses=addresses,
         networks=networks_of(one),
-        runs_for_long=bool(_FOR_LONG.fullmatch(text_of(one.get("Status")))),
     )
 
 
-def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """The addresses of a container, each with the id of its network."""
+def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
+    """The addresses of a container, each with the ids of its network and of its end there."""
     for each in map_of(map_of(one.get("NetworkSettings")).get("Networks")).values():
         endpoint = map_of(each)
+        network = text_of(endpoint.get("NetworkID"))
         for address in (endpoint.get("IPAddress"), endpoint.get("GlobalIPv6Address")):
             if address:
-                yield text_of(address), text_of(endpoint.get("NetworkID"))
+                yield text_of(address), network, text_of(endpoint.get("EndpointID"))
 
 
 PODMANS: Final = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"

@@ -1,9 +1,9 @@
 """Which container a client is: asked of the Engine after each accept, and never remembered.
 
 One question tells it, on the connection that carries the client's requests then: the list of
-what runs on the networks that the proxy is on. Who was started just now is asked about by
-itself, and so is an image that was not seen before. What is remembered - the proxy's
-networks, labels of images by their ids - grants nothing: the list has to say it again.
+what runs on the networks that the proxy is on. Since when somebody is on them is asked once,
+and so is an image that was not seen before. What is remembered - the proxy's networks, ends
+of others there, labels of images by their ids - grants nothing: the list has to say it again.
 
 A client is cut when its container goes, or is called otherwise: a stream of events tells of
 that. While there is no such stream nobody is chosen, and when it breaks all who were chosen
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
+from math import inf
 from typing import Final
 
 import trio
@@ -67,6 +68,9 @@ LONG_SECONDS: Final = 10.0
 
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
+
+MOST_ENDS: Final = 4096
+"""Ends of others on the proxy's networks that are remembered, before all are forgotten."""
 
 MOST_KEPT: Final = 1024 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
@@ -123,6 +127,8 @@ class Containers:
         self._networks: dict[str, str] = {}
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
+        self._ends = dict[str, float]()
+        """By the ids of ends on the proxy's networks: when, by Trio's clock, they were listed."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
@@ -182,34 +188,35 @@ class Containers:
         address: str,
         made_at: float,
     ) -> identity.Running:
-        found, is_first = await self._find(engine, address)
-        since = trio.current_time() - made_at
-        if not (is_first and found.runs_for_long and since < identity.LONG):
-            name, full = found.thing.names[0], found.thing.id
-            ours = [at for at in found.addresses[address] if at in self._networks]
-            since_each = [await self._since(engine, full, at) for at in ours]
-            made_at += time.time() - trio.current_time()
-            if not ours or max(since_each) >= made_at:
+        found = await self._find(engine, address)
+        name, full = found.thing.names[0], found.thing.id
+        for network, end in found.addresses[address].items():
+            if self._ends.get(end, inf) < made_at:
+                continue
+            since = await self._since(engine, full, network)
+            if since >= made_at + time.time() - trio.current_time():
                 raise Nobody(
-                    f"the container {name} was started after this connection was made:"
+                    f"the container {name} came to {address} after this connection was made:"
                     " connect again"
                 )
+            if len(self._ends) >= MOST_ENDS:
+                self._ends.clear()
+            if end:  # of Podman's none has an id: each time it is asked about them
+                self._ends[end] = trio.current_time()
         if not found.names:
             thing = await self._with_image(engine, found.thing)
             found.names = identity.names_for(thing)
         return found
 
-    async def _find(
-        self, engine: Engine, address: str
-    ) -> tuple[identity.Running, bool]:
+    async def _find(self, engine: Engine, address: str) -> identity.Running:
         """Find who has an address. A program may connect before the Engine lists it, and while
-        that still lists who had the address before. With whether it was listed so at once."""
+        that still lists who had the address before."""
         found = list[identity.Running]()
         for pause in (*PAUSES, None):
             listed = await self._list(engine, address)
             found = identity.who_have(address, listed, self._own)
             if len(found) == 1:
-                return identity.unmarked(found[0]), pause == PAUSES[0]
+                return identity.unmarked(found[0])
             if pause is not None:
                 await trio.sleep(pause)
         if found:
