@@ -82,6 +82,19 @@ def test_an_empty_place_in_allow_is_refused(listed: str) -> None:
         parse_listener(f"tcp://:1?allow={listed}")
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        pytest.param("allow=fe80::1%eth0", "names an interface", id="interface"),
+        pytest.param("policy=/a%00b/x.env", "zero byte", id="zero"),
+    ],
+)
+def test_what_no_listener_can_go_by_is_refused(query: str, said: str) -> None:
+    """An address on one interface would be let in on all, and no file has a zero byte in its path."""
+    with pytest.raises(ConfigError, match=said):
+        parse_listener(f"tcp://:1?{query}")
+
+
 def test_missing_port_takes_the_default() -> None:
     """Where a default port exists a URL may leave it out."""
     assert parse_address("tcp://h", port=2375) == TcpAddress(host="h", port=2375)

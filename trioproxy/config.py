@@ -308,13 +308,18 @@ def _decoded(text: str) -> str:
     """A path without its `%XX`. Raises `ValueError`."""
     if not percent.is_whole(text.encode()):
         raise ValueError("a % without two hex digits behind it")
-    return percent.decode(text.encode()).decode()
+    plain = percent.decode(text.encode()).decode()
+    if "\0" in plain:
+        raise ValueError("no path has a zero byte in it")
+    return plain
 
 
 def _network(text: str) -> "IPv4Network | IPv6Network":
     """Read an address or a network; an IPv4 one within IPv6 as what it is."""
     from ipaddress import IPv4Network, IPv6Network, ip_network
 
+    if "%" in text:  # of which it makes the same address on any of them
+        raise ValueError(f"{text!r} names an interface, which allow= does not go by")
     found = ip_network(text)
     mapped = IPv6Network("::ffff:0:0/96")
     if isinstance(found, IPv6Network) and found.subnet_of(mapped):
@@ -381,8 +386,6 @@ def _unix_address(rest: str) -> UnixAddress:
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
-    if "\0" in plain:
-        raise ValueError("no path has a zero byte in it")
     return UnixAddress(
         path=plain,
         mode=values.get("mode", 0o600),
