@@ -230,6 +230,19 @@ def test_a_file_for_each_client(read: Reading) -> None:
             (read.folder / name).unlink()
 
 
+def test_who_has_a_policy_has_one_file_by_its_name(read: Reading) -> None:
+    """In the log of a stack a container has an address after the other, and stands there by the name of its policy."""
+    line = "2026-11-20T06:37:44.835Z notice request method=GET path=/{} status=200 by=engine ms=1.0 operation=X decision=allowed reason=operation client={}\n"
+    there = {"info": "ps@10.0.0.9:1", "version": "ps@10.0.0.7:1", "_ping": "10.0.0.7:2"}
+    log = "".join(line.format(path, client) for path, client in there.items())
+    assert read(file="app-{client}.env", logs=("-",), piped=log.encode()).status == 0
+    found = {one for one in read.written if one.endswith(".env")}
+    assert found == {"app-ps.env", "app-10.0.0.7.env"}
+    assert (
+        b"\nALLOW_OPERATIONS=SystemInfo,SystemVersion\n" in read.written["app-ps.env"]
+    )
+
+
 def test_one_client_of_many(read: Reading) -> None:
     """--from takes an address or a network; the others are counted."""
     done = read("--from", "127.0.0.8/29")

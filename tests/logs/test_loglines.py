@@ -237,6 +237,8 @@ MOMENTS = {
     "opened": ({"moment": Moment.OPENED}, "GET /v1.45/containers/a/json 404 10.0.0.1"),
     "ipv6": ({"peer": "[::1]:5"}, "GET /v1.45/containers/a/json 404 ::1"),
     "unix": ({"peer": "unix:uid=7"}, "GET /v1.45/containers/a/json 404 unix:uid=7"),
+    "named": ({"peer": "web@10.0.0.1:5"}, "GET /v1.45/containers/a/json 404 web"),
+    "named-unix": ({"peer": "web@unix:uid=7"}, "GET /v1.45/containers/a/json 404 web"),
 }
 
 

@@ -197,6 +197,8 @@ def _apart(asked: Call) -> int:
             f" {named} has no place there",
             hint="name the listeners with --listen, or a log with --from-log",
         )
+    # What would keep each of them from a file of its own is said now, and not to each.
+    Store(asked.path, asked.wish(asked.path))
     config = _read_config(asked, "")
     return start.run(learn_stack, asked, config)
 

@@ -303,11 +303,13 @@ def _our_request(words: dict[str, str]) -> LogEntry | None:
         return None
     path = words.get("path", "")
     result = words.get("status", "")
+    # Who has a policy is known by its name, from whatever address it comes.
+    named, at, _ = words["client"].partition("@")
     if words["by"] != "engine":
         result = REFUSED if words["decision"] == "refused" else ""
     return LogEntry(
         date=None,
-        client=_client_of(words["client"]),
+        client=named if at else _client_of(words["client"]),
         method=words.get("method", ""),
         target=path.encode("ascii", "replace"),
         result=result if result != "-" else "",
