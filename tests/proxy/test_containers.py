@@ -148,9 +148,10 @@ class Host:
             asked = dict(parse_qsl(target.partition(b"?")[2].decode()))
             filters = json.loads(asked.get("filters", "{}"))
             with suppress(OSError):  # who has read enough hangs up
-                await connection.send(self._answer(path, filters.get("id")))
+                since = float(asked.get("since", 0))
+                await connection.send(self._answer(path, filters.get("id"), since))
 
-    def _answer(self, path: str, ids: list[str] | None) -> bytes:
+    def _answer(self, path: str, ids: list[str] | None, since: float) -> bytes:
         me = container("proxy", "127.0.0.9", full=OWN)
         if path == "/containers/json":
             us = [me] if self.lists_us else []
@@ -161,7 +162,8 @@ class Host:
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
-            return response(body=b"".join(map(came_to, self.came)))
+            told = (one for one in self.came if one[1] >= since)
+            return response(body=b"".join(map(came_to, told)))
         elif path.startswith("/containers/"):
             full = path.split("/")[2]
             began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
@@ -618,6 +620,17 @@ async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
     await be_known(stack)
     client, answer = await asked_about(stack)
     stack.host.containers = [container("ps", end="a" * 64)]
+    stack.host.came = [("1" * 64, time.time())]
+    answer.set()
+    assert (await client.read_response()).status == 403
+
+
+async def test_who_waited_for_long_is_not_who_came_meanwhile(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a connection has waited, whoever came to its address since then has no part in it."""
+    monkeypatch.setattr(containers, "CAME_WITHIN", 0.0)
+    client, answer = await asked_about(stack)
     stack.host.came = [("1" * 64, time.time())]
     answer.set()
     assert (await client.read_response()).status == 403

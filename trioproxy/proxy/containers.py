@@ -193,8 +193,8 @@ class Containers:
         for network, end in found.addresses[address].items():
             if self._ends.get(end, inf) < made_at:
                 continue
-            since = await self._since(engine, full, network)
-            if since >= made_at + time.time() - trio.current_time():
+            made = made_at + time.time() - trio.current_time()
+            if await self._since(engine, full, network, made) >= made:
                 raise Nobody(
                     f"the container {name} came to {address} after this connection was made:"
                     " connect again"
@@ -299,8 +299,11 @@ class Containers:
         networks = *self._networks, *self._networks.values()
         self._on_networks(frozenset(networks), frozenset(container))
 
-    async def _since(self, engine: Engine, container: str, network: str) -> float:
-        """Since when a container surely has its address on a network.
+    async def _since(
+        self, engine: Engine, container: str, network: str, made: float
+    ) -> float:
+        """Since when a container surely has its address on a network; `made`: when a connection
+        was made from there, however long it has waited.
 
         The Engine notes that it was started once its program runs, which may have connected by
         then: on a busy machine a tenth of a second before. That it came to the network is told
@@ -310,7 +313,7 @@ class Containers:
         only: Mapping[str, Json] = {"event": ["connect"], "network": [network]}
         question = with_filters("/events", {"type": ["network"], **only})
         now, came = time.time(), None
-        times = f"&since={now - CAME_WITHIN:.6f}&until={now:.6f}"
+        times = f"&since={min(made, now - CAME_WITHIN):.6f}&until={now:.6f}"
         status, raw = await _ask(engine, f"{question}{times}")
         # Podman does not know the filter, and tells nothing.
         for line in filter(bytes.strip, raw.split(b"\n") if status == OK else ()):
