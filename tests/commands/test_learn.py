@@ -436,7 +436,8 @@ async def test_an_output_beyond_its_ceiling_stops(
 async def test_a_file_that_limits_less_than_its_ceiling_is_told(
     learn: Learning, tmp_path: Path
 ) -> None:
-    """Learned by routes alone, a file has no limits where its ceiling has them: status 1."""
+    """Learned by routes alone, a file has no limits where its ceiling has them: status 1, or
+    that of a command which failed."""
     ceiling = tmp_path / "max.env"
     ceiling.write_text(
         "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS=\n"
@@ -446,6 +447,9 @@ async def test_a_file_that_limits_less_than_its_ceiling_is_told(
     done = await learn(*options, "--", *client_sending(create))
     assert (done.status, f"beyond {ceiling}: " in done.err) == (1, True), done.err
     assert "grants: CREATE_*=*" in done.err
+    fails = (sys.executable, "-ISc", f"{CLIENT}sys.exit(7)", create)
+    done = await learn(*options, "--fresh", "--", *fails)
+    assert (done.status, "grants: CREATE_*=*" in done.err) == (7, True), done.err
 
 
 async def test_it_ends_by_itself_when_nothing_new_comes(learn: Learning) -> None:

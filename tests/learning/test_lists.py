@@ -485,6 +485,38 @@ def test_a_ceiling_caps_values() -> None:
     }
 
 
+def test_a_ceiling_caps_what_its_base_means_elsewhere() -> None:
+    """`{base}/conf` of another folder is none that the ceiling lists, a hole in it neither."""
+    lines = "CREATE_BINDS={base}/conf,{base}/t/{rand8}\nALLOW_OPERATIONS=ContainerCreate\n"
+    within = {
+        base: parse_policy_file(f"CREATE_BASE={base}\n{lines}", name="ceiling.env")[0]
+        for base in ("/srv/a", "/srv/b")
+    }
+    file = File(places=Places(base="/srv/a"))
+    file.learn(bind("/srv/a/conf", "/srv/a/t/x9k2m4q7"))
+    file.learn(bind("/srv/a/conf", "/srv/a/t/b7w1z8c3"))
+    for base, listed in (("/srv/a", "{base}/conf,{base}/t/{rand8}"), ("/srv/b", "")):
+        file.text = ""
+        file.wish = replace(WISH, ceiling=within[base])
+        file.write()
+        assert file.lists().get("CREATE_BINDS", "") == listed
+
+
+def test_what_is_restored_stays_below_the_ceiling() -> None:
+    """`--restore` of what the ceiling refuses grants nothing, and that is told."""
+    ceiling, _ = parse_policy_file(
+        "CREATE_BINDS=/srv\nALLOW_OPERATIONS=ContainerCreate\n", name="ceiling.env"
+    )
+    file = File()
+    file.learn(bind("/etc", "/srv"))
+    file.edit("CREATE_BINDS=/etc,/srv", "CREATE_BINDS=/srv")
+    etc = Grant("CREATE_BINDS", "/etc")
+    file.wish = replace(WISH, ceiling=ceiling, restore=frozenset({etc}))
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/srv"
+    assert file.proposal.lists.capped == {etc}
+
+
 def test_a_ceiling_that_refuses_every_image_closes_the_list() -> None:
     """A list that would only be there when set is there, for without it any image passes."""
     text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_IMAGES=alpine\n"

@@ -368,4 +368,5 @@ async def finish(lesson: Lesson, status: int) -> int:
         closing.show(shown, is_written=False)
         return status or UNWRITTEN
     closing.show(saved)
-    return status or say_beyond(plan.store)
+    beyond = say_beyond(plan.store)
+    return status or beyond

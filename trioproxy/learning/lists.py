@@ -216,9 +216,10 @@ class _Proposing:
         seen, is_one_run = self._seen(arguments)
         declined = self._declined(variable)
         wanted = [
-            Item(item, frozenset({item}))
+            one
             for name, item in self._known.wish.restore
             if name == variable and item
+            for one in self._capped(variable, Item(item, frozenset({item})))
         ]
         items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
         for item in items:
@@ -273,7 +274,7 @@ class _Proposing:
         return sum(known.runs.get(run, {}).values()) if known else 0
 
     def _capped(self, variable: str, item: Item) -> Iterator[Item]:
-        """Of a hole that is beyond the ceiling, the values that are not."""
+        """The values of an item that are not beyond the ceiling."""
         for value in sorted(item.values):
             one = Item(value, frozenset({value}))
             if self._is_within(variable, one):
@@ -285,9 +286,11 @@ class _Proposing:
         limit = self._known.wish.limits.limit_of(variable)
         if limit is None or limit.is_any:
             return True
-        if any(one.text == item.text for one in limit.patterns):
+        meant = self._places.meant(item.text)
+        is_there = self._known.wish.limits.meaning_of(item.text) == meant
+        if is_there and any(one.text == item.text for one in limit.patterns):
             return True
-        return not item.is_hole and limit.allows(self._places.meant(item.text))
+        return not item.is_hole and limit.allows(meant)
 
     def _declined(self, variable: str) -> list[Pattern]:
         """The items that learning once wrote and that a person took out."""
