@@ -292,6 +292,25 @@ def test_the_socket_of_the_proxy_is_kept(tmp_path: Path) -> None:
     assert lists(out)[BIND] == "/srv/a,/srv/b,@proxy"
 
 
+def test_the_line_of_the_proxys_socket_is_kept(tmp_path: Path) -> None:
+    """It stays as it is written, also where no list has `@proxy` so far, and what others list
+    as that is meant as they say it."""
+    env, other = tmp_path / "one.env", tmp_path / "two.env"
+    line = "PROXY_SOCKET=/run/my%20app/proxy.sock"
+    granting = "ALLOW_OPERATIONS=ContainerCreate\n"
+    env.write_text(f"{line}\nCREATE_BINDS=\n{granting}")
+    other.write_text(f"PROXY_SOCKET=/run/it.sock\nCREATE_BINDS=@proxy\n{granting}")
+    out = tmp_path / "out.env"
+    for files, kept in (((env,), line), ((env, other), "PROXY_SOCKET=/run/it.sock")):
+        out.unlink(missing_ok=True)
+        done = merge(*files, out=out)
+        assert (done.status, f"{kept}\n" in out.read_text()) == (0, True), done.err
+    done = merge(other, out=env)
+    assert (done.status, f"{line}\n" in env.read_text()) == (0, True), done.err
+    said = line.replace("=", " is ")
+    assert f"{said}, and in other files /run/it.sock" in done.err
+
+
 def test_lists_of_a_fleet_are_bounded(tmp_path: Path) -> None:
     """A list that is longer than a line may be holds what there is room for, and it is said."""
     paths = list[Path]()

@@ -419,7 +419,7 @@ def test_a_family_whose_lists_were_taken_out_stays_open() -> None:
     assert not any(name.startswith("CREATE_") for name in file.lists())
     assert "# not limited: what ContainerCreate may ask for" in file.text
     assert file.proposal.lists.open == {
-        Family.CREATE: "its lists were taken out of the file; to close it again, add CREATE_BINDS="
+        Family.CREATE: "the file has none of its lists; to close it, add CREATE_BINDS="
     }
     assert file.allows(create({"Privileged": True}))
     file.text = f"{file.text}CREATE_BINDS=\n"
@@ -487,7 +487,9 @@ def test_a_ceiling_caps_values() -> None:
 
 def test_a_ceiling_caps_what_its_base_means_elsewhere() -> None:
     """`{base}/conf` of another folder is none that the ceiling lists, a hole in it neither."""
-    lines = "CREATE_BINDS={base}/conf,{base}/t/{rand8}\nALLOW_OPERATIONS=ContainerCreate\n"
+    lines = (
+        "CREATE_BINDS={base}/conf,{base}/t/{rand8}\nALLOW_OPERATIONS=ContainerCreate\n"
+    )
     within = {
         base: parse_policy_file(f"CREATE_BASE={base}\n{lines}", name="ceiling.env")[0]
         for base in ("/srv/a", "/srv/b")

@@ -381,7 +381,7 @@ def test_what_was_taken_out_stays_out() -> None:
     file.make()
     file.write()
     assert file.proposal.objects.open.endswith(
-        "taken out of the file; to learn them again, add ONLY_CONTAINERS=@own and ONLY_OWNER=app"
+        "the file has none of these lists; to learn them, add ONLY_CONTAINERS=@own and ONLY_OWNER=app"
     )
     assert not file.objects
     file.wish = replace(WISH, restore=frozenset({Grant("ONLY_CONTAINERS", "@own")}))
@@ -735,7 +735,7 @@ def test_lists_that_learning_left_out_come_back() -> None:
     file.make()
     file.write()
     assert not file.objects
-    assert "taken out of the file" in file.proposal.objects.open
+    assert "none of these lists" in file.proposal.objects.open
     words = file.text.replace("\n#     ", " ")
     assert "may be named, as their lists are not wanted\n" in words
 

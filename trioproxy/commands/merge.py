@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import OPERATIONS_VARIABLE, Family
+from trioproxy.api.families import OPERATIONS_VARIABLE, PROXY_VARIABLE, Family
 from trioproxy.api.routes import LIMITED
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
@@ -17,6 +17,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
+from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.file.variables import LISTS
 from trioproxy.files import read_text
@@ -99,11 +100,13 @@ class Parts:
     def part_of(self, path: Path, text: str, once_listed: frozenset[Grant]) -> Member:
         """What an env file says of what requests may ask for."""
         policy, _ = parse_policy_file(text, name=str(path))
+        variables = envfile.parse(text, name=str(path))
         return Member(
             name=str(path),
             operations=policy.opened_operations,
             limits=policy.limits,
             objects=policy.objects,
+            proxy_socket=variables.get(PROXY_VARIABLE, ""),
             hides=policy.hides or frozenset(),
             once_listed=once_listed,
             is_output=path == self.output,

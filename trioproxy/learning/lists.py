@@ -41,7 +41,7 @@ _EMPTY: Final[Mapping[Family, str]] = {
 }
 """The list that stands there empty where nothing of a family was asked for."""
 
-TAKEN_OUT: Final = "its lists were taken out of the file; to close it again, add {line}"
+TAKEN_OUT: Final = "the file has none of its lists; to close it, add {line}"
 UNREAD: Final = "nothing is known of what {names} asked for"
 
 

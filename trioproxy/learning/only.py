@@ -42,7 +42,7 @@ NAMES_SHOWN: Final = 5
 ITEMS_SHOWN: Final = 16
 
 TAKEN_OUT: Final = (
-    "the lists were taken out of the file; to learn them again, add ONLY_CONTAINERS=@own"
+    "the file has none of these lists; to learn them, add ONLY_CONTAINERS=@own"
     " and ONLY_OWNER={owner}"
 )
 UNREAD: Final = "nothing is known of which objects {names} named"

@@ -59,6 +59,8 @@ class Member:
     """What it grants."""
     limits: Limits = NO_LIMITS
     objects: Objects = NO_OBJECTS
+    proxy_socket: str = ""
+    """As it is written there, whether or not `@proxy` is listed yet."""
     hides: frozenset[Hides] = frozenset()
     """What answers do not tell."""
     once_listed: frozenset[Grant] = frozenset()
@@ -151,8 +153,7 @@ class _Uniting:
             self._unite_family(family)
         self._unite_objects()
         self._values |= self._places.used_in(self._values.values())
-        others = self._unite_one(PROXY_VARIABLE, lambda one: one.limits.proxy_socket)
-        self._tell_of_others(PROXY_VARIABLE, others)
+        self._unite_socket()
         self._unite_hides()
         for hole in self._differ:
             value = self._places.meant(hole)
@@ -185,6 +186,19 @@ class _Uniting:
                 f"{variable} is {self._values[variable]}, and in other files"
                 f" {', '.join(sorted(others))}"
             )
+
+    def _unite_socket(self) -> None:
+        """Where some list `@proxy`, what it is for the others counts in the output alone."""
+        is_listed = any(part.limits.proxy_socket for part in self._parts)
+        others = self._unite_one(
+            PROXY_VARIABLE,
+            lambda one: (
+                one.proxy_socket
+                if one.limits.proxy_socket or one.is_output or not is_listed
+                else ""
+            ),
+        )
+        self._tell_of_others(PROXY_VARIABLE, others)
 
     def _unite_hides(self) -> None:
         """Hide what each of the files hides: what one of them shows is shown."""
