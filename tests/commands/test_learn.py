@@ -409,6 +409,18 @@ async def test_a_torn_evidence_file_is_told_at_the_start(learn: Learning) -> Non
     assert learn.granted == {"ContainerList", "SystemInfo"}
 
 
+async def test_a_closed_stderr_changes_no_exit_status(learn: Learning) -> None:
+    """Who closed stderr is told nothing: what was used is written, and the status is the
+    command's."""
+    ours = (sys.executable, "-m", "trioproxy", "learn", *learn.options, "--")
+    words = [*ours, sys.executable, "-ISc", f"{CLIENT}sys.exit(7)", LIST]
+    with trio.fail_after(PATIENCE):
+        done = await trio.run_process(
+            ["sh", "-c", '"$0" "$@" 2>&-', *words], check=False
+        )
+    assert (done.returncode, learn.granted) == (7, {"ContainerList"})
+
+
 async def test_a_ceiling_with_a_doubtful_line_warns(
     learn: Learning, tmp_path: Path
 ) -> None:

@@ -109,12 +109,16 @@ async def test_no_line_is_broken_in_mid_word(
 
 
 @pytest.mark.parametrize("where", ["/dev/full", "&-"], ids=["full", "closed"])
-def test_an_output_that_takes_nothing(tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize(
+    "command", ["explain {}", "explain {} --as html -o -", "export {} --to wollomatic"]
+)
+def test_an_output_that_takes_nothing(tmp_path: Path, command: str, where: str) -> None:
     """Who writes to a full disk is told so in a line; who closed the output wants none."""
     file = tmp_path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    line = command.format('"$1"')
     done = subprocess.run(
-        ["sh", "-c", f'"$0" -m trioproxy explain "$1" >{where}', sys.executable, file],
+        ["sh", "-c", f'"$0" -m trioproxy {line} >{where}', sys.executable, file],
         capture_output=True,
         text=True,
         check=False,

@@ -4,6 +4,7 @@ import click
 
 from trioproxy.commands import tell
 from trioproxy.commands.observed import read_policy_file
+from trioproxy.commands.terminal import write_whole
 from trioproxy.review.translate import Proxy, export
 
 EPILOG = """\b
@@ -30,7 +31,7 @@ def command(*, file: str, target: str) -> None:
     """
     policy = read_policy_file(file).policy
     exported = export(policy, Proxy(target), source=file)
-    click.echo(exported.text, nl=False)
+    write_whole(exported.text)
     for names, text in (
         (exported.over, f"opens {len(exported.over)} operations beyond {file}"),
         (

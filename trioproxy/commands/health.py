@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from trioproxy.commands.dialing import answer_of
-from trioproxy.commands.terminal import show
+from trioproxy.commands.terminal import show, write_whole
 from trioproxy.commands.versions import versions
 from trioproxy.config import (
     DEFAULT_PORT,
@@ -79,7 +79,7 @@ def command(
     answer = versions(upstream_address(None, os.environ)) if is_ours else None
     old = list(map(str, old_components(answer)))
     if as_json:
-        click.echo(json.dumps({**told, "old": old}))
+        write_whole(json.dumps({**told, "old": old}) + "\n")
     else:
         show(f"{address}: {_shown(told)}", *old)
     return 0 if told["up"] and not (fail_stale and told["stale"]) else 1

@@ -23,6 +23,7 @@ from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
+from trioproxy.commands.terminal import width_of
 from trioproxy.config import Config
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.clients import Origins
@@ -106,7 +107,7 @@ def _block(plan: Plan) -> "Block | None":
     There is none beside a COMMAND: it has our terminal too, and writes to it at any time
     and anywhere, so what is drawn there would end up within its output.
     """
-    if plan.asked.argv or plan.asked.quiet or not sys.stderr.isatty():
+    if plan.asked.argv or plan.asked.quiet or width_of(sys.stderr) is None:
         return None
     # Imported here: whoever serves without a terminal does not carry what draws on one.
     from trioproxy.commands.block import Block

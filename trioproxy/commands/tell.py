@@ -47,7 +47,7 @@ def say(line: str, *, is_whole: bool = False) -> None:
 
 
 def _is_raw_terminal() -> bool:
-    if not sys.stderr.isatty():
+    if width_of(sys.stderr) is None:
         return False
     try:
         import termios  # Windows has none

@@ -95,9 +95,14 @@ def write(lines: Iterable[str]) -> None:
     _put("\n".join(map(visible, lines)))
 
 
-def _put(text: str, *, err: bool = False) -> None:
+def write_whole(text: str) -> None:
+    """Write a text to stdout as it is, byte for byte."""
+    _put(text.encode(), nl=False)
+
+
+def _put(text: str | bytes, *, err: bool = False, nl: bool = True) -> None:
     try:
-        click.echo(text, err=err)
+        click.echo(text, err=err, nl=nl)
     except BrokenPipeError:  # who read it has seen enough
         raise
     except OSError as error:

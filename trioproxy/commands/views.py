@@ -19,7 +19,7 @@ from trioproxy.commands.observed import (
     read_evidence,
     read_policy_file,
 )
-from trioproxy.commands.terminal import width_of
+from trioproxy.commands.terminal import width_of, write_whole
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
 from trioproxy.review.page import BEGINNING, Record, page
@@ -81,8 +81,7 @@ def write_page(
         live=_record(Path(live)) if live is not None else None,
     )
     if output in {None, "-"}:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.buffer.flush()
+        write_whole(text)
     else:
         _write(Path(output), text.encode())
 
