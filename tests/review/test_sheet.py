@@ -229,6 +229,17 @@ def test_objects_that_are_not_listed_are_drift() -> None:
     assert not sheet(live, ALLOW_OPERATIONS="ContainerInspect").refused
 
 
+def test_what_several_operations_were_refused_names_them_all() -> None:
+    """One line has the uses of all operations, and does not give them all to the first."""
+    live = named(
+        ("db", "ContainerExec", "refused", 1), ("db", "ContainerInspect", "refused", 1)
+    )
+    (one,) = sheet_of_objects(live).refused
+    assert one.told == "ContainerExec, like ContainerInspect, names container db, which ONLY_CONTAINERS does not list"  # fmt: skip
+    assert one.seen is not None
+    assert one.seen.count == 2
+
+
 def test_reaching_into_what_others_made_is_root_where_nothing_limits_it() -> None:
     """Without limits on creations, a stranger's container may have anything."""
     live = named(("db", "ContainerExec", "refused", 1))

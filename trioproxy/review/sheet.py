@@ -215,7 +215,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
     items = _Items(policy, evidence.newest_places if evidence else NOWHERE)
     uses = defaultdict[Grant, list[_Use]](list)
     asked = defaultdict[Grant, list[_Use]](list)
-    told = dict[Grant, str]()
+    refused: _Refusals = defaultdict(list)
     for one in sights:
         fitting = items.fitting(one)
         for grant in fitting if one.is_used else ():
@@ -223,7 +223,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
         if refusal := items.refusal(one, fitting):
             grant = items.written(one)
             asked[grant].append(one)
-            told.setdefault(grant, refusal)
+            refused[grant].append((one, refusal))
     grants = list(grants_of(policy))
     seen = dict[Grant, Seen]()
     if evidence:
@@ -239,6 +239,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
         )
         for one in grants
     ]
+    told = {grant: _told(of_it) for grant, of_it in refused.items()}
     others = _Others(policy, evidence).lines(asked, told) if evidence else ()
     return Sheet(
         policy=policy,
@@ -556,6 +557,16 @@ def _refusals(policy: Policy, uses: Iterable[_Use], places: Places) -> _Refusals
     return found
 
 
+def _told(refused: list[tuple[_Use, str]]) -> str:
+    """The words for the first of some uses, with the operations of the others."""
+    first, told = refused[0]
+    name = first.sight.operation
+    others = sorted({one.sight.operation for one, _ in refused} - {name})
+    if not others:
+        return told
+    return f"{name}, like {some(others, PROGRAMS_SHOWN)},{told.removeprefix(name)}"
+
+
 def _flipped(
     policy: Policy, evidence: Evidence, refused: _Refusals, other: _Refusals
 ) -> Iterator[Line]:
@@ -567,7 +578,7 @@ def _flipped(
             grant=grant,
             standing=Standing.REFUSED,
             power=adding.power(grant),
-            told=refused[grant][0][1],
+            told=_told(refused[grant]),
             seen=_sum(uses, evidence, is_granted=False),
         )
 
