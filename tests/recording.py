@@ -124,6 +124,10 @@ def _in_order(lines: list[str]) -> list[str]:
     if not places:
         return lines
     first, after = places[0], places[-1] + 1
+    while first and lines[first - 1].startswith(
+        INDENT
+    ):  # a command is bold, and is none
+        first -= 1
     news = [lines[at] for at in places]
     # What one request asks for is announced in any order.
     runs = groupby(news, key=lambda line: " asks for " in line)

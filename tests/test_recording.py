@@ -86,4 +86,5 @@ def test_what_differs_is_settled() -> None:
         "       id=0123456789ab text=refused",
     ]
     assert settled(one) == settled(other)
+    assert settled([one[3], *one[:3], *one[4:]]) == settled(one)
     assert max(map(len, settled(one))) <= COLUMNS
