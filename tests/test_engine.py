@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.engine import (
-    FOLDERS,
     LOCK,
     PREFIX,
     Engine,
@@ -67,11 +66,13 @@ sys.stdin.read()
 """
 
 
-def test_what_a_killed_run_left_is_removed(scratch: ScratchEngine) -> None:
+def test_what_a_killed_run_left_is_removed(
+    scratch: ScratchEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A later run removes it; nothing that a process holds, and nothing that has no lock."""
-    left, strange = (
-        Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS)) for _ in range(2)
-    )
+    # Elsewhere: of two that look at once the other one may be about to remove it.
+    monkeypatch.setattr("tests.engine.FOLDERS", tmp_path)
+    left, strange = (Path(tempfile.mkdtemp(prefix=PREFIX, dir=tmp_path)) for _ in "ab")
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(left)],
         cwd=ROOT,
@@ -87,7 +88,6 @@ def test_what_a_killed_run_left_is_removed(scratch: ScratchEngine) -> None:
     assert not left.exists()
     assert strange.exists()
     assert scratch.docker("ps").status == 0
-    strange.rmdir()
 
 
 def test_an_engine_holds_its_folder(scratch: ScratchEngine) -> None:
