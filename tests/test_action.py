@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -413,8 +414,11 @@ def test_a_comment_that_may_not_be_written(
 
 def test_an_api_that_does_not_answer(api: Api, tmp_path: Path) -> None:
     """That is said too."""
+    api.shutdown()
     api.server_close()
-    said = commented(api, "text", tmp_path)
+    with socket.socket() as held:  # so that nobody else comes to listen there
+        held.bind(("127.0.0.1", api.server_port))
+        said = commented(api, "text", tmp_path)
     assert said == "::notice::no comment was written: URLError\n"
 
 

@@ -670,7 +670,8 @@ def test_own_listener_is_no_upstream(tmp_path: Path) -> None:
 
 async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
     """`trioproxy health` is 0 while the Engine answers, whatever the policy, else 1."""
-    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    listen = f"tcp://{own_loopback()}:0"  # nobody else comes to it when it is gone
+    options = ("--listen", listen, "--upstream", str(fake.path))
     async with running("enforce", *options) as proxy:
         address = await proxy.listen()
         well = await trio.to_thread.run_sync(run, "health", address)
