@@ -466,7 +466,7 @@ async def test_a_socket_of_somebody_else_is_not_believed(tmp_path: Path) -> None
         os.chown(tmp_path / "ask.sock", 4711, -1)
         program = (sys.executable, "-m", "trioproxy", "approve")
         await shown.run(*program, str(one.file), "--live", one.asked_at)
-        await shown.until("is of uid 4711")
+        await shown.until(r"is\s+of\s+uid\s+4711")
 
 
 async def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:
