@@ -100,8 +100,8 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
         text = await shown.until(PROMPT)
         assert max(map(len, text.splitlines())) <= 80
         question = text[text.index("question 1") :]
-        assert question.replace(f"port {one.port}", "port 2375").splitlines() == [
-            "question 1, 30 s: ContainerCreate",
+        assert re.match(r"question 1, [23]\d s: ContainerCreate\n", question)
+        assert question.replace(f"port {one.port}", "port 2375").splitlines()[1:] == [
             "  from 127.0.0.1 on port 2375, which app.env refuses",
             "  what it does: makes a container, privileged or with host mounts too",
             "  what the client says:",
