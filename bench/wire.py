@@ -35,12 +35,18 @@ def tcp_listener(port: int) -> socket.socket:
     return sock
 
 
+_HELD: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A loopback port that nothing listens on. We hold it until we end: it is given to nobody who
+    asks for any port, and who names it, with SO_REUSEADDR as servers do, may listen there."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    _HELD.append(sock)
+    port: int = sock.getsockname()[1]
+    return port
 
 
 def send_bulk(sock: socket.socket, block: bytes, times: int, end: bytes = b"") -> None:
