@@ -64,6 +64,7 @@ async function main([folder, ...files]) {
     executablePath: process.env.CHROMIUM,
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
     userDataDir: path.join(folder, "profile"),
+    timeout: 0, // whoever started us knows how long is too long
   });
   try {
     const found = [];
