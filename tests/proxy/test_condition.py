@@ -9,10 +9,13 @@ import trio
 import trio.lowlevel
 from trio.testing import MockClock
 
+from tests.answering_engine import answer
 from tests.fakes import FakeEngine, response, settle
+from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy
 from trioproxy.commands.servedpolicy import ServedPolicy
 from trioproxy.commands.serving import Serving
+from trioproxy.proxy import server as server_module
 
 HEALTH = "/_trioproxy/health"
 
@@ -146,23 +149,25 @@ async def test_alive_without_an_engine(proxy: Proxy, fake: FakeEngine) -> None:
     assert (answer.status, json.loads(answer.body)["engine"]) == (503, "down")
 
 
-async def test_who_ends_is_not_ready(proxy: Proxy) -> None:
+async def test_who_ends_is_not_ready(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While it drains, a client that is here still is told so; the Engine is well."""
+    monkeypatch.setattr(server_module, "ABOUT_TO_ASK", PATIENCE)
+    # The Engine is asked again where its answer is a second old by then.
+    proxy.nursery.start_soon(proxy.fake.serve, answer)
     client = await proxy.connect()
     await client.ask(target="/_trioproxy/ready")
-    engine = await proxy.fake.accept()
-    await engine.answer(body=b"OK")
-    engine.close()
     assert (await client.read_response()).status == 200
     async with trio.open_nursery() as nursery:
         nursery.start_soon(proxy.server.drain)
         while not proxy.server.is_draining:
             await trio.lowlevel.checkpoint()
         await client.ask(target="/_trioproxy/ready")
-        answer = await client.read_response()
+        found = await client.read_response()
         client.close()
-    said = json.loads(answer.body)
-    assert (answer.status, said["engine"], said["hindrance"]) == (503, "up", "draining")
+    said = json.loads(found.body)
+    assert (found.status, said["engine"], said["hindrance"]) == (503, "up", "draining")
 
 
 async def test_it_is_not_logged_as_a_request(proxy: Proxy, fake: FakeEngine) -> None:

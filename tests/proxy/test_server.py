@@ -315,7 +315,7 @@ async def test_a_drain_makes_room_for_a_successor(
 
 
 async def test_who_asked_before_a_drain_is_answered(
-    proxy: Proxy, nursery: trio.Nursery
+    proxy: Proxy, nursery: trio.Nursery, mock_clock: MockClock
 ) -> None:
     """Who is connected and has asked, but is not accepted yet, gets its answer; who has not asked, an end."""
     await proxy.serve()
@@ -325,6 +325,7 @@ async def test_who_asked_before_a_drain_is_answered(
     nursery.start_soon(proxy.server.drain)  # before the server could accept them
     assert (await asking.read_response()).status == 200
     assert await asking.read_rest() == b""
+    mock_clock.jump(1)
     assert await silent.read_gone() == "end"
 
 

@@ -1,6 +1,7 @@
 """Clients of different kinds that ask without a pause, and note each answer that is missing."""
 
 import json
+import socket
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 import h11
 import trio
 
-from tests.fakes import Client, EndOfData, EngineConnection, connect, response
+from tests.fakes import Client, EndOfData, EngineConnection, request, response
 from tests.patience import PATIENCE
 
 POLICY = "ALLOW_OPERATIONS=ContainerList,ImageList,SystemPing,VolumeCreate"
@@ -57,6 +58,13 @@ class Load:
                 self._one_more = trio.Event()
                 await self._one_more.wait()
 
+    def _asking(self, method: str, target: str, *fields: str) -> Client:
+        """Who asks as it comes: whoever says nothing for a moment is let go by one that ends."""
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.address.removeprefix("unix://"))
+        sock.send(request(method, target, *fields))
+        return Client(trio.socket.from_stdlib_socket(sock), "client")
+
     async def _read(self, client: Client, kind: str) -> bool:
         """Read an answer; whether the connection is for another request."""
         with trio.fail_after(PATIENCE):
@@ -68,14 +76,13 @@ class Load:
 
     async def _anew(self) -> None:
         while True:
-            with closing(await connect(self.address)) as client:
-                await client.ask("GET", "/containers/json")
+            with closing(self._asking("GET", "/containers/json")) as client:
                 await self._read(client, "anew")
 
     async def _keeping(self) -> None:
         while True:
-            with closing(await connect(self.address)) as client:
-                goes_on = await self._keep_asking(client)
+            with closing(self._asking("GET", "/containers/json")) as client:
+                goes_on = await self._read(client, "keeping")
                 # A connection that was kept may end while it is idle, and then no byte of an
                 # answer comes: as every client of HTTP does, it asks on another one.
                 with suppress(EndOfData):
@@ -93,16 +100,14 @@ class Load:
 
     async def _slow(self) -> None:
         while True:
-            with closing(await connect(self.address)) as client:
-                await client.ask("GET", "/images/json")
+            with closing(self._asking("GET", "/images/json")) as client:
                 await self._read(client, "slow")
 
     async def _with_body(self) -> None:
         size = len(BODY) // PIECES + 1
         fields = ("Content-Type: application/json", f"Content-Length: {len(BODY)}")
         while True:
-            with closing(await connect(self.address)) as client:
-                await client.ask("POST", "/volumes/create", *fields)
+            with closing(self._asking("POST", "/volumes/create", *fields)) as client:
                 for at in range(0, len(BODY), size):
                     await client.send(BODY[at : at + size])
                     await trio.sleep(SLOW / PIECES)
