@@ -321,7 +321,9 @@ async def test_a_refused_upload_hears_so_before_its_body(start: Start) -> None:
     assert (answer.status, answer.informational) == (403, ())
 
 
-async def test_a_refused_upload_reads_its_answer(start: Start) -> None:
+async def test_a_refused_upload_reads_its_answer(
+    start: Start, mock_clock: MockClock
+) -> None:
     """10 MB are on their way when the 403 comes: they are drained, so that no reset takes it away."""
     proxy = await start(policy={"IMAGES": "0"})
     for tcp in (False, True):

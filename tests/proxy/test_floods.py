@@ -268,7 +268,9 @@ async def stays(client: Client) -> bool:
         return False
 
 
-async def test_all_unfinished_heads_have_one_budget(proxy: Proxy) -> None:
+async def test_all_unfinished_heads_have_one_budget(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
     """Beyond 16 MiB together the longest-waiting goes first, though it goes on to send."""
     unfinished = (
         b"GET /_ping HTTP/1.1\r\nHost: d\r\n"
@@ -299,7 +301,9 @@ async def test_a_finished_head_gives_its_bytes_back(proxy: Proxy) -> None:
         assert (await client.read_response()).status == 200
 
 
-async def test_who_leaves_gives_its_bytes_back(proxy: Proxy) -> None:
+async def test_who_leaves_gives_its_bytes_back(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
     """400 clients that leave in the middle of a head are no reason to end another's."""
     waiting = await proxy.connect()
     await waiting.send(b"GET /_ping HT")
@@ -348,7 +352,9 @@ async def test_long_heads_have_room_while_they_are_served(proxy: Proxy) -> None:
     await stream(proxy, await proxy.connect(), long)
 
 
-async def test_what_is_dropped_is_held_by_nobody(start: Start) -> None:
+async def test_what_is_dropped_is_held_by_nobody(
+    start: Start, mock_clock: MockClock
+) -> None:
     """Of bodies that nobody wants, 100 clients in the middle of them make us hold nothing."""
     proxy = await start(policy={"IMAGES": "0"})
     with traced():

@@ -60,7 +60,7 @@ async def test_three_thousand_connections_in_turn(
 
 
 async def test_the_limit_turns_clients_away_at_once(
-    start: Start, fake: FakeEngine
+    start: Start, fake: FakeEngine, mock_clock: MockClock
 ) -> None:
     """500 clients that ask at once, with room for 200: each is served or told 503, none waits."""
     proxy = await start(max_connections=200, max_connections_per_client=200)

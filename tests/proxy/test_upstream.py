@@ -109,7 +109,7 @@ async def test_a_full_backlog_that_empties_in_time(
 
 
 async def test_no_engine_does_not_hurt_the_clients_upload(
-    proxy: Proxy, fake: FakeEngine
+    proxy: Proxy, fake: FakeEngine, mock_clock: MockClock
 ) -> None:
     """The 502 reaches a client that is sending 10 MB."""
     fake.stop()
