@@ -51,7 +51,9 @@ def follow(client: docker.DockerClient) -> None:
     sock._sock.sendall(b"go\n")
     say(b"".join(lines), box.wait()["StatusCode"])
     sock.close()
-    events = client.events(decode=True, filters={"container": box.id})
+    # The Engine tells of a death after `wait` was answered.
+    started = {"container": box.id, "event": "start"}
+    events = client.events(decode=True, filters=started)
     box.start()
     say(next(events)["Action"])
     events.close()

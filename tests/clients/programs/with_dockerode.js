@@ -40,7 +40,8 @@ async function main() {
   await box.start();
   await execute(box, { hijack: true });
 
-  const events = await docker.getEvents({ filters: { container: ["box"] } });
+  // Not of its death, which follows: both may come as one piece.
+  const events = await docker.getEvents({ filters: { container: ["box"], event: ["kill"] } });
   const first = new Promise((resolve) => events.once("data", resolve));
   await box.kill();
   say(JSON.parse(String(await first)).Action);
