@@ -42,10 +42,11 @@ services:
 """,
 }
 UP = "docker compose up -d --build --quiet-pull >up 2>&1;"
+SAID = "until docker compose logs web | grep refused >/dev/null; do :; done;"
 
 SCENARIOS = {
     "up and ps": f"{UP} grep Container up | sort; docker compose ps --format '{{{{.Service}}}} {{{{.State}}}} {{{{.Health}}}}'; docker compose images --format json | tr , '\\n' | grep Repository",
-    "logs": f"{UP} docker compose logs --no-log-prefix db; docker compose logs --no-color -t web",
+    "logs": f"{UP} {SAID} docker compose logs --no-log-prefix db; docker compose logs --no-color -t web",
     "logs -f": f"{UP} mkfifo lines; docker compose logs --no-log-prefix -f db >lines & exec 3<lines; read -r line <&3; echo got $line; docker compose kill db >/dev/null 2>&1; cat <&3",
     "exec": f"{UP} docker compose exec -T db sh -c 'echo out; echo err >&2; exit 3'; echo $?; echo in | docker compose exec -T db cat",
     "run": f"{UP} docker compose run --rm -T web cat /made 2>/dev/null; echo in | docker compose run --rm -T db cat 2>/dev/null",

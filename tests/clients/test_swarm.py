@@ -17,7 +17,7 @@ UP = "until docker service logs web 2>/dev/null | grep -q up; do :; done;"
 
 SCENARIOS = {
     "init and leave": f"{INIT}; docker node ls --format '{{{{.Status}}}} {{{{.Availability}}}} {{{{.ManagerStatus}}}}'; docker swarm join-token worker; docker swarm update --task-history-limit 2; {LEAVE}",
-    "service": f"{INIT} >/dev/null; {SERVE} busybox sh -c 'echo up; sleep 600'; {UP} docker service ls --format '{{{{.Name}}}} {{{{.Replicas}}}}'; docker service ps web {FORMAT}; docker service inspect web --pretty | grep -v Created; docker service rm web; {LEAVE}",
+    "service": f"{INIT} >/dev/null; {SERVE} busybox sh -c 'echo up; sleep 600'; until docker service ls --format '{{{{.Name}}}} {{{{.Replicas}}}}' | grep 1/1; do :; done; docker service ps web {FORMAT}; docker service inspect web --pretty | grep -v Created; docker service rm web; {LEAVE}",
     "service logs -f": f"{INIT} >/dev/null; mkfifo lines; {SERVE} busybox sh -c 'echo up; sleep 600' >/dev/null; docker service logs --raw -f web >lines & exec 3<lines; read -r line <&3; echo $line; docker service rm web; kill $!; {LEAVE}",
     "service, attached": f"{INIT} >/dev/null; docker service create -q --detach=false --name web --network host --mode replicated-job --replicas 2 busybox sh -c 'echo job'; docker service ps web {FORMAT} | {BY_STATE}; {LEAVE}",
     "update and scale": f"{INIT} >/dev/null; {SERVE} busybox sh -c 'echo up; sleep 600' >/dev/null; {UP} docker service scale -d web=2; docker service update -d --env-add A=b --with-registry-auth web; docker service inspect web --format '{{{{.Spec.TaskTemplate.ContainerSpec.Env}}}} {{{{.Spec.Mode.Replicated.Replicas}}}}'; docker service rollback -q -d web; {LEAVE}",
