@@ -24,7 +24,7 @@ PATTERNS: Mapping[str, str] = {
     "<swarm id>": r"\b[0-9a-z]{25}\b",
     "<time>": r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:?\d\d( UTC)?|Z)?( [A-Z]{3,4})?",
     "<unix time>": r"\b1[6-9]\d{8}(\d{9})?\b",
-    "<ago>": r"(Less than a second|About a minute|\d+ (seconds?|minutes?))( ago)?",
+    "<ago>": r"(Less than a second|About an? (minute|hour)|\d+ (second|minute|hour)s?)( ago)?",
     "<duration>": r"\b\d+(\.\d+)?(ms|s)\b",
     "<mac>": r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b",
     "<address>": r"\b(172|192|10)\.\d+\.\d+\.\d+\b",
@@ -88,9 +88,10 @@ def emptied(engine: ScratchEngine) -> Iterator[None]:
     try:
         yield
     finally:
-        containers = engine.docker("ps", "-aq").text.split()
-        if containers:
-            engine.docker("rm", "-f", "-v", *containers)
+        while containers := engine.docker("ps", "-aq").text.split():
+            ran = engine.docker("rm", "-f", "-v", *containers, check=False)
+            # As a Swarm that is left is at it, too: then it is waited for.
+            assert not ran.status or "is already in progress" in ran.errors, ran
         images = engine.docker("images", "-a", "--format", "{{.Repository}}:{{.Tag}}")
         left = set(images.text.split()) - {IMAGE, "<none>:<none>"}
         if left:
