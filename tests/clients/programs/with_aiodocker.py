@@ -7,6 +7,7 @@ import asyncio
 import io
 import sys
 import tarfile
+import time
 
 import aiodocker
 
@@ -70,7 +71,8 @@ async def websocket(client: aiodocker.Docker) -> None:
 
 
 async def follow(client: aiodocker.Docker) -> None:
-    events = client.events.subscribe()
+    # The container may have been started before the stream is there.
+    events = client.events.subscribe(since=f"{time.time():.6f}")
     box = await client.containers.run(
         {"Image": "busybox", "Cmd": ["sh", "-c", "echo one; sleep 600"]}, name="box"
     )

@@ -6,6 +6,7 @@
 import asyncio
 import io
 import tarfile
+import time
 
 import aiodocker
 
@@ -63,7 +64,8 @@ async def keep(docker: aiodocker.Docker) -> None:
 
 async def follow(docker: aiodocker.Docker) -> None:
     """Events, as they come."""
-    events = docker.events.subscribe()
+    # The network may be there before the stream is.
+    events = docker.events.subscribe(since=int(time.time()))
     network = await docker.networks.create({"Name": "seen"})
     assert await events.get()
     await network.delete()

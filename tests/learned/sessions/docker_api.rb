@@ -75,8 +75,9 @@ def keep
 end
 
 def follow
+  since = Time.now.to_i # the network may be gone before the stream is there
   events = Enumerator.new do |seen|
-    Docker::Event.stream(filters: { type: ["network"] }.to_json) { |event| seen << event }
+    Docker::Event.stream(since: since, filters: { type: ["network"] }.to_json) { |event| seen << event }
   end
   made = Thread.new { Docker::Network.create("seen").remove }
   events.first

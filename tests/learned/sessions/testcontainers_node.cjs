@@ -4,8 +4,8 @@ const assert = require("node:assert");
 const { GenericContainer, Network, Wait } = require("testcontainers");
 
 // After a restart it waits for lines that are younger than what the Engine calls the start,
-// which is written down when the container runs already: so it is ready a little later.
-const SERVE = "mkdir /www; echo hello >/www/index.html; sleep 0.5; echo ready; exec httpd -f -p 80 -h /www";
+// which is written down when the container runs already: so it says more than once that it is ready.
+const SERVE = "mkdir /www; echo hello >/www/index.html; httpd -p 80 -h /www; while sleep 0.5; do echo ready; done";
 
 (async () => {
   const network = await new Network().start();
