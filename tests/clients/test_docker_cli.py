@@ -53,7 +53,7 @@ ALL = {
     "events --until": f"start=$(date +%s.%N); {START} docker stop -t 0 box >/dev/null; docker events --since $start --until $(($(date +%s)+2)) --filter type=container --format '{{{{.Action}}}}' | sort",
     "stats --no-stream": f"{START} docker stats --no-stream --format '{{{{.Name}}}} {{{{.PIDs}}}}'",
     "stats": f"{START} mkfifo lines; docker stats --format '{{{{.Name}}}}' >lines & exec 3<lines; read -r line <&3; kill $!; echo \"$line\" | tr -d '\\033' | sed 's/.*box/box/'",
-    "top": f"{START} docker top box -o pid,comm | awk '{{print $NF}}'",
+    "top": f"{START} until docker top box | grep sleep >/dev/null; do :; done; docker top box -o pid,comm | awk '{{print $NF}}'",
     "diff": f"{START} docker exec box sh -c 'echo a >/new; rm /etc/passwd'; docker diff box | sort",
     "port": "docker run -d --name box -p 127.0.0.1:8001:80 busybox sleep 600 >/dev/null; docker port box",
     "cp in and out": f"{START} mkdir d; head -c 3000000 /dev/urandom >d/a; ln -s a d/link; docker cp d box:/tmp/; docker cp -q box:/tmp/d back; cmp d/a back/a; readlink back/link; docker cp -L box:/tmp/d/link one; cmp one d/a && echo same",
