@@ -24,6 +24,7 @@ OPENING = [
     ("ImageCreate", {"PULL_IMAGES": "a"}, {}, "PULL_*", "PULL_IMAGES"),
     ("ImageBuild", {"BUILD_OPTIONS": ""}, {}, "BUILD_*", "BUILD_OPTIONS"),
     ("ContainerStart", OWN, {}, "ONLY_*", "ONLY_CONTAINERS"),
+    ("ContainerList", OWN, {}, "ONLY_*", "ONLY_CONTAINERS"),
     ("ContainerPrune", {"ONLY_VOLUMES": "x", "ONLY_OWNER": "a"}, {}, "ONLY_*", "ONLY_VOLUMES"),
 ]  # fmt: skip
 

@@ -51,6 +51,13 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
     "no lists": (START | OWN, START, ["ONLY_CONTAINERS=*"]),
     "lists where nothing names anything": (
         {"ALLOW_OPERATIONS": "SystemPing"} | OWN, {"ALLOW_OPERATIONS": "SystemPing"}, []),
+    "no lists where answers tell of all": (
+        LIST | OWN, LIST, ["ONLY_CONTAINERS=*"]),
+    "no lists where events tell of all": (
+        {"ALLOW_OPERATIONS": "SystemEvents"} | OWN, {"ALLOW_OPERATIONS": "SystemEvents"},
+        ["ONLY_CONTAINERS=*", "ONLY_NETWORKS=*", "ONLY_VOLUMES=*"]),
+    "another network where networks are only told of": (
+        {"ALLOW_OPERATIONS": "NetworkList"} | OWN | {"CREATE_NETWORK": "web"}, {"ALLOW_OPERATIONS": "NetworkList"} | OWN, []),
     "another owner": (
         START | OWN, START | OWN | {"ONLY_OWNER": "b"}, ["ONLY_CONTAINERS=@own by ONLY_OWNER=b"]),
     "the bridge, which another network stands for": (

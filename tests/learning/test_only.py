@@ -22,6 +22,7 @@ from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
+from trioproxy.learning.proposal import excess
 from trioproxy.learning.wish import Strangers, new_owner
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
@@ -527,6 +528,27 @@ def test_a_ceiling_of_objects_holds() -> None:
     assert file.listed() == "db"
     file.run(inspect(container("web-1")))
     assert file.listed() == "db,web-*"
+
+
+def test_where_nothing_is_named_a_ceilings_lists_hold() -> None:
+    """Without them answers would tell of all, and the file would go beyond its ceiling."""
+    ceiling, _ = parse_policy(
+        {"CONTAINERS": "1", "ONLY_CONTAINERS": "@own,db", "ONLY_OWNER": "corp"}
+    )
+    file = Named()
+    file.wish, file.gate = replace(WISH, ceiling=ceiling), Gate.learning(ceiling)
+    for _ in range(2):
+        file.begin()
+        file.send("GET", "/v1.45/containers/json")
+        file.write()
+        assert not excess(file.text, file.wish)
+    assert file.objects == {
+        "ONLY_CONTAINERS": "@own,db",
+        "ONLY_NETWORKS": "@own,bridge,default,none",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "corp",
+    }
+    assert not file.proposal.has_news
 
 
 def test_a_ceiling_of_labels_holds() -> None:

@@ -27,6 +27,7 @@ from trioproxy.learning.proposal import (
     decisions_on,
     env_text,
     exceeds,
+    excess,
     listed_operations,
     propose,
     refuse_excess,
@@ -205,6 +206,21 @@ def test_a_ceiling_caps_what_was_used_before() -> None:
     proposal = propose(evidence, "", wish)
     assert proposal.granted == {"ContainerList"}
     assert proposal.capped == {"ContainerStart"}
+
+
+def test_what_a_ceiling_hides_the_file_hides() -> None:
+    """Else it would go beyond it from the first run on, and stop the second."""
+    ceiling, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerInspect", "REDACT": "commands,env"}
+    )
+    wish = replace(WISH, ceiling=ceiling)
+    evidence = evidence_of("ContainerInspect")
+    text = env_text(evidence, propose(evidence, "", wish), "", wish)
+    assert text.endswith("\nREDACT=env,commands\nALLOW_OPERATIONS=ContainerInspect\n")
+    assert not excess(text, wish)
+    assert env_text(evidence, propose(evidence, text, wish), text, wish) == text
+    open_text = text.replace("REDACT=env,commands", "REDACT=none")
+    assert excess(open_text, wish)
 
 
 def test_an_output_beyond_its_ceiling_stops() -> None:

@@ -9,6 +9,7 @@ says it, and refuses what is opened without a word.
 
 from collections.abc import Iterable, Iterator
 
+from trioproxy.api.answers import ANSWERS
 from trioproxy.api.families import (
     FAMILIES,
     NETWORK_VARIABLE,
@@ -65,8 +66,7 @@ def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
         row = VARIABLES[name]
         if row.only_when_set and row.family in new.limits.families:
             yield name, f"{name}={ANY}"
-    names_some = bool(new.opened_operations & old.objects.operations)
-    if names_some and not new.objects and any(map(old.objects.limits, Kind)):
+    if _kinds(new) and not new.objects and any(map(old.objects.limits, Kind)):
         yield "ONLY_*", f"{min(old.objects.set_variables)}={ANY}"
     if new.hides is None and any(_told_beyond(old, new)):
         yield REDACT_VARIABLE, f"{REDACT_VARIABLE}={NONE}"
@@ -148,16 +148,16 @@ def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Gra
 
 
 def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
-    """Which objects requests may name under one policy, and not under the other.
+    """Which objects requests may name, or answers tell of, under one policy, and not under
+    the other.
 
     More, unless it is proven to be none: by the same words, or by a name that fits. What
     is one owner's own is nothing of another's; and where the one has another network joined
     in place of the bridge, none may be made on the bridge, though it may be named.
     """
-    opened = wide.opened_operations
-    named = {kind for operation in opened for kind in kinds_of(operation)}
+    kinds = _kinds(wide)
     for variable, kind in OBJECTS.items():
-        if kind not in named or not narrow.objects.limits(kind):
+        if kind not in kinds or not narrow.objects.limits(kind):
             continue
         if not wide.objects.limits(kind):
             yield Grant(variable, ANY)
@@ -169,10 +169,18 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
                 yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
                 yield Grant(variable, item)
+    named = {kind for one in wide.opened_operations for kind in kinds_of(one)}
     if Kind.NETWORK in named and narrow.objects.network and not wide.objects.network:
         networks = wide.objects.by_kind.get(Kind.NETWORK)
         if networks is None or networks.lists("bridge"):
             yield Grant(NETWORK_VARIABLE, "bridge")
+
+
+def _kinds(policy: Policy) -> frozenset[Kind]:
+    """The kinds of what requests may name, and of what answers tell where lists narrow them."""
+    opened = policy.opened_operations
+    told = (ANSWERS[one].kinds for one in opened & ANSWERS.keys())
+    return frozenset(kind for one in opened for kind in kinds_of(one)).union(*told)
 
 
 def _told_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:

@@ -216,6 +216,11 @@ class _Proposing:
         refused = self._reached_beyond()
         if not is_by_hand:
             if not any(one.is_touched for one in self._kinds.values()):
+                if (
+                    any(map(self._wish.nameable.limits, Kind))
+                    and not self._is_taken_out
+                ):
+                    return self._written(self._ceilings(), refused)
                 return _keep(self._old or {}, is_taken_out=self._is_taken_out)
             is_out = self._is_taken_out and not self._wish.restore & self._marks
             if is_out:
@@ -389,6 +394,10 @@ class _Proposing:
         if all(is_listed(allowed, of, one) for one in items):
             return items
         return list(allowed)
+
+    def _ceilings(self) -> dict[str, list[str]]:
+        """The lists of the ceiling: without any, answers would tell of more than it lists."""
+        return {name: self._within(name, [ANY]) for name in OBJECTS}
 
     def _written(self, items: Mapping[str, list[str]], refused: str) -> ObjectLists:
         old = self._old or {}

@@ -19,6 +19,7 @@ from trioproxy.api.families import (
     OWNER_VARIABLE,
     PROXY_VARIABLE,
     REDACT_VARIABLE,
+    Hides,
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -248,6 +249,15 @@ def is_beyond(grant: Grant, ceiling: Policy | None) -> bool:
 
 def env_text(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
+    variables = envfile.parse(old, name=wish.file)
+    redact = variables.get(REDACT_VARIABLE, "")
+    if not redact and wish.ceiling and wish.ceiling.hides:
+        # A file that hides less would go beyond it.
+        redact = ",".join(one for one in Hides if one in wish.ceiling.hides)
+        if OPERATIONS_VARIABLE not in variables:
+            old += f"{OPERATIONS_VARIABLE}=\n"
+        granting = rf"(?m)^(?=\s*{OPERATIONS_VARIABLE}=)"
+        old = re.sub(granting, f"{REDACT_VARIABLE}={redact}\n", old)
     learned = Learned(
         name=wish.name,
         file=PurePath(wish.file).name,
@@ -255,7 +265,7 @@ def env_text(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> st
         lists=proposal.lists.values,
         objects=proposal.objects.values,
         is_taken_out=proposal.objects.is_taken_out,
-        redact=envfile.parse(old, name=wish.file).get(REDACT_VARIABLE, ""),
+        redact=redact,
         asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)
