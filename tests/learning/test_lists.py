@@ -504,6 +504,23 @@ def test_a_ceiling_caps_what_its_base_means_elsewhere() -> None:
         assert file.lists().get("CREATE_BINDS", "") == listed
 
 
+def test_the_proxys_socket_is_within_a_ceiling_that_lists_it() -> None:
+    """`@proxy` has no path of its own to be compared."""
+    socket = "PROXY_SOCKET=/run/proxy.sock\n"
+    ceiling, _ = parse_policy_file(
+        f"{socket}CREATE_BINDS=@proxy\nALLOW_OPERATIONS=ContainerCreate\n",
+        name="ceiling.env",
+    )
+    file = File()
+    file.learn(create())
+    file.text = f"{socket}{file.text}"
+    proxy = frozenset({Grant("CREATE_BINDS", "@proxy")})
+    file.wish = replace(WISH, ceiling=ceiling, restore=proxy)
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "@proxy"
+    assert not file.proposal.lists.capped
+
+
 def test_what_is_restored_stays_below_the_ceiling() -> None:
     """`--restore` of what the ceiling refuses grants nothing, and that is told."""
     ceiling, _ = parse_policy_file(

@@ -287,7 +287,7 @@ class _Proposing:
         if limit is None or limit.is_any:
             return True
         meant = self._places.meant(item.text)
-        is_there = self._known.wish.limits.meaning_of(item.text) == meant
+        is_there = self._known.wish.limits.places.meant(item.text) == meant
         if is_there and any(one.text == item.text for one in limit.patterns):
             return True
         return not item.is_hole and limit.allows(meant)
