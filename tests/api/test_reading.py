@@ -85,7 +85,11 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Mounts": [{"Source": "/etc"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=none")]),
     ({"Mounts": [volume("", {"type": "none", "o": "bind", "device": "/etc"})]}, [("CREATE_BINDS", "/etc")]),
     ({"Mounts": [volume("local", {"type": "tmpfs", "o": "bind", "device": "/"})]}, [("CREATE_BINDS", "/")]),
-    ({"Mounts": [volume("local", {"type": "x", "o": "rbind,ro", "device": "/../a"})]}, [("CREATE_BINDS", "/a")]),
+    ({"Mounts": [volume("local", {"type": "bind", "o": "rbind,ro", "device": "/../a"})]}, [("CREATE_BINDS", "/a")]),
+    ({"Mounts": [volume("", {"type": "", "o": "bind", "device": "/a"})]}, [("CREATE_BINDS", "/a")]),
+    ({"Mounts": [volume("", {"type": "/etc", "o": "bind"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.type=/etc")]),
+    ({"Mounts": [volume("", {"type": "--fstab=/a", "o": "bind"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.type=--fstab%3D/a")]),
+    ({"Mounts": [volume("", {"type": "tmpfs", "device": "-T/a"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.device=-T/a")]),
     ({"Mounts": [volume("local", {"type": "none", "o": "bind,shared", "device": "/a"})]},
      [("CREATE_OPTIONS", f"{OPTIONS}.o=bind%2Cshared"), ("CREATE_BINDS", "/a")]),
     ({"Mounts": [volume("local", {"type": "tmpfs", "o": "size=1m,uid=0", "device": "tmpfs", "size": "1"})]}, []),
@@ -273,7 +277,10 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
      ("BUILD_OPTIONS", "ImageBuild:version=2"), ("BUILD_OPTIONS", "ImageBuild:session")]),
     ("ImageBuild", None, "dockerfile=a/../../etc/passwd", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
     ("ImageBuild", None, "dockerfile=http://h/x", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
+    *(("ImageBuild", None, f"dockerfile={one}", [("BUILD_OPTIONS", "ImageBuild:dockerfile")])
+      for one in ('["a","b"]', "+[%22%5Cu002e%5Cu002e/a%22]", "a/Dockerfile.in", "a.in/.", "a%0A.in//")),
     ("ImageBuild", None, "dockerfile=a/.Dockerfile..x", []),
+    ("ImageBuild", None, "dockerfile=a/x.in.Dockerfile", []),
     ("ImageBuild", None, "remote=https://u:p@x/y", [("BUILD_OPTIONS", "ImageBuild:remote=https%3A//x/y")]),
     ("ImageBuild", None, "version=1&cgroupparent=x&NetworkMode=host", [("BUILD_OPTIONS", "ImageBuild:cgroupparent"), ("BUILD_OPTIONS", "ImageBuild:NetworkMode")]),
 ]  # fmt: skip

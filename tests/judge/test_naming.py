@@ -227,6 +227,16 @@ def test_no_operation_reaches_the_proxys_own_container() -> None:
         assert because(answer).endswith("which is this proxy's own"), line
 
 
+@pytest.mark.parametrize("query", ["Container=c", "container=d&CONTAINER=c"])
+def test_a_name_by_another_spelling_of_its_key(query: str) -> None:
+    """Podman reads the keys of a query in any case, so what they name is judged in any."""
+    listed = {**LISTED, "ONLY_CONTAINERS": "d", "ALLOW_OPERATIONS": "ImageCommit"}
+    here = world() | {"/containers/d/json": container(None, Name="/d")}
+    assert decide(listed, "POST /commit?container=d", {}, here).allowed
+    answer = decide(listed, f"POST /commit?{query}", {}, here)
+    assert "names container c in" in because(answer)
+
+
 RENAMES = {
     "web-1": "",
     "x": "names container x in the new name, which ONLY_CONTAINERS does not list",
@@ -246,6 +256,8 @@ def test_a_new_name(name: str, why: str) -> None:
         listed, f"POST /containers/c/rename?name=/{'ab' * 6}", None, world()
     )
     assert "may be taken for the beginning of another one's id" in answer.message
+    answer = decide(listed, "POST /containers/c/rename?Name=x", None, world())
+    assert "in the new name" in because(answer)
     theirs = world(container(None, Name="/d"))
     answer = decide(listed, "POST /containers/c/rename?name=web-1", None, theirs)
     assert because(answer) == "names container c, which ONLY_CONTAINERS does not list"

@@ -119,9 +119,42 @@ def test_no_file_of_the_host_is_removed(
     assert not victim.exists()
 
 
-def test_no_file_of_the_host_is_read_as_a_dockerfile(limited: Path) -> None:
-    """A Dockerfile is one of what is sent, and none of the host's."""
-    target = "/v1.41/build?dockerfile=../../../../../../etc/passwd"
+FOLDERS_BY_VOLUME = {
+    "the type is the device": {"o": "bind", "type": "/etc"},
+    "a type is an option of mount": {"o": "bind", "type": "--fstab=/var/opt/x"},
+    "a device is one": {"type": "tmpfs", "device": "--fstab=/var/opt/x"},
+}
+"""Podman calls mount(8) with these, one behind the other."""
+
+
+@pytest.mark.parametrize("options", FOLDERS_BY_VOLUME.values(), ids=FOLDERS_BY_VOLUME)
+def test_no_volume_is_a_folder_that_is_not_listed(
+    podman: Path, limited: Path, options: dict[str, str]
+) -> None:
+    """What Podman makes a folder of the host of is asked for, and refused."""
+    body = {"Name": "v", "DriverOpts": options}
+    status, answer = post(podman, "/v1.41/volumes/create", body)
+    assert status == 201, answer
+    head = "DELETE /v1.41/volumes/v HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert ask(str(podman), head.encode())[0] == 204
+    status, answer = post(limited, "/v1.41/volumes/create", body)
+    assert status == 403, answer
+    assert "does not list" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "../../../../../../etc/passwd",
+        "[%22Dockerfile%22,%22%5Cu002e%5Cu002e/%5Cu002e%5Cu002e/etc/passwd%22]",
+        "Dockerfile.in",
+    ],
+)
+def test_no_file_of_the_host_is_read_as_a_dockerfile(
+    limited: Path, dockerfile: str
+) -> None:
+    """A Dockerfile is one of what is sent, and none of the host's, nor takes one in."""
+    target = f"/v1.41/build?dockerfile={dockerfile}"
     status, answer = post(limited, target, {})
     assert status == 403
     assert "ImageBuild asks for dockerfile" in answer["message"]

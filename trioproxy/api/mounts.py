@@ -145,7 +145,8 @@ def _split_texts(
 def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
 
-    The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.
+    Where `o` says bind the type decides nothing on Docker: `type=tmpfs,o=bind,device=/` binds.
+    Podman calls mount(8), and takes the type for the device where that is missing.
     """
     options = dict(entries(found.value))
     is_create = found.place.path == "DriverOpts"
@@ -165,7 +166,7 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:
                 yield keyed(given, found, key, value)
         elif (
-            (is_bind and key == "type")
+            (is_bind and key == "type" and value in _NO_TYPES)
             or key == "size"
             or _is_memory(key, value, options.get("type"))
         ):
@@ -175,13 +176,18 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             yield keyed(given, found, key, "" if key == "o" else value)
 
 
+_NO_TYPES: Final = frozenset({"", "none", "bind"})
+"""What clients write for the type of a bind."""
+
+
 def _is_memory(key: str, value: str, kind: str | None) -> bool:
     """Whether an option is one of a file system in memory, and harmless."""
     if kind != "tmpfs":
         return False
     if key == "o":
         return is_memory_option(value)
-    return key in {"type", "device"}
+    # To Podman's mount(8) what begins so is an option: `--fstab=FILE` mounts what that file says.
+    return key == "type" or (key == "device" and not value.startswith("-"))
 
 
 _ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")

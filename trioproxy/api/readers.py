@@ -109,10 +109,19 @@ def _pull(_: Given, found: Finding) -> Iterator[Argument]:
 
 
 def _build_file(given: Given, found: Finding) -> Iterator[Argument]:
-    """A Dockerfile that is not in what is sent; Docker refuses it, and Podman reads it."""
+    """A Dockerfile that is not in what is sent, or may take in what is not.
+
+    Docker refuses it, and Podman reads it: a list as JSON, too, where `..` may be escaped, and
+    what ends in `.in` as the C preprocessor does, with the host's files that it includes.
+    """
     path = text_of(found.value)
-    if ".." in path.split("/") or "://" in path:
+    names = path.split("/")
+    is_list = path.lstrip().startswith("[")
+    if is_list or ".." in names or "://" in path or any(map(_INCLUDES, names)):
         yield option(given, found.place)
+
+
+_INCLUDES: Final = re.compile(r".*\.in", re.DOTALL).fullmatch
 
 
 def _build_remote(given: Given, found: Finding) -> Iterator[Argument]:

@@ -229,7 +229,8 @@ def _in_what_is_asked(
         return
     known = ARGUED[operation]
     for key, value in query.parse(asked.query):
-        if value and (finder := known.finders.get(key)):
+        # Podman reads `Container`, too, and of two spellings either.
+        if value and (finder := known.finders.get(key.casefold())):
             place = Spot(key, show(key), (key,))
             yield from FINDERS[finder](asked, Mention(finder, place, value))
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
@@ -259,7 +260,8 @@ def _in_path(
 
 def new_name(raw_query: bytes) -> str:
     """The name that a rename gives. Raises `BadTarget` where that is not one."""
-    names = [value for key, value in query.parse(raw_query) if key == "name"]
+    # In any case, as Podman reads it.
+    names = [v for key, v in query.parse(raw_query) if key.casefold() == "name"]
     if len(names) != 1:
         raise BadTarget("a rename needs one new name in its query")
     return names[0].removeprefix("/")
