@@ -95,6 +95,17 @@ async def test_a_list_shows_what_is_its_own(own: Proxy) -> None:
     assert len(own.lines_of(" hidden=2")) == 1
 
 
+async def test_a_container_of_no_image_ends_no_list(own: Proxy) -> None:
+    """Whoever may create makes one, with any labels: others are shown what is theirs."""
+    client, engine = await listing(own)
+    await engine.send(answer([{**listed(1, OWN), "ImageID": ""}, listed(2, OWN)]))
+    questions = await own.fake.accept()
+    await questions.read_request()
+    await questions.send(image())
+    found = await client.read_response()
+    assert json.loads(found.body) == [listed(2, OWN)]
+
+
 async def test_answers_follow_one_another(named: Proxy) -> None:
     """Both connections go on, whatever was said and hidden."""
     client, engine = await listing(named)

@@ -139,6 +139,13 @@ async def test_a_label_that_an_image_may_have_given(own: Proxy, answer: bytes) -
     assert (await client.read_response("POST")).status == 403
 
 
+async def test_a_container_of_no_image_is_nobodys(own: Proxy) -> None:
+    """Docker makes one of an empty name. There is no image to ask about, and no label counts."""
+    client, engine, _ = await asking(own, "POST", "/containers/web/stop")
+    await engine.send(container(OWN, Image=""))
+    assert (await client.read_response("POST")).status == 403
+
+
 async def test_a_strangers_container_costs_one_question(own: Proxy) -> None:
     """Without our label nothing more is asked."""
     client, engine, _ = await asking(own, "POST", "/containers/web/stop")

@@ -436,6 +436,10 @@ async def inherited(
 ) -> tuple[int, Labels | None]:
     """Give those of some labels that an image has, and None where the Engine does not say;
     with its status. Of an image it is asked once."""
+    if (
+        not image
+    ):  # Docker makes containers of none, too: nobody says which labels are their own
+        return _GONE, None
     labels, status = remembered.labels.get((image, judged)), OK
     if labels is None:
         status, raw = await ask_for(_TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, image))
