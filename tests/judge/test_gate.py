@@ -350,6 +350,30 @@ def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
     assert judged(open_gate, "POST", start).decision.allowed
 
 
+MORE = {
+    b"/images/x/push": ("POST", b"Destination=dir:/etc", b"tag=1&destination="),
+    b"/networks/x": ("DELETE", b"force=false&FORCE=t", b"force=0"),
+    b"/secrets/x": ("GET", b"%73howsecret=1", b"showsecret=false&x=1"),
+}
+
+
+@pytest.mark.parametrize("path", MORE)
+def test_what_podman_alone_does_is_no_part_of_dockers_operations(path: bytes) -> None:
+    """A key of which Docker reads nothing writes files, removes containers and tells secrets there."""
+    method, more, same = MORE[path]
+    names = "ImagePush,NetworkDelete,SecretInspect"
+    sections = {**dict.fromkeys(("IMAGES", "NETWORKS", "SECRETS", "POST"), "1")}
+    for variables in ({"ALLOW_OPERATIONS": names}, sections):
+        gate = Gate.enforcing(parse_policy(variables)[0])
+        decision = judged(gate, method, path + b"?" + more).decision
+        assert decision.reason is Reason.UNLIMITABLE
+        assert "by which Podman" in decision.message
+        assert judged(gate, method, path + b"?" + same).decision.allowed
+    closed = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemPing"})[0])
+    decision = judged(closed, method, path + b"?" + more).decision
+    assert decision.reason is not Reason.UNLIMITABLE
+
+
 PUT = ("PUT", b"/containers/c/archive?path=/")
 
 

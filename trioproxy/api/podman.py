@@ -145,7 +145,7 @@ DELETE  /libpod/quadlets/{name}                                     LibpodQuadle
 GET     /libpod/quadlets/{name}/exists                              LibpodQuadletExists         read  none           -       any    -   -            -------- low           asks whether there is a unit file
 GET     /libpod/quadlets/{name}/file                                LibpodQuadletFile           read  none           -       any    -   -            -------x secret-leak   reads a unit file
 LIBPOD_SECRETS
-POST    /libpod/secrets/create                                      LibpodSecretCreate          write none           -       any    -   -            -------- low           adds a secret
+POST    /libpod/secrets/create                                      LibpodSecretCreate          write none           -       any    -   open         -------- host-root     adds a secret, by commands that it runs on the host
 GET     /libpod/secrets/json                                        LibpodSecretList            read  none           -       any    -   -            -------r info-leak     lists the names of secrets
 DELETE  /libpod/secrets/{name}                                      LibpodSecretDelete          write none           -       any    -   -            -------- destructive   removes a secret
 GET     /libpod/secrets/{name}/exists                               LibpodSecretExists          read  none           -       any    -   -            -------- low           asks whether there is a secret

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
@@ -260,8 +261,10 @@ class Policy:
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         is_open = row is not None and row.allowed
-        if is_open and (refusal := self._refuses_ps(request)):
-            return refusal
+        if is_open and target.query:
+            refusal = self._refuses_ps(request) or _refuses_podmans(request)
+            if refusal is not None:
+                return refusal
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
             has_slashes = target.path.count("/") != endpoint.template.count("/")
@@ -273,7 +276,7 @@ class Policy:
     def _refuses_ps(self, request: Request) -> Decision | None:
         """Refuse arguments by which a list of processes may tell what is not for this client."""
         endpoint = request.endpoint
-        if endpoint is None or not endpoint.lists_processes or not request.target.query:
+        if endpoint is None or not endpoint.lists_processes:
             return None
         # Podman runs no `ps` on the host.
         others = self.objects.limits(Kind.CONTAINER) and not endpoint.is_podmans
@@ -453,6 +456,27 @@ def _restores(request: Request) -> bool:
 
 
 _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
+
+
+def _refuses_podmans(request: Request) -> Decision | None:
+    """Refuse a key by which Podman does more than the operation says, and Docker nothing."""
+    key, does = _PODMANS.get(request.operation, ("", ""))
+    pairs = query.parse(request.target.query) if key else []
+    # Podman takes a name in any case.
+    asked = {value for name, value in pairs if name.casefold() == key}
+    if asked <= query.FALSE | {""}:
+        return None
+    message = f"{request.shown} with {key}, by which Podman {does}, is not allowed"
+    return refuse(Reason.UNLIMITABLE, "", message)
+
+
+_PODMANS: Final = MappingProxyType(
+    {
+        "ImagePush": ("destination", "writes files anywhere on its host"),
+        "NetworkDelete": ("force", "removes the containers on the network"),
+        "SecretInspect": ("showsecret", "tells the secret"),
+    }
+)
 
 
 def _telling_more(request: Request) -> str:
