@@ -148,12 +148,16 @@ class Recorder(socketserver.ThreadingUnixStreamServer):
     arrived: list[bytes]
 
 
+ITS_OWN = QUESTION.splitlines(keepends=True)[0].partition(b"%b")[2]
+"""What the first line of a question of the proxy's own ends in; clients speak HTTP/1.1."""
+
+
 class Arrival(socketserver.StreamRequestHandler):
     """One connection to the upstream; what the proxy itself asks comes when it will."""
 
     def handle(self) -> None:
         line = self.rfile.readline()
-        if line and not QUESTION.startswith(line):
+        if line and not line.endswith(ITS_OWN):
             assert isinstance(self.server, Recorder)
             self.server.arrived.append(line)
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
