@@ -96,6 +96,8 @@ class Host:
     containers: list[dict[str, object]] = field(default_factory=list)
     lists: list[list[dict[str, object]]] = field(default_factory=list)
     """What is listed first, once each."""
+    joined: list[dict[str, object]] | None = None
+    """Who is on the network, where that is not who is listed."""
     started: dict[str, float] = field(default_factory=dict)
     came: list[tuple[str, float]] | None = field(default_factory=list)
     """Which container came to the network, and when; None: it knows no such filter."""
@@ -158,7 +160,8 @@ class Host:
             there = [*us, *(self.lists.pop(0) if self.lists else self.containers)]
             value: object = [one for one in there if ids is None or one["Id"] in ids]
         elif path == f"/networks/{NET}":
-            value = {"Containers": {one["Id"]: at(one) for one in self.containers}}
+            there = self.containers if self.joined is None else self.joined
+            value = {"Containers": {one["Id"]: at(one) for one in there}}
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
@@ -391,6 +394,7 @@ async def test_what_is_listed_as_before_is_not_read_again(
 ) -> None:
     """The Engine says the mounts of a container in another order each time: each is read once."""
     one, read = container("ps"), list[int]()
+    stack.host.joined = [one]
     mounts = [{"Type": "bind", "Source": f"/{at}{CUT}"} for at in range(count)]
     for at in range(8):
         said = [one | {"Mounts": [*mounts[at % count :], *mounts[: at % count]]}]
@@ -623,6 +627,25 @@ async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
     stack.host.came = [("1" * 64, time.time())]
     answer.set()
     assert (await client.read_response()).status == 403
+
+
+async def test_who_is_listed_and_has_gone_is_not_who_connected(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container whose volumes take long to be put away is listed as before, with the address that another one has by then: who connects from there is that one, or nobody."""
+    monkeypatch.setattr(containers, "PAUSES", (0.01,))
+    ps, images = container("ps"), container("images", full="2" * 64, end="a" * 64)
+    stack.host.containers = [ps]
+    await be_known(stack)
+    client = await stack.served()
+    await stack.host.tell(LEFT)
+    assert await client.read_gone() in {"end", "reset"}
+    stack.host.joined = [images]  # its program runs, and the Engine has not noted that
+    status, text = await stack.ask()
+    assert (status, "the address of no container" in text) == (403, True)
+    stack.host.containers = [ps, images]
+    found = [(await stack.ask(one))[0] for one in ("/containers/json", "/images/json")]
+    assert found == [403, 200]
 
 
 async def test_who_waited_for_long_is_not_who_came_meanwhile(

@@ -1,9 +1,10 @@
 """Which container a client is: asked of the Engine after each accept, and never remembered.
 
 One question tells it, on the connection that carries the client's requests then: the list of
-what runs on the networks that the proxy is on. Since when somebody is on them is asked once,
-and so is an image that was not seen before. What is remembered - the proxy's networks, ends
-of others there, labels of images by their ids - grants nothing: the list has to say it again.
+what runs on the networks that the proxy is on. Whether somebody is on them still, and since
+when, is asked once, and so is an image that was not seen before. What is remembered - the
+proxy's networks, ends of others there, labels of images by their ids - grants nothing: the
+list has to say it again.
 
 A client is cut when its container goes, or is called otherwise: a stream of events tells of
 that. While there is no such stream nobody is chosen, and when it breaks all who were chosen
@@ -12,7 +13,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -70,7 +71,7 @@ LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
 MOST_ENDS: Final = 4096
-"""Ends of others on the proxy's networks that are remembered, before all are forgotten."""
+"""Containers whose ends on the proxy's networks are remembered, before all are forgotten."""
 
 MOST_KEPT: Final = 1024 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
@@ -127,8 +128,9 @@ class Containers:
         self._networks: dict[str, str] = {}
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
-        self._ends = dict[str, float]()
-        """By the ids of ends on the proxy's networks: when, by Trio's clock, they were listed."""
+        self._ends = dict[str, dict[str, float]]()
+        """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
+        they were there; until one of a container's goes."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
@@ -171,6 +173,7 @@ class Containers:
                 if full in gone or "" in gone:
                     name = found.thing.names[0]
                     raise Nobody(f"the container {name} has gone, or its name")
+                self._know(full, found.addresses[address].values())
                 if self._welcome is not None and found.names:
                     self._welcome([*found.names])
                 return identity.choose(found, self._policies), full
@@ -191,7 +194,7 @@ class Containers:
         found = await self._find(engine, address)
         name, full = found.thing.names[0], found.thing.id
         for network, end in found.addresses[address].items():
-            if self._ends.get(end, inf) < made_at:
+            if self._ends.get(full, {}).get(end, inf) < made_at:
                 continue
             made = made_at + time.time() - trio.current_time()
             if await self._since(engine, full, network, made) >= made:
@@ -199,14 +202,22 @@ class Containers:
                     f"the container {name} came to {address} after this connection was made:"
                     " connect again"
                 )
-            if len(self._ends) >= MOST_ENDS:
-                self._ends.clear()
-            if end:  # of Podman's none has an id: each time it is asked about them
-                self._ends[end] = trio.current_time()
         if not found.names:
             thing = await self._with_image(engine, found.thing)
             found.names = identity.names_for(thing)
         return found
+
+    def _know(self, container: str, ends: Iterable[str]) -> None:
+        """Remember that a container has its ends of networks."""
+        if len(self._ends) >= MOST_ENDS:
+            self._ends.clear()
+        known = self._ends.setdefault(container, {})
+        for end in filter(None, ends):  # of Podman's none has an id
+            known.setdefault(end, trio.current_time())
+
+    def _knows(self, one: identity.Running, address: str) -> bool:
+        ends = filter(None, one.addresses[address].values())
+        return self._ends.get(one.thing.id, {}).keys() >= set(ends)
 
     async def _find(self, engine: Engine, address: str) -> identity.Running:
         """Find who has an address. A program may connect before the Engine lists it, and while
@@ -215,6 +226,10 @@ class Containers:
         for pause in (*PAUSES, None):
             listed = await self._list(engine, address)
             found = identity.who_have(address, listed, self._own)
+            if len(found) > 1 or not all(self._knows(one, address) for one in found):
+                # Who has left a network is listed as before until its volumes are put away.
+                there = await self._who_have(engine, address)
+                found = [one for one in found if one.thing.id in there]
             if len(found) == 1:
                 return identity.unmarked(found[0])
             if pause is not None:
@@ -498,6 +513,10 @@ class Containers:
             self._networks = {}
         for one in self._asking.values():
             one.add(container)
+        if container:
+            self._ends.pop(container, None)
+        else:
+            self._ends.clear()
         self._cut(container)
 
 
