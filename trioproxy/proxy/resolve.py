@@ -436,9 +436,8 @@ async def inherited(
 ) -> tuple[int, Labels | None]:
     """Give those of some labels that an image has, and None where the Engine does not say;
     with its status. Of an image it is asked once."""
-    if (
-        not image
-    ):  # Docker makes containers of none, too: nobody says which labels are their own
+    if not image:
+        # Docker makes a container of none, too, whose labels are not known to be its own.
         return _GONE, None
     labels, status = remembered.labels.get((image, judged)), OK
     if labels is None:
