@@ -336,7 +336,7 @@ class Operation:
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The keys of its query that the Engine reads, and their readers; empty: harmless."""
     finders: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """The keys of its query that name something, and what tells it."""
+    """The keys of its query that name something, in lower case, and what tells it."""
     many: frozenset[str] = frozenset()
     """The keys of which the Engine reads every value, not the first alone."""
 
@@ -465,7 +465,11 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             body=body,
             query=MappingProxyType({one.name.rstrip("*"): one.reader for one in keys}),
             finders=MappingProxyType(
-                {one.name.rstrip("*"): one.finder for one in keys if one.finder}
+                {
+                    one.name.rstrip("*").casefold(): one.finder
+                    for one in keys
+                    if one.finder
+                }
             ),
             many=frozenset(one.name[:-1] for one in keys if one.name.endswith("*")),
         )
