@@ -63,10 +63,11 @@ def _lines(folder: Path, engine: Path, policy: str) -> Iterator[str]:
     yield f"mkdir /run/units; cp {EXAMPLE}/trioproxy.s* /run/units"
     ours = f"{sys.executable} -m trioproxy"
     yield f"sed -i 's#{PROGRAM}#{ours}#' /run/units/trioproxy.service"
-    dropped = ["[Service]", *(f"BindReadOnlyPaths={one}" for one in places)]
+    # From where they are held: what lies in /tmp is not there any more (PrivateTmp=yes).
+    dropped = [f"BindReadOnlyPaths=/mnt/{at}:{one}" for at, one in enumerate(places)]
     dropped += ["ProtectHome=read-only", "StandardError=append:/run/proxy.log"]
     yield "mkdir /run/units/trioproxy.service.d"
-    yield _write("/run/units/trioproxy.service.d/where.conf", dropped)
+    yield _write("/run/units/trioproxy.service.d/where.conf", ["[Service]", *dropped])
     yield _write("/run/units/tp.target", ["[Unit]", "Wants=tp.service"])
     script = ["[Unit]", "DefaultDependencies=no", "[Service]", "Type=oneshot"]
     script += ["ExecStart=/bin/sh -e /run/trioproxy/script"]
