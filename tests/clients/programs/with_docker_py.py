@@ -62,8 +62,10 @@ def follow(client: docker.DockerClient) -> None:
 
 def execute(client: docker.DockerClient) -> None:
     box = client.containers.run("busybox", "sleep 600", detach=True)
-    say(box.exec_run(SCRIPT, demux=True))
-    say(b"".join(box.exec_run("seq 3", stream=True).output))
+    # The Engine may lose what a command has said that ends at once (20 of 1,424).
+    slow = "echo out; echo err >&2; sleep 0.2; exit 3"
+    say(box.exec_run(["sh", "-c", slow], demux=True))
+    say(b"".join(box.exec_run("sh -c 'seq 3; sleep 0.2'", stream=True).output))
     _, sock = box.exec_run("cat", stdin=True, socket=True)
     sock._sock.sendall(b"echo\n")
     say(sock._sock.recv(8), sock._sock.recv(100))
