@@ -48,7 +48,7 @@ SCENARIOS = {
     "up and ps": f"{UP} grep Container up | sort; docker compose ps --format '{{{{.Service}}}} {{{{.State}}}} {{{{.Health}}}}'; docker compose images --format json | tr , '\\n' | grep Repository",
     "logs": f"{UP} {SAID} docker compose logs --no-log-prefix db; docker compose logs --no-color -t web",
     "logs -f": f"{UP} mkfifo lines; docker compose logs --no-log-prefix -f db >lines & exec 3<lines; read -r line <&3; echo got $line; docker compose kill db >/dev/null 2>&1; cat <&3",
-    "exec": f"{UP} docker compose exec -T db sh -c 'echo out; echo err >&2; exit 3'; echo $?; echo in | docker compose exec -T db cat",
+    "exec": f"{UP} docker compose exec -T db sh -c 'echo out; echo err >&2; sleep 0.2; exit 3'; echo $?; echo in | docker compose exec -T db cat",
     "run": f"{UP} docker compose run --rm -T web cat /made 2>/dev/null; echo in | docker compose run --rm -T db cat 2>/dev/null",
     "up in the foreground": "docker compose -f once.yaml up --no-color 2>&1 | sort; docker compose -f once.yaml ps -a --format '{{.Service}} {{.ExitCode}}'",
     "restart and scale": f"{UP} docker compose restart web 2>&1 | sort; docker compose up -d --scale db=2 2>&1 | sort; docker compose ps -q | wc -l",

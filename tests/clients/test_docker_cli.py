@@ -22,7 +22,7 @@ QUICK = {
     "run, no such command": "docker run --rm busybox nonsense",
     "run, no such image": "docker run --rm --pull never no-such-image",
     "run -i": "echo hello | docker run --rm -i busybox cat",
-    "exec": f"{START} docker exec box sh -c 'echo out; echo err >&2; exit 4'",
+    "exec": f"{START} docker exec box sh -c 'echo out; echo err >&2; sleep 0.2; exit 4'",
     "exec -i": f"{START} echo hello | docker exec -i box cat",
     "errors": "docker start nope; docker rm nope; docker logs nope; docker attach nope; docker exec nope true",
 }
@@ -57,7 +57,7 @@ ALL = {
     "diff": f"{START} docker exec box sh -c 'echo a >/new; rm /etc/passwd'; docker diff box | sort",
     "port": "docker run -d --name box -p 127.0.0.1:8001:80 busybox sleep 600 >/dev/null; docker port box",
     "cp in and out": f"{START} mkdir d; head -c 3000000 /dev/urandom >d/a; ln -s a d/link; docker cp d box:/tmp/; docker cp -q box:/tmp/d back; cmp d/a back/a; readlink back/link; docker cp -L box:/tmp/d/link one; cmp one d/a && echo same",
-    "cp to stdout": f"{START} docker cp box:/etc/passwd - | tar -t; tar -c /etc/hostname 2>/dev/null | docker cp - box:/tmp; docker exec box ls /tmp/etc",
+    "cp to stdout": f"{START} docker cp box:/etc/passwd - | tar -t; tar -c /etc/hostname 2>/dev/null | docker cp - box:/tmp; docker exec box sh -c 'ls /tmp/etc; sleep 0.2'",
     "cp errors": f"{START} docker cp box:/nope .; docker cp nope:/a .; docker cp . box:/no/such/folder",
     "export and import": f"{START} docker export box | tar -t | sort | head -n 5; docker export box | docker import -m note - copy:1; docker run --rm copy:1 /bin/echo hi; docker history copy:1 --format '{{{{.Comment}}}}'",
     "save and load": "docker tag busybox copy:1; docker save copy:1 busybox -o all.tar; docker rmi copy:1 >/dev/null; docker load -i all.tar; docker load -q <all.tar; docker images --format '{{.Repository}}:{{.Tag}}' | sort",

@@ -37,7 +37,7 @@ def archive(name: str, content: bytes) -> bytes:
 
 async def execute(client: aiodocker.Docker) -> None:
     box = await client.containers.run(KEEP)
-    command = await box.exec(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    command = await box.exec(["sh", "-c", "echo out; echo err >&2; sleep 0.2; exit 3"])
     async with command.start(detach=False) as stream:
         messages = []
         while (message := await stream.read_out()) is not None:

@@ -18,7 +18,7 @@ def main() -> None:
         .waiting_for(ready)
     )
     with box as started:
-        result = started.exec(["sh", "-c", "echo in; exit 2"])
+        result = started.exec(["sh", "-c", "echo in; sleep 0.2; exit 2"])
         sys.stdout.write(
             f"{result.exit_code} {result.output!r} {started.get_logs()!r}\n"
         )
