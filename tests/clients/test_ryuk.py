@@ -164,7 +164,8 @@ def test_it_is_learned_with_its_client(
         assert variables["CREATE_BINDS"] == "@proxy"
         assert variables["ONLY_CONTAINERS"] == "@own"
         assert variables["ONLY_NETWORKS"] == "@own,bridge"
-        assert set(LISTED) <= set(variables["ALLOW_OPERATIONS"].split(","))
+        reaps = {*LISTED, "ContainerDelete", "NetworkDelete"}
+        assert reaps <= set(variables["ALLOW_OPERATIONS"].split(","))
         url = f"unix://{socket}"
         with enforcing(scratch, "--env-file", str(file), listen=f"{url}?mode=0666"):
             with killed(command, scratch, url) as said:
