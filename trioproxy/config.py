@@ -190,6 +190,7 @@ class Config:
         level: str,
     ) -> "Config":
         """Add to the addresses what the environment says of limits; `level` is a name."""
+        _check_names(listen)
         of_all, of_one = connection_limits(environ)
         most = environ.get("MAX_BODY") or str(DEFAULT_MAX_BODY)
         return cls(
@@ -205,6 +206,21 @@ class Config:
             max_body=parse_max_body(most),
             metrics=_metrics_address(environ.get("METRICS", "").strip()),
         )
+
+
+def _check_names(listen: tuple[Listened, ...]) -> None:
+    files = dict[str, str]()
+    for one in (each.entry for each in listen if each.entry.policy):
+        if files.setdefault(one.client, one.policy) != one.policy:
+            raise called_alike(one.client, files[one.client], one.policy)
+
+
+def called_alike(client: str, one: str, other: str) -> ConfigError:
+    """Say that nobody could tell the clients of two files apart."""
+    return ConfigError(
+        f"two policies are called {client}: {one} and {other}",
+        hint="their clients are known by that name: rename one of the files",
+    )
 
 
 def parse_address(url: str, *, port: int | None = None) -> Address:

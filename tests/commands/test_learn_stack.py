@@ -275,6 +275,68 @@ def test_what_would_keep_each_from_a_file_is_said_at_the_start(
     assert said in done.err
 
 
+OWNED = "ONLY_CONTAINERS=@own\nONLY_OWNER=team\nALLOW_OPERATIONS=ContainerList\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "policies", "owned", "said"),
+    [
+        (
+            "{client}.env",
+            "x/a y/a",
+            (),
+            "two policies are called a: x/a.env and y/a.env",
+        ),
+        (
+            "{client}.env",
+            "a b",
+            ("within",),
+            "one owner: ONLY_OWNER=team would stand in",
+        ),
+        (
+            "{client}.env",
+            "a b",
+            ("a", "b"),
+            "one owner: ONLY_OWNER=team would stand in",
+        ),
+        ("one.env", "a b", (), "FILE is one for all clients"),
+    ],
+    ids=["one name", "a ceiling's owner", "one that was copied", "one file"],
+)
+def test_no_two_are_learned_as_one(
+    file: str, policies: str, owned: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    """What one of them made was learned as the other's own, and `enforce` would not start; one file for both ended in a traceback."""
+    for name in owned:
+        (tmp_path / f"{name}.env").write_text(OWNED)
+    words = ["--within", f"{tmp_path}/within.env"] if "within" in owned else []
+    for at, policy in enumerate(policies.split()):
+        words += ["--listen", f"unix://{tmp_path}/{at}.sock?policy={policy}.env"]
+    words += ["--upstream", "tcp://127.0.0.1:1", "--until-quiet", "1s"]
+    done = run("learn", "-o", f"{tmp_path}/{file}", *words)
+    assert done.status == 2
+    assert said in done.err
+
+
+async def test_who_was_turned_away_had_connected(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Where nothing was seen of a client since it may not come in, the end does not say that it never came."""
+    url = f"unix://{tmp_path}/a.sock?uids={os.getuid() + 1}"
+    for file, more in (("{client}", ""), ("{client}", "&policy=a.env"), ("one", "")):
+        words = ("-o", f"{tmp_path}/{file}.env", "--listen", url + more)
+        upstream = ("--upstream", f"unix://{fake.path}")
+        async with running("learn", *words, *upstream) as learner:
+            await learner.line("listening on")
+            client = await connect(f"unix://{tmp_path}/a.sock")
+            await client.ask("GET", "/version")
+            assert (await client.read_response()).status == 403
+            client.close()
+            learner.process.send_signal(signal.SIGTERM)
+            await learner.line("nothing seen: clients were turned away; ")
+            assert await learner.end() == 0
+
+
 async def test_who_can_have_no_file_is_told_of(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from trioproxy.config import (
     LogFormat,
     TcpAddress,
     UnixAddress,
+    called_alike,
     listen_addresses,
     upstream_address,
 )
@@ -202,17 +203,7 @@ def _policies(file: str, config: Config) -> dict[str, str]:
             f"{file} judges nobody: each listener names a policy of its own",
             hint=f"leave it out, or ?policy= of the listener that {file} is for",
         )
-    for one in entries:
-        if one.policy and found.setdefault(one.client, one.policy) != one.policy:
-            raise _called_alike(one.client, found[one.client], one.policy)
-    return found
-
-
-def _called_alike(client: str, one: str, other: str) -> ConfigError:
-    return ConfigError(
-        f"two policies are called {client}: {one} and {other}",
-        hint="their clients are known by that name: rename one of the files",
-    )
+    return found | {one.client: one.policy for one in entries if one.policy}
 
 
 MANY: Final = 2
@@ -237,7 +228,7 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
     if twice := sorted(found.keys() & files.keys()):
         one, other = files[twice[0]], found[twice[0]]
         if os.path.realpath(one) != os.path.realpath(other):
-            raise _called_alike(twice[0], one, other)
+            raise called_alike(twice[0], one, other)
         raise ConfigError(
             f"{one} is the policy of a listener, and in POLICIES that of a container",
             hint="keep it in another folder: it is for who comes by the listener",

@@ -319,8 +319,14 @@ def _read_config(asked: Call, private: str) -> Config:
     from trioproxy.commands import start
 
     urls = (*([private] if private else []), *asked.listen)
+    listen = tuple(map(parse_listener, urls))
+    if not asked.apart and any(one.entry.policy for one in listen):
+        raise ConfigError(
+            "policy= of a listener names its client, and FILE is one for all clients",
+            hint=f"write {CLIENT} in the name of FILE, or leave policy= out",
+        )
     config = Config.read(
-        tuple(map(parse_listener, urls)),
+        listen,
         upstream_address(asked.upstream, os.environ, docker_host=True),
         os.environ,
         level=os.environ.get("LOG_LEVEL") or "warning",

@@ -166,14 +166,22 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
     lesson = begin(plan, above(tell.warn), above(tell.complain))
     recorder = lesson.recorder
     log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
+    server = Server(
+        config=plan.config,
+        gates={"": lesson.gate},
+        log=log,
+        observers={"": [recorder.note]},
+        away=start.away(os.environ),
+        own=find_own(),
+    )
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded()) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lesson.journal.run)
-            status = await _serve(lesson, log, signals, block)
+            status = await _serve(lesson, server, signals, block)
             nursery.cancel_scope.cancel()
         tell.passed_over(recorder.passed_over)
-        return await finish(lesson, status)
+        return await finish(lesson, status, was_shut=server.turned_away)
 
 
 def heeded() -> list[signal.Signals]:
@@ -183,20 +191,12 @@ def heeded() -> list[signal.Signals]:
 
 async def _serve(
     lesson: Lesson,
-    log: Log,
+    server: Server,
     signals: AsyncIterator[int],
     block: "Block | None",
 ) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
     plan, recorder = lesson.plan, lesson.recorder
-    server = Server(
-        config=plan.config,
-        gates={"": lesson.gate},
-        log=log,
-        observers={"": [recorder.note]},
-        away=start.away(os.environ),
-        own=find_own(),
-    )
     stopping = Stopping()
     status: int | None = None if plan.asked.argv else 0
     async with serving(server, signals, stopping) as nursery:
@@ -331,8 +331,10 @@ async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
         evidence.runs[run].oldest_api = oldest_of(answer)
 
 
-async def finish(lesson: Lesson, status: int) -> int:
-    """Write everything down and show the closing table; the exit status."""
+async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
+    """Write everything down and show the closing table; the exit status.
+
+    `was_shut`: clients were turned away, and this one may be one of them."""
     plan, journal, recorder = lesson.plan, lesson.journal, lesson.recorder
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
@@ -348,6 +350,7 @@ async def finish(lesson: Lesson, status: int) -> int:
                     has_command=bool(plan.asked.argv),
                     unread=recorder.unread,
                     unanswered=recorder.unanswered,
+                    was_shut=was_shut,
                 )
             return status
         evidence.forget_run()

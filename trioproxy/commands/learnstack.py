@@ -106,6 +106,7 @@ class Learners:
         store, known = self._asked.open(self._path(client))
         plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
         lesson = begin(plan, warn, partial(tell.complain, warn=warn))
+        self._refuse_shared_owner(lesson)
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)
         self.server.reload(
@@ -114,6 +115,18 @@ class Learners:
             client,
             is_containers=is_containers,
         )
+
+    def _refuse_shared_owner(self, lesson: Lesson) -> None:
+        """Refuse whom others own with: what they make would be learned as his own."""
+        owner, file = lesson.gate.objects.owner, lesson.plan.store.wish.file
+        for other in self.lessons.values():
+            if owner and owner == other.gate.objects.owner:
+                raise ConfigError(
+                    f"two policies have one owner: ONLY_OWNER={owner} would stand in"
+                    f" {file} and in {other.plan.store.wish.file}",
+                    hint="each would have what the other made: give one another owner, and"
+                    " name none in --within",
+                )
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether each who is expected has asked, and nothing new came for so long from
@@ -138,10 +151,14 @@ async def learn_stack(asked: Call, config: Config) -> int:
             learners = Learners(asked, config, nursery)
             await _serve(learners, asked, signals)
             nursery.cancel_scope.cancel()
+        was_shut = learners.server.turned_away
         if not learners.lessons:
-            tell.nothing_seen(asked.output or "", has_command=False, unread={})
+            tell.nothing_seen(
+                asked.output or "", has_command=False, unread={}, was_shut=was_shut
+            )
             return UNSEEN if asked.require_seen else 0
-        statuses = [await finish(one, 0) for one in learners.lessons.values()]
+        lessons = learners.lessons.values()
+        statuses = [await finish(one, 0, was_shut=was_shut) for one in lessons]
     return max(statuses)
 
 

@@ -91,15 +91,23 @@ def where(addresses: Sequence[str], *, private: str) -> None:
 
 
 def nothing_seen(
-    file: str, *, has_command: bool, unread: Mapping[str, int], unanswered: int = 0
+    file: str,
+    *,
+    has_command: bool,
+    unread: Mapping[str, int],
+    unanswered: int = 0,
+    was_shut: bool = False,
 ) -> None:
-    """Say that there was nothing to learn from, and where to look."""
+    """Say that there was nothing to learn from, and where to look; `was_shut`: clients were
+    turned away."""
     if unread:
         ask = "no request could be read, and each got an error of ours;"
     elif unanswered:
         ask = f"the Engine answered none of {count(unanswered, 'request')};"
     elif has_command:
         ask = "did the command use -H, --context or a socket of its own (--capture)?"
+    elif was_shut:
+        ask = "clients were turned away;"
     else:
         ask = "no client connected;"
     warn(f"nothing seen: {ask} {file} is unchanged")

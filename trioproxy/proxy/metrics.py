@@ -92,7 +92,7 @@ counter trioproxy_accepted_total
     Clients that were given a place.
 counter trioproxy_turned_away_total status
     Clients that were given none: 503 for want of places, 403 who may not come in or is nobody, 502 and 504 where the
-    Engine does not say who it is.
+    Engine does not say who it is; 500 who can have no file to be learned in, or by a bug of the proxy.
 gauge trioproxy_streams client
     Requests under way whose answer may never end, without tunnels.
 gauge trioproxy_tunnels client

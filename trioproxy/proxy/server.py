@@ -151,6 +151,11 @@ class Server:
         return self._shared.is_draining
 
     @property
+    def turned_away(self) -> bool:
+        """Whether a client was given no place, or is nobody."""
+        return self._shared.turned_away.total() > 0
+
+    @property
     def asking(self) -> "Asking | None":
         """Who is asked about what is refused."""
         return self._shared.asking
@@ -613,7 +618,6 @@ class Server:
             peer, name = f"{named}@{peer}", f"{named}@{name}"
             admission = self._admissions[named][listener.reach]
         self._capacity.take(name)
-        self._shared.accepted += 1
         if admission is None:
             self._watch.begin(
                 nursery, self._serve_container, wire, peer, name, listener
@@ -632,6 +636,7 @@ class Server:
 
     def _add(self, connection: Connection) -> None:
         self.connections.add(connection)
+        self._shared.accepted += 1
         self._one_began.set()
 
     def _begin(

@@ -95,7 +95,7 @@ class Shared:
     accepted: int = 0
     """Clients that were given a place."""
     turned_away: Counter[int] = field(
-        default_factory=lambda: Counter({403: 0, 502: 0, 503: 0, 504: 0})
+        default_factory=lambda: Counter(dict.fromkeys((403, 500, 502, 503, 504), 0))
     )
     """Clients that were given none, by the status that they were told."""
     is_draining: bool = False
