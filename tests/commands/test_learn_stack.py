@@ -262,12 +262,14 @@ def test_it_is_for_clients_that_come_by_themselves(
     [
         ("{client}.jsonl", "", "is the name of an evidence file"),
         ("{client}.env", "missing.env", "missing.env: No such file"),
+        ("file/{client}.env", "", "file/{client}: Not a directory"),
     ],
 )
 def test_what_would_keep_each_from_a_file_is_said_at_the_start(
     file: str, within: str, said: str, tmp_path: Path
 ) -> None:
     """It was told to each client, with a 500, when they came."""
+    (tmp_path / "file").touch()
     words = ["--within", f"{tmp_path}/{within}"] if within else []
     at = ("--listen", f"unix://{tmp_path}/x.sock", "--upstream", "tcp://127.0.0.1:1")
     done = run("learn", "-o", f"{tmp_path}/{file}", *at, *words)

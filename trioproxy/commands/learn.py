@@ -27,6 +27,7 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Origins
+from trioproxy.evidence.disk import check_target
 from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
@@ -199,6 +200,7 @@ def _apart(asked: Call) -> int:
         )
     # What would keep each of them from a file of its own is said now, and not to each.
     Store(asked.path, asked.wish(asked.path))
+    check_target(asked.path.with_name(CLIENT))
     config = _read_config(asked, "")
     return start.run(learn_stack, asked, config)
 
