@@ -391,6 +391,9 @@ def test_what_was_taken_out_is_closed_again() -> None:
     assert all(map(file.allows, session))
 
 
+LOG = '172.18.0.5:1 [20/Nov/2026:08:00:00.123] f b/s 0/0/0/3/3 200 12 - - ---- 1/1/0/0/0 0/0 "GET /v1.24/containers/json HTTP/1.1"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "first"),
     [
@@ -401,15 +404,46 @@ def test_what_was_taken_out_is_closed_again() -> None:
 def test_the_hints_of_learn(text: str, first: str, tmp_path: Path) -> None:
     """What `learn` says of a file that it cannot extend lets it go on."""
     log, file = tmp_path / "proxy.log", tmp_path / "app.env"
-    log.write_text(
-        '172.18.0.5:1 [20/Nov/2026:08:00:00.123] f b/s 0/0/0/3/3 200 12 - - ---- 1/1/0/0/0 0/0 "GET /v1.24/containers/json HTTP/1.1"\n'
-    )
+    log.write_text(LOG)
     file.write_text(text)
     options = ("learn", "-o", str(file), "--from-log", str(log))
     done = run(*options)
     assert first in done.err
     if done.status:
-        assert f"start {file} over with --fresh" in done.err
+        other = tmp_path / "other.env"
+        assert f"learn --within {file} -o ANOTHER" in done.err
+        assert (
+            run("learn", "--within", str(file), "-o", str(other), *options[3:]).status
+            == 0
+        )
+        assert loaded(other.read_text()).opened_operations == {"ContainerList"}
+        assert f"learn --fresh -o {file} starts it over" in done.err
         done = run(*options, "--fresh")
     assert done.status == 0, done.err
     assert loaded(file.read_text()).opened_operations == {"ContainerList"}
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"format": 4}\n', '{"format": 3}\n{\n{}\n'], ids=["newer", "torn"]
+)
+def test_the_hint_of_evidence_that_cannot_be_read(damage: str, tmp_path: Path) -> None:
+    """Whichever command says it, it has no option of another one, and following it works."""
+    file, log = tmp_path / "app.env", tmp_path / "proxy.log"
+    log.write_text(LOG)
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    evidence = evidence_path(file)
+    for words in (
+        ("explain", str(file)),
+        ("diff", str(LEARNED / "glances.env"), str(file)),
+        ("merge", str(file), "-o", str(tmp_path / "out.env")),
+        ("approve", str(file), str(LEARNED / "glances.jsonl"), "--yes", "ImageInspect"),
+        ("learn", "-o", str(file), "--from-log", str(log)),
+    ):
+        evidence.write_text(damage)
+        said = run(*words)
+        assert said.status == 2, words
+        assert "or remove it: an env file next to it grants as before" in said.err
+        assert "--fresh" not in said.err
+        evidence.unlink()
+        assert run(*words).status in {0, 1}, words
+        assert "ContainerList" in loaded(file.read_text()).opened_operations

@@ -79,6 +79,16 @@ def lines(done: Finished) -> list[str]:
     return done.err.splitlines()
 
 
+def test_the_table_says_what_the_file_says(read: Reading) -> None:
+    """Of what answers do not tell the closing table has the file's words, not the route's."""
+    read.file.write_text("REDACT=env,commands\nALLOW_OPERATIONS=\n")
+    table = read().err
+    hidden = "shows labels, where secrets may stand, too; "
+    for text in (table, read.file.read_text()):
+        assert "reads secrets from a container's environment" not in text
+        assert text.count(hidden) == 2, text
+
+
 def test_a_log_becomes_a_file(read: Reading) -> None:
     """What a log shows is granted, `explain` says where from, and the rest is told."""
     done = read()

@@ -385,8 +385,9 @@ def text(one: Client) -> str:
             name=one.name,
             file=f"{one.name}.env",
             operations={row.operation for row in calls(one)},
-            lists={k: v for k, v in one.limits.items() if not k.startswith("ONLY_")},
-            objects={k: v for k, v in one.limits.items() if k.startswith("ONLY_")},
+            lists=dict(
+                sorted(one.limits.items(), key=lambda it: it[0].startswith("ONLY_"))
+            ),
             source=_read_in(one),
         )
     )

@@ -59,8 +59,6 @@ CI = Learned(
         "CREATE_BINDS": "/etc:ro,/tmp/run-*{2},{base}/data",
         "CREATE_CAPS": "NET_ADMIN",
         "EXEC_PRIVILEGED": "",
-    },
-    objects={
         "ONLY_CONTAINERS": "@own",
         "ONLY_NETWORKS": "@own,bridge",
         "ONLY_VOLUMES": "@own",

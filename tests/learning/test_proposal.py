@@ -221,6 +221,10 @@ def test_what_a_ceiling_hides_the_file_hides() -> None:
     assert env_text(evidence, propose(evidence, text, wish), text, wish) == text
     open_text = text.replace("REDACT=env,commands", "REDACT=none")
     assert excess(open_text, wish)
+    by_hand = "# mine\n\n# a note\n\nALLOW_OPERATIONS=SystemPing\n"
+    text = env_text(evidence, propose(evidence, by_hand, wish), by_hand, wish)
+    assert text.count("\nREDACT=env,commands\n") == 1
+    assert text.startswith("# mine\n\n# a note\n\n# Root")
 
 
 def test_an_output_beyond_its_ceiling_stops() -> None:

@@ -144,14 +144,13 @@ def on_page(one: Variant) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
 def in_file(one: Variant) -> dict[str, tuple[str, str]]:
     """The titles below which operations stand in the comments of a file, and what is said."""
     policy, variables = one.file.policy, one.file.variables
-    names = (*LIMITS, *OBJECT_VARIABLES, *MOVING.values())
+    names = (*LIMITS, *OBJECT_VARIABLES, *MOVING.values(), REDACT_VARIABLE)
     text = render(
         Learned(
             name="app",
             file="app.env",
             operations=listed_items(policy, OPERATIONS_VARIABLE),
             lists={name: variables[name] for name in names if name in variables},
-            redact=variables.get(REDACT_VARIABLE, ""),
         )
     )
     title, found = "", dict[str, tuple[str, str]]()

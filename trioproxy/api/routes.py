@@ -370,13 +370,6 @@ class Endpoint:
         """What it does where lists hold it: behind a comma stands what nobody can do then."""
         return self.summary.partition(",")[0]
 
-    @property
-    def note(self) -> str:
-        """What a reviewer should read; of what is harmless there is nothing to say."""
-        if self.risk in {Risk.LOW, Risk.INFO_LEAK} and not self.connects:
-            return ""
-        return f"{self.marks}: {self.summary}"
-
 
 # The Engine writes these parameters as `{id}`, all others as `{name:.*}`; of Podman's own
 # routes a template says which are which.

@@ -71,7 +71,7 @@ def locate(name: str) -> Path:
             f"there is {what}: that client has no file yet",
             hint=f"{WITHOUT_FILE}{'; '.join(known)}",
         )
-    near = [*get_close_matches(wanted, all_of_them, n=MOST_NAMED), *having]
+    near = get_close_matches(wanted, all_of_them, n=MOST_NAMED, cutoff=LIKE) + having
     if wanted in near:
         near = [wanted]
     meant = [
@@ -110,6 +110,9 @@ def folder() -> Path:
 
 
 MOST_NAMED: Final = 3
+LIKE: Final = 0.7
+"""How like, to 1, a name is that was meant: any less, and `nofile` is `ansible`."""
+
 WITHOUT_FILE: Final = "docs/clients.md has, to begin with, "
 NOWHERE: Final = "trioproxy explain lists those there are"
 

@@ -81,11 +81,9 @@ class Closing:
             say(
                 f"{self.store.wish.file} could not be written; what was learned is this:"
             )
-            granted = sorted(saved.proposal.granted)
-            say(f"{OPERATIONS_VARIABLE}={','.join(granted)}")
-            lists = {**saved.proposal.lists.values, **saved.proposal.objects.values}
-            for name, value in lists.items():
+            for name, value in saved.proposal.values.items():
                 say(f"{name}={value}")
+            say(f"{OPERATIONS_VARIABLE}={','.join(sorted(saved.proposal.granted))}")
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and where, if that is not where it was written."""

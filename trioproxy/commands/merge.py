@@ -17,8 +17,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
-from trioproxy.file import envfile
-from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.policyfile import PolicyFile
 from trioproxy.file.variables import LISTS
 from trioproxy.files import read_text
 from trioproxy.learning.learnedfile import says_left_open
@@ -99,14 +98,14 @@ class Parts:
 
     def part_of(self, path: Path, text: str, once_listed: frozenset[Grant]) -> Member:
         """What an env file says of what requests may ask for."""
-        policy, _ = parse_policy_file(text, name=str(path))
-        variables = envfile.parse(text, name=str(path))
+        file = PolicyFile.of(text, str(path))
+        policy = file.policy
         return Member(
-            name=str(path),
+            name=file.path,
             operations=policy.opened_operations,
             limits=policy.limits,
             objects=policy.objects,
-            proxy_socket=variables.get(PROXY_VARIABLE, ""),
+            proxy_socket=file.variables.get(PROXY_VARIABLE, ""),
             hides=policy.hides or frozenset(),
             once_listed=once_listed,
             is_output=path == self.output,

@@ -10,14 +10,14 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import OPERATIONS_VARIABLE, Places
+from trioproxy.api.families import Places
 from trioproxy.api.matched import with_segments
-from trioproxy.api.routes import OPERATIONS, Risk
+from trioproxy.api.routes import CONNECTS, OPERATIONS, Risk
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, Sight
-from trioproxy.judge.power import LIMITED, Power, Powers
+from trioproxy.judge.power import Power, Powers
 from trioproxy.learning.learnedfile import policy_of
 from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Written
@@ -222,7 +222,7 @@ class Teller:
                 return (
                     f"{_shown(name)} is used, but declined: --restore {name} grants it"
                 )
-            risk = f"risk {OPERATIONS[name][0].risk}"
+            risk = f"risk {powers.of(sight.grant).level}"
             return f"new: {_shown(name)}, {risk_of(name, powers) or risk}"
         if sight.operation == UNKNOWN or sight.operation in self._told:
             return ""
@@ -254,16 +254,16 @@ def route_text(name: str) -> str:
 
 def powers_of(proposal: Proposal) -> Powers:
     """What the grants of a file give, behind the lists that it has."""
-    lists = {**proposal.lists.values, **proposal.objects.values}
-    return Powers(policy_of(proposal.granted, lists))
+    return Powers(policy_of(proposal.granted, proposal.values))
 
 
 def risk_of(name: str, powers: Powers) -> str:
     """What a reviewer should not read over: what an operation gives in this file."""
-    power = powers.of(Grant(OPERATIONS_VARIABLE, name))
-    if power.is_root or power.level == LIMITED:
-        return f"{power.shown}: {power.why}"
-    return OPERATIONS[name][0].note if name in OPERATIONS else ""
+    power = powers.of(Grant.of_operation(name))
+    connects = name in OPERATIONS and OPERATIONS[name][0].connects
+    if not power.level or (power.is_plain and not connects):
+        return ""
+    return f"{power.shown}{f', {CONNECTS}' * connects}: {power.why}"
 
 
 def _not_granted(sight: Sight, results: Iterable[str]) -> str:

@@ -189,18 +189,13 @@ class _NoEvidenceError(ValueError):
     """A file that holds something else."""
 
 
-class _FormatError(ValueError):
-    """Evidence that another version wrote."""
-
-
 def _hint(error: ValueError) -> str:
     if isinstance(error, _NoEvidenceError):
         return "if it is the log of another proxy: learn --from-log reads it"
-    if isinstance(error, _FormatError):
-        return (
-            "learn it anew, with --fresh: what an env file grants is not changed by it"
-        )
-    return "restore the file from a backup, or start over with --fresh"
+    return (
+        "restore the file from a backup, or remove it: an env file next to it grants as"
+        " before, and only what was declined is forgotten"
+    )
 
 
 def _read_header(data: dict[str, Any]) -> None:
@@ -208,7 +203,7 @@ def _read_header(data: dict[str, Any]) -> None:
         raise _NoEvidenceError(f"no evidence: the first line is not {HEADER}")
     if data != {"format": FORMAT}:
         found = f"format {data['format']!r:.80}"
-        raise _FormatError(f"{found}, and this version reads {FORMAT} alone")
+        raise ValueError(f"{found}, and this version reads {FORMAT} alone")
 
 
 def _is_torn(error: ValueError, line: bytes, number: int) -> bool:

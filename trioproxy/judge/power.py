@@ -60,6 +60,11 @@ class Power:
         return self.level == Risk.HOST_ROOT
 
     @property
+    def is_plain(self) -> bool:
+        """Whether a reviewer needs no word of it."""
+        return self.level in {Risk.INFO_LEAK, Risk.LOW}
+
+    @property
     def shown(self) -> str:
         """The level for people: `HOST-ROOT`, `limited`, `secret-leak`; or empty."""
         return next((r.shown for r in Risk if r == self.level), self.level)

@@ -97,7 +97,7 @@ _REST = "#     "
 LEFT_OPEN: Final = "which containers, networks and volumes may be named"
 TAKEN_OUT: Final = ", as their lists are not wanted"
 _OUR_VARIABLES: Final = frozenset(
-    {OPERATIONS_VARIABLE, *LIMITS, *MOVING.values(), *OBJECT_VARIABLES}
+    {OPERATIONS_VARIABLE, *LIMITS, *MOVING.values(), *OBJECT_VARIABLES, REDACT_VARIABLE}
 )
 _SWITCHES: Final = frozenset({*SWITCHES, *VERBS})
 _ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")
@@ -119,13 +119,10 @@ class Learned:
     operations: Iterable[str]
     """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
     lists: Mapping[str, str] = field(default_factory=dict)
-    """What requests may ask for, by variable, in the order in which it is written."""
-    objects: Mapping[str, str] = field(default_factory=dict)
-    """Which objects they may name, likewise."""
+    """What requests may ask for, which objects they may name, and what answers do not tell,
+    by variable, in the order in which it is written."""
     is_taken_out: bool = False
     """Whether a person took the lists of objects out of the file."""
-    redact: str = ""
-    """What answers do not tell, as the file has it."""
     asked: frozenset[str] = frozenset()
     """Variables of which anything was ever asked for, in vain too, and families of which
     it is known what was asked for."""
@@ -139,14 +136,8 @@ class Learned:
 def render(learned: Learned, old: str = "") -> str:
     """Write the file; of `old` the lines stay that are not ours."""
     granted = sorted(set(learned.operations))
-    values = {
-        **learned.lists,
-        **learned.objects,
-        OPERATIONS_VARIABLE: ",".join(granted),
-    }
-    # A person's line, which stays: what answers do not tell, the comments do not say.
-    redact = {REDACT_VARIABLE: learned.redact} if learned.redact else {}
-    policy = policy_of(granted, {**learned.lists, **learned.objects, **redact})
+    values = {**learned.lists, OPERATIONS_VARIABLE: ",".join(granted)}
+    policy = policy_of(granted, learned.lists)
     before = _Old(old)
     lines = [
         *_comments(learned, policy, granted, before),
@@ -207,8 +198,7 @@ def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, _Row]]:
     """Each operation with its level, and each value by which a way to root goes."""
     for name in granted:
         power = powers.of(Grant(OPERATIONS_VARIABLE, name))
-        is_mild = power.level in {Risk.INFO_LEAK, Risk.LOW}
-        is_plain = is_mild and not OPERATIONS[name][0].connects
+        is_plain = power.is_plain and not OPERATIONS[name][0].connects
         yield power.level, _Row(name, "" if is_plain else power.why)
     for grant in dict.fromkeys(way.grant for way in powers.ways if way.grant):
         yield Risk.HOST_ROOT, _Row(str(grant), powers.of(grant).why)
@@ -399,11 +389,12 @@ def _key(line: str) -> str | None:
 
 
 def keep_foreign(old: str) -> str:
-    """Drop from a file all that learning wrote, and what grants in its place."""
+    """Drop from a file all that learning wrote, and what grants in its place; what it hides
+    stays, whoever wrote that."""
     return "".join(
         f"{line}\n"
         for line, key in _walk(old)
-        if key is None
+        if key in {None, REDACT_VARIABLE}
         and not ((found := _ASSIGNMENT.match(line)) and found[1] in _SWITCHES)
     )
 

@@ -6,7 +6,7 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -19,7 +19,6 @@ from trioproxy.api.families import (
     OWNER_VARIABLE,
     PROXY_VARIABLE,
     REDACT_VARIABLE,
-    Hides,
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -71,6 +70,14 @@ class Proposal:
     """What requests may ask for."""
     objects: ObjectLists = NO_OBJECT_LISTS
     """Which objects they may name."""
+    redact: str = ""
+    """What answers do not tell, as the file says it, or its ceiling."""
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All lines of the file but the one that grants, by variable, in their order."""
+        redact = {REDACT_VARIABLE: self.redact} if self.redact else {}
+        return {**self.lists.values, **self.objects.values, **redact}
 
     @property
     def grants(self) -> frozenset[Grant]:
@@ -103,7 +110,11 @@ def propose(
     seen = used | wish.restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
     variables = envfile.parse(old, name=wish.file)
-    if variables.get(REDACT_VARIABLE, NONE) != NONE:
+    redact = variables.get(REDACT_VARIABLE, "")
+    if not redact and wish.ceiling:
+        # A file that hides less would go beyond it.
+        redact = wish.ceiling.hidden_words
+    if redact not in {"", NONE}:
         # Beside it they can never pass, and the file would not load.
         capped |= frozenset(filter(_is_untellable, seen))
     granted = (listed or frozenset()) | (seen - declined - capped)
@@ -131,6 +142,7 @@ def propose(
         marks=granted & {sight.operation for sight in evidence.routes},
         lists=lists,
         objects=propose_objects(known, lists.values, is_taken_out=is_taken_out),
+        redact=redact,
     )
 
 
@@ -146,8 +158,8 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
         if sorted(variables.keys() & {*SWITCHES, *VERBS}):
             raise ConfigError(
                 f"{file} grants by section variables, which learning cannot extend",
-                hint=f"write another file with -o, or start {file} over with --fresh;"
-                f" --within {file} learns what is used of it",
+                hint=f"learn --within {file} -o ANOTHER writes what is used of it, and"
+                f" learn --fresh -o {file} starts it over",
             )
         # Faults are told before any work; what learning adds itself is none.
         added = {OPERATIONS_VARIABLE: "", **dict.fromkeys(OBJECTS, OWN_OBJECTS)}
@@ -172,7 +184,7 @@ def refuse_excess(text: str, wish: Wish) -> None:
     if names := excess(text, wish):
         raise ConfigError(
             f"{wish.file} already grants what {wish.within} refuses: {', '.join(names)}",
-            hint=f"take it out of {wish.file}, or start over with --fresh",
+            hint=f"narrow {wish.file} to that, or start it over: learn --fresh",
         )
 
 
@@ -249,23 +261,12 @@ def is_beyond(grant: Grant, ceiling: Policy | None) -> bool:
 
 def env_text(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
-    variables = envfile.parse(old, name=wish.file)
-    redact = variables.get(REDACT_VARIABLE, "")
-    if not redact and wish.ceiling and wish.ceiling.hides:
-        # A file that hides less would go beyond it.
-        redact = ",".join(one for one in Hides if one in wish.ceiling.hides)
-        if OPERATIONS_VARIABLE not in variables:
-            old += f"{OPERATIONS_VARIABLE}=\n"
-        granting = rf"(?m)^(?=\s*{OPERATIONS_VARIABLE}=)"
-        old = re.sub(granting, f"{REDACT_VARIABLE}={redact}\n", old)
     learned = Learned(
         name=wish.name,
         file=PurePath(wish.file).name,
         operations=proposal.granted,
-        lists=proposal.lists.values,
-        objects=proposal.objects.values,
+        lists=proposal.values,
         is_taken_out=proposal.objects.is_taken_out,
-        redact=redact,
         asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)
