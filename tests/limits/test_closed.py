@@ -58,6 +58,8 @@ def test_as_it_is_it_loads(name: str) -> None:
         pytest.param(TABLE, "RestartPolicy:RestartPolicy", "RestartPolicy-", "a struct holds no struct", id="a struct of nothing"),
         pytest.param(TABLE, "dockerfile>build-file", "dockerfile", "dockerfile: say who reads it", id="a key without a sign"),
         pytest.param(TABLE, "dockerfile>build-file", "dockerfile>binds", "binds does not read a text", id="a key of another kind"),
+        pytest.param(TABLE, "SecretInspect    showsecret", "SecretInspct     showsecret", "SecretInspct: showsecret is no key", id="a key of Podman's for no operation"),
+        pytest.param(TABLE, "ImagePush        destination", "ImagePush        tag", "tag is no key that Podman alone reads", id="one that Docker reads"),
         pytest.param(TABLE, "ImageTag  ", "ContainerKill  ", "its route says that nothing limits it", id="an operation that nothing limits"),
         pytest.param(TABLE, "ImageTag         repo>tag tag>with-parent force-\n", "", "ImageTag is limited as its route does not say", id="an operation that nobody reads"),
         pytest.param(TABLE, "t*>build-tag ", "", "ImageBuild is limited as its route does not say", id="a family too many"),

@@ -377,6 +377,15 @@ ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>wit
 ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
+# Keys of queries that Podman's handlers read and Docker's do not, and by which they do more than the operation says. Podman
+# takes their names in any case; here they stand in lower case.
+# A key a row: its operation, the key, and what Podman does by it.
+_PODMANS = """\
+ImagePush        destination writes files anywhere on its host
+NetworkDelete    force       removes the containers on the network
+SecretInspect    showsecret  tells the secret
+"""
+
 
 def _parse_structs(table: str) -> Mapping[str, Struct]:
     structs = dict[str, Struct]()
@@ -476,6 +485,17 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
     return MappingProxyType(operations)
 
 
+def _parse_podmans(table: str) -> Mapping[str, tuple[str, str]]:
+    found = dict[str, tuple[str, str]]()
+    for line in table.splitlines():
+        name, key, does = line.split(maxsplit=2)
+        read = ARGUED[name].query if name in ARGUED else {}
+        if not row_of(name) or name in found or key != key.lower() or key in read:
+            raise AssertionError(f"{name}: {key} is no key that Podman alone reads")
+        found[name] = key, does
+    return MappingProxyType(found)
+
+
 def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
     """Refuse a field that is told with what holds it, where nobody reads that."""
     for one in struct.fields.values():
@@ -490,6 +510,9 @@ STRUCTS: Final = _parse_structs(_STRUCTS)
 
 ARGUED: Final = _parse_operations(_OPERATIONS)
 """All operations whose arguments are known."""
+
+PODMANS: Final = _parse_podmans(_PODMANS)
+"""By operation, the key by which Podman does more than Docker, and what that is."""
 
 HOST_CONFIG: Final = STRUCTS["HostConfig"]
 """What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
@@ -24,6 +23,7 @@ from trioproxy.api.families import (
     Hides,
     Kind,
 )
+from trioproxy.api.fields import PODMANS
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -460,7 +460,7 @@ _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
 
 def _refuses_podmans(request: Request) -> Decision | None:
     """Refuse a key by which Podman does more than the operation says, and Docker nothing."""
-    key, does = _PODMANS.get(request.operation, ("", ""))
+    key, does = PODMANS.get(request.operation, ("", ""))
     pairs = query.parse(request.target.query) if key else []
     # Podman takes a name in any case.
     asked = {value for name, value in pairs if name.casefold() == key}
@@ -468,15 +468,6 @@ def _refuses_podmans(request: Request) -> Decision | None:
         return None
     message = f"{request.shown} with {key}, by which Podman {does}, is not allowed"
     return refuse(Reason.UNLIMITABLE, "", message)
-
-
-_PODMANS: Final = MappingProxyType(
-    {
-        "ImagePush": ("destination", "writes files anywhere on its host"),
-        "NetworkDelete": ("force", "removes the containers on the network"),
-        "SecretInspect": ("showsecret", "tells the secret"),
-    }
-)
 
 
 def _telling_more(request: Request) -> str:
