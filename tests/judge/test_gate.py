@@ -351,6 +351,7 @@ def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
 
 
 MORE = {
+    b"/containers/x/changes": ("GET", b"Parent=f", b"parent=&x=f"),
     b"/images/x/push": ("POST", b"Destination=dir:/etc", b"tag=1&destination="),
     b"/networks/x": ("DELETE", b"force=false&FORCE=t", b"force=0"),
     b"/secrets/x": ("GET", b"%73howsecret=1", b"showsecret=false&x=1"),
@@ -359,10 +360,11 @@ MORE = {
 
 @pytest.mark.parametrize("path", MORE)
 def test_what_podman_alone_does_is_no_part_of_dockers_operations(path: bytes) -> None:
-    """A key of which Docker reads nothing writes files, removes containers and tells secrets there."""
+    """A key of which Docker reads nothing writes files, removes containers, tells of others and secrets there."""
     method, more, same = MORE[path]
-    names = "ImagePush,NetworkDelete,SecretInspect"
-    sections = {**dict.fromkeys(("IMAGES", "NETWORKS", "SECRETS", "POST"), "1")}
+    names = "ContainerChanges,ImagePush,NetworkDelete,SecretInspect"
+    opened = ("CONTAINERS", "IMAGES", "NETWORKS", "SECRETS", "POST")
+    sections = dict.fromkeys(opened, "1")
     for variables in ({"ALLOW_OPERATIONS": names}, sections):
         gate = Gate.enforcing(parse_policy(variables)[0])
         decision = judged(gate, method, path + b"?" + more).decision

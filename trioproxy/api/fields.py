@@ -379,11 +379,12 @@ ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- me
 
 # Keys of queries that Podman's handlers read and Docker's do not, and by which they do more than the operation says. Podman
 # takes their names in any case; here they stand in lower case.
-# A key a row: its operation, the key, and what Podman does by it.
+# A key a row: its operation, the key, `?` behind one that is a flag, and what Podman does by it.
 _PODMANS = """\
+ContainerChanges parent      compares with any other container
 ImagePush        destination writes files anywhere on its host
-NetworkDelete    force       removes the containers on the network
-SecretInspect    showsecret  tells the secret
+NetworkDelete    force?      removes the containers on the network
+SecretInspect    showsecret? tells the secret
 """
 
 
@@ -485,14 +486,25 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
     return MappingProxyType(operations)
 
 
-def _parse_podmans(table: str) -> Mapping[str, tuple[str, str]]:
-    found = dict[str, tuple[str, str]]()
+class Podmans(NamedTuple):
+    """A row of `PODMANS`."""
+
+    key: str
+    is_flag: bool
+    """Whether it does nothing where it is false."""
+    does: str
+    """What Podman does by it, for people."""
+
+
+def _parse_podmans(table: str) -> Mapping[str, Podmans]:
+    found = dict[str, Podmans]()
     for line in table.splitlines():
-        name, key, does = line.split(maxsplit=2)
+        name, word, does = line.split(maxsplit=2)
+        key = word.removesuffix("?")
         read = ARGUED[name].query if name in ARGUED else {}
         if not row_of(name) or name in found or key != key.lower() or key in read:
             raise AssertionError(f"{name}: {key} is no key that Podman alone reads")
-        found[name] = key, does
+        found[name] = Podmans(key, is_flag=key != word, does=does)
     return MappingProxyType(found)
 
 

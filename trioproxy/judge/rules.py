@@ -460,13 +460,16 @@ _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
 
 def _refuses_podmans(request: Request) -> Decision | None:
     """Refuse a key by which Podman does more than the operation says, and Docker nothing."""
-    key, does = PODMANS.get(request.operation, ("", ""))
-    pairs = query.parse(request.target.query) if key else []
-    # Podman takes a name in any case.
-    asked = {value for name, value in pairs if name.casefold() == key}
-    if asked <= query.FALSE | {""}:
+    if (row := PODMANS.get(request.operation)) is None:
         return None
-    message = f"{request.shown} with {key}, by which Podman {does}, is not allowed"
+    # Podman takes a name in any case.
+    pairs = query.parse(request.target.query)
+    asked = {value for name, value in pairs if name.casefold() == row.key} - {""}
+    if not asked or (row.is_flag and asked <= query.FALSE):
+        return None
+    message = (
+        f"{request.shown} with {row.key}, by which Podman {row.does}, is not allowed"
+    )
     return refuse(Reason.UNLIMITABLE, "", message)
 
 
