@@ -148,6 +148,9 @@ WAYS += [
     ({"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild", "BUILD_OPTIONS": "", "CREATE_BINDS": "", "ONLY_CONTAINERS": "@own", "ONLY_VOLUMES": "@own,web*,f-*,@label:a=b", "ONLY_OWNER": "app"}, []),
     ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild"}, ["ImageBuild: nothing limits what it asks for"]),
     ({**CREATE, "CREATE_CAPS": "MKNOD"}, ["ContainerCreate: CREATE_CAPS=MKNOD"]),
+    ({"ALLOW_OPERATIONS": "LibpodContainerUpdate"}, ["LibpodContainerUpdate: runs commands in any container, as its health check"]),
+    ({"ALLOW_OPERATIONS": "LibpodImageScp"}, ["LibpodImageScp: copies images out and in by the service's keys"]),
+    ({"ALLOW_OPERATIONS": "LibpodVolumeImport"}, ["LibpodVolumeImport: replaces what is in a volume, or files of the host"]),
 ]  # fmt: skip
 
 
@@ -190,7 +193,7 @@ CONDITIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "src:-"}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "src:-", "CREATE_TAGS": "a"}, []),
     ({"ALLOW_OPERATIONS": "LibpodImageTag"}, [IMAGES]),
-    ({"ALLOW_OPERATIONS": "LibpodVolumeImport"}, ["finds no volume that leads to the host"]),
+    ({"ALLOW_OPERATIONS": "LibpodVolumeExport"}, ["finds no volume that leads to the host"]),
     ({"NETWORKS": "1"}, []),
     ({"NETWORKS": "1", "POST": "1"}, ["sends nothing that this version does not know"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_CAPS": ""}, []),

@@ -55,7 +55,7 @@ POST    /libpod/containers/{name}/stop                              LibpodContai
 GET     /libpod/containers/{name}/top                               LibpodContainerTop          read  follow         -       any    -   -            -------p secret-leak   lists processes, with their environment if asked
 POST    /libpod/containers/{name}/unmount                           LibpodContainerUnmount      write none           -       any    -   -            -------- availability  unmounts a container's file system on the host
 POST    /libpod/containers/{name}/unpause                           LibpodContainerUnpause      write none           -       any    -   -            -------- availability  thaws a frozen container
-POST    /libpod/containers/{name}/update                            LibpodContainerUpdate       write none           -       any    -   open         -------- availability  changes limits, health check and environment
+POST    /libpod/containers/{name}/update                            LibpodContainerUpdate       write none           -       any    -   open         -------- host-root     runs commands in any container, as its health check
 POST    /libpod/containers/{name}/wait                              LibpodContainerWait         read  follow         -       any    -   -            -------- low           waits for a container's state
 LIBPOD_EVENTS
 GET     /libpod/events                                              LibpodEvents                read  follow         -       any    -   -            -------e secret-leak   watches what happens, other people's exec commands too
@@ -87,7 +87,7 @@ POST    /libpod/images/{name:.*}/tag                                LibpodImageT
 GET     /libpod/images/{name:.*}/tree                               LibpodImageTree             read  none           -       any    -   -            -------- info-leak     shows the layers of an image
 POST    /libpod/images/{name:.*}/untag                              LibpodImageUntag            write none           -       any    -   -            -------- destructive   removes a tag
 GET     /libpod/images/{name}/changes                               LibpodImageChanges          read  none           -       any    -   -            -------- info-leak     lists the files that an image changed
-POST    /libpod/images/scp/{name:.*}                                LibpodImageScp              write follow         -       any    -   -            -----c-o secret-leak   copies an image out by the service's keys
+POST    /libpod/images/scp/{name:.*}                                LibpodImageScp              write follow         -       any    -   open         -----c-o destructive   copies images out and in by the service's keys
 LIBPOD_INFO
 GET     /libpod/info                                                LibpodInfo                  read  none           -       any    -   -            -------- info-leak     describes the host and Podman
 LIBPOD_KUBE
@@ -165,6 +165,6 @@ POST    /libpod/volumes/prune                                       LibpodVolume
 DELETE  /libpod/volumes/{name}                                      LibpodVolumeDelete          write none           -       any    -   -            -------- destructive   removes a volume and its data
 GET     /libpod/volumes/{name}/exists                               LibpodVolumeExists          read  none           -       any    -   -            -------- low           asks whether there is a volume
 GET     /libpod/volumes/{name}/export                               LibpodVolumeExport          read  download       packs   any    -   -            p------o secret-leak   downloads what is in a volume
-POST    /libpod/volumes/{name}/import                               LibpodVolumeImport          write upload         unpacks any    -   -            -------- destructive   replaces what is in a volume
+POST    /libpod/volumes/{name}/import                               LibpodVolumeImport          write upload         unpacks any    -   open         -------- host-root     replaces what is in a volume, or files of the host
 GET     /libpod/volumes/{name}/json                                 LibpodVolumeInspect         read  none           -       any    -   -            -------r secret-leak   shows a volume's options and passwords of shares
 """

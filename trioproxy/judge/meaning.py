@@ -576,7 +576,7 @@ def _conditions(policy: Policy) -> Iterator[str]:
             policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)
         ):
             yield "finds no volume or network of others that leads to the host"
-    elif opened & {"LibpodVolumeExport", "LibpodVolumeImport"}:
+    elif "LibpodVolumeExport" in opened:
         yield "finds no volume that leads to the host"
     if any(_replaces_images(policy, name) for name in opened):
         yield "replaces no image that others run"
