@@ -6,7 +6,9 @@ way below is tried twice: on Podman itself, where it leads to the host, and behi
 that grants the operations and limits them to one folder.
 """
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tests.end_to_end.test_escapes import ask
 from tests.engine import Engine
 from tests.podman.clients import import_busybox
 from trioproxy.api.fields import ARGUED
+from trioproxy.judge.escapes import old_components
 
 FOLDER = "/var/opt"
 """The folder that is listed: it is on every host, and holds nothing of ours."""
@@ -158,6 +161,31 @@ def test_no_file_of_the_host_is_read_as_a_dockerfile(
     status, answer = post(limited, target, {})
     assert status == 403
     assert "ImageBuild asks for dockerfile" in answer["message"]
+
+
+def test_a_build_writes_where_links_of_its_tar_lead(
+    podman: Path, limited: Path, tmp_path: Path
+) -> None:
+    """No limit holds that, so Podman's versions that do it are called old."""
+    files = io.BytesIO()
+    with tarfile.open(fileobj=files, mode="w") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("link/written"))
+    raw = files.getvalue()[:2048]  # what is behind its end is not read
+    head = (
+        "POST /v1.41/build HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/x-tar\r\nContent-Length: {len(raw)}\r\n\r\n"
+    )
+    ask(str(limited), head.encode() + raw)
+    _, version = ask(
+        str(podman), b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    is_old = any(
+        one.component == "Podman" for one in old_components(json.loads(version))
+    )
+    assert is_old == (tmp_path / "written").exists()
 
 
 def test_what_is_harmless_passes(limited: Path) -> None:
