@@ -14,6 +14,7 @@ def meaning(**variables: str) -> Meaning:
 
 CREATE = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerList"}
 COMMITS = "ImageCommit: reads any file of the host, by a link in the container's way"
+LOGS = "ContainerCreate:HostConfig.LogConfig.Config"
 WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"CONTAINERS": "1"}, []),
     (CREATE, ["ContainerCreate: nothing limits what it asks for"]),
@@ -27,6 +28,9 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({**CREATE, "CREATE_BASE": "/home/me/app", "CREATE_BINDS": "{base}"}, []),
     ({**CREATE, "CREATE_CAPS": "SYS_ADMIN"}, ["ContainerCreate: CREATE_CAPS=SYS_ADMIN"]),
     ({**CREATE, "CREATE_OPTIONS": "*"}, ["ContainerCreate: CREATE_OPTIONS=*"]),
+    # Podman writes what a container prints there, be it where a shell of the host reads it.
+    ({**CREATE, "CREATE_OPTIONS": f"{LOGS}.path"}, [f"ContainerCreate: CREATE_OPTIONS={LOGS}.path"]),
+    ({**CREATE, "CREATE_OPTIONS": f"{LOGS}.pathname,{LOGS}.path.x"}, []),
     ({"ALLOW_OPERATIONS": "ContainerExec", "EXEC_PRIVILEGED": "0"}, ["ContainerExec: reaches into any container, whatever it was given"]),
     ({"ALLOW_OPERATIONS": "PluginEnable", "CREATE_CAPS": ""}, ["PluginEnable: starts a plugin with its privileges"]),
     ({"ALLOW_OPERATIONS": "ContainerList", "CREATE_PRIVILEGED": "1"}, []),

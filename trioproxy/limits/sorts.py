@@ -503,7 +503,11 @@ _ENDS: Final = MappingProxyType({"-": "", ".": r"\..*"})
 _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
 )
-_HARMLESS_OPTIONS: Final = re.compile(f"(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?")
+# Any file of the host, to which Podman writes what a container prints.
+_LOG_OF_PODMAN: Final = r"ContainerCreate:HostConfig\.LogConfig\.Config\.path(?:=|\Z)"
+_HARMLESS_OPTIONS: Final = re.compile(
+    f"(?!{_LOG_OF_PODMAN})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?"
+)
 """Options that give no root by themselves; all others are taken to."""
 _BY_ENTRY: Final = frozenset(
     {"log-options", "network-options", "option-keys", "storage-options", "sysctls"}
