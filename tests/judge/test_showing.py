@@ -197,11 +197,19 @@ def test_what_filters_name_counts_where_strangers_are_hidden() -> None:
     named = showing_of("ContainerList").names(query)
     assert named is not None
     assert [(one.text, one.is_filter) for one in named.references] == [("web", True)]
+    # Podman reads this one, too.
+    assert showing_of("ContainerList").names(query.replace(b"f", b"F", 1)) == named
     listed = parse_objects({"ONLY_CONTAINERS": "*", "ONLY_OWNER": "me"}, source="test")
     hiding = showings(listed, frozenset({Hides.ENV}))["ContainerList"]
     assert hiding.names(query) is None
     assert showing_of("NetworkList").names(query) is None
     assert showing_of("ContainerList").names(b"") is None
+
+
+def test_a_limit_is_taken_out_in_any_case() -> None:
+    """Podman reads it so, and would count what is hidden."""
+    asked, query = showing_of("ContainerList").asked(b"Limit=2&ALL=0&x=1")
+    assert (asked.limit, query) == (2, b"all=1&x=1")
 
 
 NEEDS = {

@@ -1,7 +1,7 @@
 """Queries as pairs, in the one reading that all of the Engine's handlers share.
 
 Some handlers refuse a semicolon or a broken escape and others pass over that pair alone:
-here both are refused. Keys are told apart by case.
+here both are refused. Keys are told apart by case, but where `value_of` looks for one.
 """
 
 from collections.abc import Iterable
@@ -35,8 +35,11 @@ def parse(query: bytes) -> list[tuple[str, str]]:
 
 
 def value_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
-    """The value of a key; empty where there is none. Raises `BadTarget` for two."""
-    values = [value for name, value in pairs if name == key]
+    """The value of a key, in any case, as Podman reads it; empty where there is none.
+
+    Raises `BadTarget` for two.
+    """
+    values = [value for name, value in pairs if name.casefold() == key]
     if len(values) > 1:
         raise BadTarget(f"{key} is in the query twice")
     return values[0] if values else ""

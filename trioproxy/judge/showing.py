@@ -154,7 +154,7 @@ class Showing:
         limit = int(found[1]) if found else 0
         if not limit:
             return self, raw_query
-        kept = [pair for pair in pairs if pair[0] not in {"all", "limit"}]
+        kept = [pair for pair in pairs if pair[0].casefold() not in {"all", "limit"}]
         return replace(self, limit=limit), query.render([("all", "1"), *kept])
 
     def _itemised(self, raw_query: bytes) -> tuple["Showing", bytes]:
@@ -167,7 +167,7 @@ class Showing:
         pairs = query.parse(raw_query)
         if query.value_of(pairs, "verbose") not in query.FALSE:
             return self, raw_query
-        kept = [pair for pair in pairs if pair[0] != "verbose"]
+        kept = [pair for pair in pairs if pair[0].casefold() != "verbose"]
         with_lists = query.render([*kept, ("verbose", "1")])
         return replace(self, is_brief=True), with_lists
 
