@@ -625,6 +625,18 @@ async def test_who_was_moved_to_an_address_has_no_part_in_what_was_sent_from_it(
         await be_known(stack)
 
 
+async def test_who_came_is_known_whatever_was_told_since(stack: Stack) -> None:
+    """The Engine keeps its last events alone, and who makes many hides that somebody came: the stream of events has told of it."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+    stack.host.containers = [container("ps", end="a" * 64)]
+    for later, status in ((60, 403), (-1, 200)):
+        event = json.loads(came_to(("1" * 64, time.time() + later)))
+        await stack.host.tell({**event, "Action": "connect"})
+        await settle()
+        assert (await stack.ask())[0] == status
+
+
 async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
     """Who was known at an address may have left it, and another one have come there, while the Engine took its time to answer."""
     stack.host.containers = [container("ps")]

@@ -98,7 +98,10 @@ EVENTS: Final = bare(
     "GET",
     with_filters(
         "/events",
-        {"type": ["container", "network"], "event": ["die", "rename", "disconnect"]},
+        {
+            "type": ["container", "network"],
+            "event": ["connect", "die", "disconnect", "rename"],
+        },
     ),
 )
 
@@ -131,6 +134,8 @@ class Containers:
         self._ends = dict[str, dict[str, float]]()
         """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
         they were there; until one of a container's goes."""
+        self._came = dict[tuple[str, str], float]()
+        """When a container came to a network, by the stream of events: by both, the last ones."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
@@ -332,13 +337,13 @@ class Containers:
         status, raw = await _ask(engine, f"{question}{times}")
         # Podman does not know the filter, and tells nothing.
         for line in filter(bytes.strip, raw.split(b"\n") if status == OK else ()):
-            event = map_of(parse_answer(line))
-            actor, at = map_of(event.get("Actor")), event.get("timeNano")
-            who = map_of(actor.get("Attributes")).get("container")
-            if (actor.get("ID"), who) == (network, container) and isinstance(at, int):
-                came = at / timestamps.SECOND
+            who, at = _who_came(map_of(parse_answer(line)))
+            if at and who == (network, container):
+                came = at
         if came is None:
-            return await self._started(engine, container) - NOTED_LATE
+            began = await self._started(engine, container) - NOTED_LATE
+            # Of all events together it keeps a few: who makes many hides that one.
+            return max(began, self._came.get((network, container), 0.0))
         return came
 
     async def _started(self, engine: Engine, container: str) -> float:
@@ -500,13 +505,25 @@ class Containers:
         container and network, stands in front of all that anybody says."""
         with suppress(TooMuch):
             if len(line) < LONGEST_EVENT:
-                self._gone(_who_goes(map_of(parse_answer(line))))
+                event = map_of(parse_answer(line))
+                if event.get("Action") == "connect":
+                    self._note_came(*_who_came(event))
+                else:
+                    self._gone(_who_goes(event))
                 return
         ids = list(islice(_FULL_ID.finditer(line), 2))
         if not ids:
             raise Untold("an event of the Engine does not end")
         for one in ids:
             self._gone(one[0].decode())
+
+    def _note_came(self, who: tuple[str, str], at: float) -> None:
+        if self._networks and who[0] not in self._networks:
+            return
+        self._came.pop(who, None)
+        if len(self._came) >= MOST_ENDS:
+            del self._came[next(iter(self._came))]
+        self._came[who] = at
 
     def _gone(self, container: str) -> None:
         if container == self._own:  # it is called otherwise
@@ -548,6 +565,14 @@ def _mounts_of(rest: bytes) -> list[bytes]:
         if rest.endswith(_END + behind):
             return rest[: -len(_END + behind)].split(_BETWEEN_MOUNTS)
     return []
+
+
+def _who_came(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
+    """A network, who came to it, and when, in seconds since the epoch; 0: that is not told."""
+    actor, at = map_of(event.get("Actor")), event.get("timeNano")
+    who = text_of(map_of(actor.get("Attributes")).get("container"))
+    seconds = at / timestamps.SECOND if isinstance(at, int) else 0.0
+    return (text_of(actor.get("ID")), who), seconds
 
 
 def _who_goes(event: Mapping[str, Json]) -> str:
