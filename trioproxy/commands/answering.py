@@ -256,7 +256,7 @@ class Answering:
         before = self.store.read_env()
         write_answers(self.store, evidence, Answers(allowed=allowed))
         changed = changes(before, self.store.read_env())
-        told = (one for one in changed if not one.startswith(("+ #", "- #")))
+        told = (one for one in changed if not one.startswith(("+#", "-#")))
         show(*(line for one in told for line in _clients(one, "  ")))
 
     def _refuse_root(self, policy: Policy, grants: tuple[Grant, ...]) -> None:

@@ -347,7 +347,7 @@ def changes(before: str, after: str) -> Iterator[str]:
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)
     for line in list(lines)[2:]:
         if not line.startswith("@@"):
-            yield f"{line[0]} {line[1:]}"
+            yield line  # no space behind the sign: a terminal would break a long line there
 
 
 def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
