@@ -365,11 +365,12 @@ def test_what_a_reviewer_took_out_stays_out() -> None:
 
 
 def test_restoring_a_value_that_was_never_listed_stops() -> None:
-    """The error names what was declined."""
+    """The error names what was declined, also what else is to be restored."""
     file = File()
     file.learn(bind("/etc", "/srv"))
     file.edit("/etc,/srv", "/srv")
-    wish = replace(WISH, restore=frozenset({Grant("CREATE_BINDS", "/etcc")}))
+    named = {Grant("CREATE_BINDS", item) for item in ("/etc", "/etcc")}
+    wish = replace(WISH, restore=frozenset(named))
     with pytest.raises(ConfigError) as caught:
         refuse_restore(file.evidence, file.text, wish)
     assert caught.value.hint == "declined are: CREATE_BINDS=/etc"

@@ -7,6 +7,7 @@ back and replays the evidence against it. No file is opened here.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -215,10 +216,10 @@ def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
     listed = listed_operations(text, wish.file) or frozenset()
     for one in sorted(wish.restore):
         if one not in evidence.granted and one.name not in listed:
-            proposal = propose(evidence, text, wish)
-            declined = sorted(evidence.granted_operations - listed)
-            items = proposal.lists.declined | proposal.objects.declined
-            names = ", ".join((*declined, *sorted(map(str, items)))) or "none"
+            found = propose(evidence, text, replace(wish, restore=frozenset()))
+            items = found.lists.declined | found.objects.declined
+            declined = (*sorted(found.declined), *sorted(map(str, items)))
+            names = ", ".join(declined) or "none"
             raise ConfigError(
                 f"{one.name!r:.66} is not among what was declined in {wish.file}",
                 hint=f"declined are: {names}",
