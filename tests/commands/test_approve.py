@@ -292,6 +292,8 @@ def test_every_line_that_changes_is_shown(live: Path) -> None:
         lines = [one for one in told if one[1:].startswith(("ALLOW_", "CREATE_BINDS="))]
         assert lines
         assert all(fitted(one, 12) == [one] for one in lines)
+        # What was refused was seen, and is not used so far.
+        assert "NEVER USED" in run("explain", str(file)).out
 
 
 async def test_a_question_that_is_broken_off_writes_nothing(

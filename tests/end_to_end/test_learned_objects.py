@@ -227,7 +227,7 @@ def test_what_is_started_is_learned_through_the_proxy_too(
     assert envfile.parse(file.read_text(), name="app.env") == lists
     ran = run("explain", str(file))
     assert "root on the host: no known way" in " ".join(ran.out.split())
-    assert "NEVER SEEN" not in ran.out
+    assert "NEVER USED" not in ran.out
     ran = run("diff", str(file), str(file.with_suffix(".jsonl")))
     assert (ran.status, "refuses nothing that was needed" in ran.out) == (0, True)
     bound = enforced(engine, file, REAPER)
