@@ -4,7 +4,7 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -80,9 +80,15 @@ def pytest_collection_modifyitems(
     config.stash[LEFT_OUT] = "\n".join(lines)
 
 
-def pytest_collection_finish() -> None:
-    """The tests stay until the end: no search for garbage looks at all of them again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The tests stay until the end: no search for garbage looks at all of them, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def why_no_podman() -> str:
