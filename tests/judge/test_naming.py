@@ -227,6 +227,16 @@ def test_no_operation_reaches_the_proxys_own_container() -> None:
         assert because(answer).endswith("which is this proxy's own"), line
 
 
+@pytest.mark.parametrize("mode", ["UTSMode", "UsernsMode", "CgroupnsMode"])
+def test_a_mode_by_which_podman_alone_joins(mode: str) -> None:
+    """Who is joined starts with who joins, so he is judged as everywhere."""
+    here = world() | {"/containers/d/json": container(None, Name="/d")}
+    line, body = "POST /containers/create", {"HostConfig": {mode: "container:d"}}
+    assert decide({**LISTED, "ONLY_CONTAINERS": "d,@own"}, line, body, here).allowed
+    answer = decide(LISTED, line, body, here)
+    assert "names container d in" in because(answer)
+
+
 @pytest.mark.parametrize("query", ["Container=c", "container=d&CONTAINER=c"])
 def test_a_name_by_another_spelling_of_its_key(query: str) -> None:
     """Podman reads the keys of a query in any case, so what they name is judged in any."""

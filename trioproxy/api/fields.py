@@ -168,8 +168,8 @@ text       HostIp>with-parent HostPort>with-parent
 = HostConfig Resources
 texts      Binds>binds@binds CapAdd>caps Capabilities>caps CapDrop- Dns- DnsOptions- DnsSearch- ExtraHosts- GroupAdd-
 texts      Links>links@links SecurityOpt>security VolumesFrom>volumes-from@volumes-from MaskedPaths>masked ReadonlyPaths>readonly
-text       NetworkMode>network-mode@network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
-text       IpcMode>ipc-mode@namespace Cgroup>option@namespace PidMode>pid-mode@namespace UTSMode>uts-mode UsernsMode>userns-mode
+text       NetworkMode>network-mode@network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode@namespace
+text       IpcMode>ipc-mode@namespace Cgroup>option@namespace PidMode>pid-mode@namespace UTSMode>uts-mode@namespace UsernsMode>userns-mode@namespace
 text       Runtime>runtime Isolation-
 flag       AutoRemove- Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs- Init-
 number     OomScoreAdj- ShmSize-
