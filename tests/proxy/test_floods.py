@@ -8,6 +8,7 @@ bytes that Python holds (`tracemalloc`).
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -710,6 +711,39 @@ async def test_a_health_check_that_leaves_takes_no_round_trip_along(
     await settle()
     await answer_health(proxy)
     assert (await second.read_response()).status == 200
+
+
+class Descriptors(trio.abc.Instrument):
+    """Counts the descriptors of this process, whenever a task lets others run."""
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A task's turn ends."""
+        self.most = max(self.most, len(os.listdir("/proc/self/fd")))
+
+
+async def test_who_is_turned_away_takes_no_more_than_the_spare_descriptors(
+    launch: Launch, mock_clock: MockClock
+) -> None:
+    """300 who are here at once, and find every slot taken, have 48 descriptors at a time: before
+    their first bytes are waited for, and until they are closed, too."""
+    proxy = await launch(max_connections=1, max_connections_per_client=1)
+    await stream(proxy, await proxy.connect())
+    (url,) = [url for url in proxy.server.addresses if url.startswith("tcp")]
+    at = "127.0.0.1", int(url.rpartition(":")[2])
+    clients = [socket.create_connection(at) for _ in range(300)]
+    before, counted = len(os.listdir("/proc/self/fd")), Descriptors()
+    trio.lowlevel.add_instrument(counted)
+    await settle()
+    trio.lowlevel.remove_instrument(counted)
+    assert 0 < counted.most - before <= 48
+    mock_clock.jump(1.1)
+    await settle()
+    for client in clients:
+        with client:
+            assert b" 503 " in client.recv(4096)
 
 
 async def test_the_log_counts_who_is_turned_away(

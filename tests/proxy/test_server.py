@@ -196,7 +196,7 @@ async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
     ("wanted", "descriptors", "limit"),
     [
         (4000, 20_000, 4000),
-        (4000, 1024, 480),
+        (4000, 1024, 464),
         (200, resource.RLIM_INFINITY, 200),
         (4000, 64, 1),
         (4000, 1 << 30, 4000),

@@ -8,7 +8,7 @@ from typing import Final
 from trioproxy.config import Config, client_limit
 from trioproxy.proxy.client import Client, Clients
 
-SPARE_DESCRIPTORS: Final = 64
+SPARE_DESCRIPTORS: Final = 96
 """For listeners, log and files, for those who are turned away, and for a health check."""
 
 TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor limit"

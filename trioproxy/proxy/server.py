@@ -567,6 +567,7 @@ class Server:
             else:
                 is_exhausted = False
                 take(sock, address)
+                await self._turned_away.room()
                 accepted += 1
                 if accepted % ACCEPTS == 0:
                     # Not in the queue of those who give way: a newcomer would wait
@@ -593,25 +594,21 @@ class Server:
         turned_away = self._turned_away
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
-                self._watch.start_soon(
-                    nursery, turned_away.keep_out, wire, peer, listener
-                )
+                turned_away.begin(nursery, turned_away.keep_out, wire, peer, listener)
                 return
             if entry.client:
                 # Who has a policy of its own is another client than who has another one.
                 peer, name = f"{entry.client}@{peer}", f"{entry.client}@{name}"
         refusal = self._capacity.make_room(name)
         if refusal:
-            self._watch.start_soon(
-                nursery, turned_away.answer, wire, refusal, entry.client
-            )
+            turned_away.begin(nursery, turned_away.answer, wire, refusal, entry.client)
             return
         if admission is None and self._welcome and not self._is_container(listener):
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
                 self._tell_nobody(peer, error)
-                self._watch.start_soon(
+                turned_away.begin(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )
                 return

@@ -5,7 +5,8 @@ which has a place whoever took all others.
 """
 
 import os
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVarTuple
 
 import trio
 
@@ -20,7 +21,10 @@ from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
 AT_ONCE: Final = 32
-"""Whose first bytes are waited for; each has one of the spare descriptors."""
+"""Whose first bytes are waited for."""
+
+MOST: Final = 48
+"""Who has one of the spare descriptors: those, and others who are about to be answered."""
 
 FIRST_BYTES_SECONDS: Final = 1.0
 TOLD_EVERY: Final = 1.0
@@ -31,6 +35,8 @@ NO_PLACE: Final = 503
 KEPT_OUT: Final = 403
 OURSELVES: Final = f"{UID}{os.geteuid()}"
 
+_Args = TypeVarTuple("_Args")
+
 
 class TurnedAway:
     """Answers them, and counts them for the log."""
@@ -40,9 +46,28 @@ class TurnedAway:
         self._capacity = capacity
         self._waiting: dict[trio.CancelScope, None] = {}
         """The waits for first bytes, the longest first."""
+        self._open = set[Wire]()
+        self._one_closed = trio.Event()
         self._untold = 0
         """How many, since the log has told of them."""
         self._has_untold = trio.Event()
+
+    def begin(
+        self,
+        nursery: trio.Nursery,
+        answer: Callable[[Wire, *_Args], Awaitable[None]],
+        wire: Wire,
+        *args: *_Args,
+    ) -> None:
+        """Start to answer who was just accepted. It counts before its first step: tasks that are
+        about to begin, or to end, hold descriptors too."""
+        self._open.add(wire)
+        self._shared.watch.start_soon(nursery, answer, wire, *args)
+
+    async def room(self) -> None:
+        """Wait while they have all descriptors that are theirs; then nobody is accepted."""
+        while len(self._open) >= MOST:
+            await self._one_closed.wait()
 
     async def keep_out(self, wire: Wire, peer: str, listener: Listener) -> None:
         """Answer 403 to whoever may not come in here; nothing that was sent is looked at.
@@ -83,6 +108,9 @@ class TurnedAway:
             pass
         finally:
             wire.close()
+            self._open.discard(wire)
+            self._one_closed.set()
+            self._one_closed = trio.Event()
 
     async def _first_bytes(self, wire: Wire) -> bytes:
         """Wait for a client's first bytes; b"" if none come, or too many newer ones wait."""
