@@ -153,7 +153,7 @@ WAYS += [
     ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild"}, ["ImageBuild: nothing limits what it asks for"]),
     ({**CREATE, "CREATE_CAPS": "MKNOD"}, ["ContainerCreate: CREATE_CAPS=MKNOD"]),
     ({"ALLOW_OPERATIONS": "LibpodContainerUpdate"}, ["LibpodContainerUpdate: runs commands in any container, as its health check"]),
-    ({"ALLOW_OPERATIONS": "LibpodImageScp"}, ["LibpodImageScp: copies images out and in by the service's keys"]),
+    ({"ALLOW_OPERATIONS": "LibpodImageScp"}, ["LibpodImageScp: copies images out and in by Podman's keys"]),
     ({"ALLOW_OPERATIONS": "LibpodVolumeImport"}, ["LibpodVolumeImport: replaces what is in a volume, or files of the host"]),
 ]  # fmt: skip
 

@@ -87,7 +87,7 @@ POST    /libpod/images/{name:.*}/tag                                LibpodImageT
 GET     /libpod/images/{name:.*}/tree                               LibpodImageTree             read  none           -       any    -   -            -------- info-leak     shows the layers of an image
 POST    /libpod/images/{name:.*}/untag                              LibpodImageUntag            write none           -       any    -   -            -------- destructive   removes a tag
 GET     /libpod/images/{name}/changes                               LibpodImageChanges          read  none           -       any    -   -            -------- info-leak     lists the files that an image changed
-POST    /libpod/images/scp/{name:.*}                                LibpodImageScp              write follow         -       any    -   open         -----c-o destructive   copies images out and in by the service's keys
+POST    /libpod/images/scp/{name:.*}                                LibpodImageScp              write follow         -       any    -   open         -----c-o destructive   copies images out and in by Podman's keys
 LIBPOD_INFO
 GET     /libpod/info                                                LibpodInfo                  read  none           -       any    -   -            -------- info-leak     describes the host and Podman
 LIBPOD_KUBE
