@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.commands.running import run, running
-from tests.fakes import FakeEngine, connect
+from tests.fakes import FakeEngine, Message, connect
 from trioproxy.commands.asked import Call
 from trioproxy.commands.learnstack import Learners
 from trioproxy.config import Config, TcpAddress, UnixAddress
@@ -26,10 +26,16 @@ USES = {
 async def use(address: str, *requests: str) -> None:
     """Be a client that asks for these."""
     for one in requests:
-        client = await connect(address)
-        await client.ask(*one.split(" "))
-        assert (await client.read_response()).status == 200
-        client.close()
+        assert (await ask(address, one)).status == 200
+
+
+async def ask(address: str, request: str = "GET /version") -> Message:
+    """Be a client that asks for this one thing, and give its answer."""
+    client = await connect(address)
+    await client.ask(*request.split(" "))
+    answer = await client.read_response()
+    client.close()
+    return answer
 
 
 def granted(file: Path) -> str:
@@ -192,10 +198,7 @@ async def test_a_file_that_cannot_be_looked_for_ends_nobody(
     async with running("learn", *output, *listen, *upstream) as learner:
         await learner.line("listening on")
         for _ in range(2):
-            client = await connect(f"unix://{tmp_path}/x.sock")
-            await client.ask("GET", "/version")
-            answer = await client.read_response()
-            client.close()
+            answer = await ask(f"unix://{tmp_path}/x.sock")
             assert (answer.status, b"too long" in answer.body) == (500, True)
 
 
@@ -207,10 +210,7 @@ async def test_nobody_is_called_as_a_listener(fake: FakeEngine, tmp_path: Path) 
     output = ("-o", f"{tmp_path}/{{client}}.env", "--upstream", f"unix://{fake.path}")
     async with running("learn", *output, *listen) as learner:
         await learner.line("listening on")
-        client = await connect(f"unix://{tmp_path}/x.sock")
-        await client.ask("GET", "/version")
-        assert (await client.read_response()).status == 500
-        client.close()
+        assert (await ask(f"unix://{tmp_path}/x.sock")).status == 500
         await use(f"unix://{tmp_path}/a.sock", "GET /containers/json")
         learner.process.send_signal(signal.SIGTERM)
         assert await learner.end() == 0
@@ -330,10 +330,7 @@ async def test_who_was_turned_away_had_connected(
         upstream = ("--upstream", f"unix://{fake.path}")
         async with running("learn", *words, *upstream) as learner:
             await learner.line("listening on")
-            client = await connect(f"unix://{tmp_path}/a.sock")
-            await client.ask("GET", "/version")
-            assert (await client.read_response()).status == 403
-            client.close()
+            assert (await ask(f"unix://{tmp_path}/a.sock")).status == 403
             learner.process.send_signal(signal.SIGTERM)
             await learner.line("nothing seen: clients were turned away; ")
             assert await learner.end() == 0
@@ -349,10 +346,7 @@ async def test_who_can_have_no_file_is_told_of(
     output = ("-o", f"{tmp_path}/{{client}}.env", "--upstream", f"unix://{fake.path}")
     async with running("learn", *output, *listen) as learner:
         await learner.line("listening on")
-        client = await connect(urls[0])
-        await client.ask("GET", "/version")
-        assert (await client.read_response()).status == 500
-        client.close()
+        assert (await ask(urls[0])).status == 500
         assert f"{name}.jsonl is no regular file" in await learner.line(" nobody ")
         await use(urls[1], "GET /version")
         learner.process.send_signal(signal.SIGTERM)

@@ -531,7 +531,7 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
     assert stack.host.asked[before:] == [b"/_ping"]
     assert stack.lines().count(" nobody ") == 1
     assert (await stack.ask())[0] == 403
-    assert stack.server.turned_away
+    assert stack.server.has_turned_away
     assert stack.server._shared.accepted == 0, "who is nobody has no place"
     await settle()
     assert not stack.server._watch._unparked, "a task that is over counts as one"

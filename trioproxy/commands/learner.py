@@ -181,7 +181,7 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
             status = await _serve(lesson, server, signals, block)
             nursery.cancel_scope.cancel()
         tell.passed_over(recorder.passed_over)
-        return await finish(lesson, status, was_shut=server.turned_away)
+        return await finish(lesson, status, was_shut=server.has_turned_away)
 
 
 def heeded() -> list[signal.Signals]:

@@ -151,7 +151,7 @@ async def learn_stack(asked: Call, config: Config) -> int:
             learners = Learners(asked, config, nursery)
             await _serve(learners, asked, signals)
             nursery.cancel_scope.cancel()
-        was_shut = learners.server.turned_away
+        was_shut = learners.server.has_turned_away
         if not learners.lessons:
             tell.nothing_seen(
                 asked.output or "", has_command=False, unread={}, was_shut=was_shut

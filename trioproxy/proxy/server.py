@@ -151,7 +151,7 @@ class Server:
         return self._shared.is_draining
 
     @property
-    def turned_away(self) -> bool:
+    def has_turned_away(self) -> bool:
         """Whether a client was given no place, or is nobody."""
         return self._shared.turned_away.total() > 0
 
