@@ -92,6 +92,8 @@ FREE: dict[str, tuple[str, object]] = {
     "the beginning of a short name": (CREATE, mode("9")),
     "another endpoint": (CREATE, endpoint("other", NetworkID="cd" * 32)),
     "an alias that is called so": (CREATE, endpoint("other", Aliases=["front"])),
+    "links": (CREATE, {"HostConfig": {"Links": ["proxy", "db:x", "/db:/c/.x"]}}),
+    "no links": (CREATE, {"HostConfig": {"Links": None}}),
     "a connect to another one": (CONNECT, {"Container": "front"}),
     "another build": (f"{BUILD}?networkmode=other&t=front&target=container:c", None),
     "a connect of one whose name goes on": (CONNECT, {"Container": "proxy2"}),
@@ -122,13 +124,25 @@ def test_all_else_passes(line: str, body: object) -> None:
 REFUSED: dict[str, tuple[str, object, str]] = {
     "a name that a policy has": (f"{RENAME}?name=web", None, "to call a container web, as a policy is, "),
     "that with a slash": (f"{RENAME}?name=/worker", None, "to call a container worker, as a policy is, "),
-    "the proxy's own container": ("POST /containers/proxy/rename?name=n", None, "to rename this proxy's own container "),
-    "that by the beginning of its id": ("POST /containers/efef/rename?name=n", None, "to rename this proxy's own container "),
-    "a connect of it": (CONNECT, {"Container": "proxy"}, "NetworkConnect of proxy, this proxy's own container, "),
-    "a connect of it with a slash": (CONNECT, {"container": "/proxy"}, "NetworkConnect of /proxy, this proxy's own container, "),
-    "a connect of it by its id": (CONNECT, {"Container": PROXY}, f"NetworkConnect of {PROXY}, this proxy's own container, "),
-    "a connect of it by the beginning of that": (CONNECT, {"Container": "ef"}, "NetworkConnect of ef, this proxy's own container, "),
-    "a connect of it to the bridge": ("POST /networks/bridge/connect", {"Container": "proxy"}, "NetworkConnect of proxy, this proxy's own container, "),
+    "the proxy's own container": ("POST /containers/proxy/rename?name=n", None, "to rename what may be this proxy's own container "),
+    "that by the beginning of its id": ("POST /containers/efef/rename?name=n", None, "to rename what may be this proxy's own container "),
+    "a connect of it": (CONNECT, {"Container": "proxy"}, "NetworkConnect of proxy, which may be this proxy's own container, "),
+    "a connect of it with a slash": (CONNECT, {"container": "/proxy"}, "NetworkConnect of /proxy, which may be this proxy's own container, "),
+    "a connect of it by its id": (CONNECT, {"Container": PROXY}, f"NetworkConnect of {PROXY}, which may be this proxy's own container, "),
+    "a connect of it by the beginning of that": (CONNECT, {"Container": "ef"}, "NetworkConnect of ef, which may be this proxy's own container, "),
+    "a connect of it to the bridge": ("POST /networks/bridge/connect", {"Container": "proxy"}, "NetworkConnect of proxy, which may be this proxy's own container, "),
+    "a connect of it by a link to it": (CONNECT, {"Container": "c/alias"}, "NetworkConnect of c/alias, which may be this proxy's own container, "),
+    "a rename of it by a link to it": ("POST /containers/c/alias/rename?name=n", None, "to rename what may be this proxy's own container "),
+    "that with an escape": ("POST /containers/c%2Falias/rename?name=n", None, "to rename what may be this proxy's own container "),
+    **{
+        f"a plain name by the link {text}": (
+            CREATE, body, f"ContainerCreate with the link {text}, which gives another container a name, ")
+        for text, body in {
+            "proxy:../n": {"HostConfig": {"Links": ["db", "proxy:../n"]}},
+            "db:x/../../n": {"hostconfig": {"links": ["db:x/../../n"]}},
+            "/db:/c/..": {"Links": ["/db:/c/.."]},
+        }.items()
+    },
     "a connect of it by Podman's own route": ("POST /libpod/networks/other/connect", {"container": "proxy"}, "LibpodNetworkConnect, which may make containers that have no mark, "),
     "a driver that lies on another network": (
         "POST /networks/create", {"Name": "n", "Driver": "macvlan"},

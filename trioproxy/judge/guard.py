@@ -2,10 +2,10 @@
 
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
-client renames a container to what a policy is called; none joins a network of the proxy's,
-or a container's network (which may be on one), or brings the proxy onto another one; none
-makes a network that lies on the same bridge, or containers of which nobody knows what they
-are (a swarm's, and Podman's own).
+client renames a container to what a policy is called, or has a link name one beside its own
+name; none joins a network of the proxy's, or a container's network (which may be on one), or
+brings the proxy onto another one; none makes a network that lies on the same bridge, or
+containers of which nobody knows what they are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from trioproxy.api import query
-from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.arguments import map_of, text_of, texts_of
 from trioproxy.api.decoding import Json, show
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import Effect
-from trioproxy.judge.references import new_name
+from trioproxy.judge.references import link, new_name
 from trioproxy.judge.rules import Decision, Reason, refuse
 from trioproxy.limits.marks import below, key_of
 from trioproxy.limits.things import BUILT_IN
@@ -57,8 +57,10 @@ class Guard:
         return self.networks is None or _means(text, self.networks)
 
     def is_proxy(self, text: str) -> bool:
-        """Whether what stands for a container may be the proxy's own, or begins its id."""
-        return bool(text) and _means(text.removeprefix("/"), self.container)
+        """Whether what stands for a container may be the proxy's own: its name, what begins its id,
+        or a link's (`other/alias`), which may be any container's."""
+        name = text.removeprefix("/")
+        return bool(text) and ("/" in name or _means(name, self.container))
 
 
 def _means(text: str, ours: frozenset[str]) -> bool:
@@ -82,7 +84,7 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
         return _refuse(f"{operation}, which may make containers that have no mark,")
     if operation == "ContainerRename":
         if guard.is_proxy(request.parameter):
-            return _refuse("to rename this proxy's own container")
+            return _refuse("to rename what may be this proxy's own container")
         name = new_name(request.target.query)
         if name in guard.names:
             return _refuse(f"to call a container {show(name)}, as a policy is,")
@@ -117,8 +119,26 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
     if operation == "NetworkConnect":
         name = text_of(body.get(key_of(body, "Container")))
         if guard.is_proxy(name):
-            return _refuse(f"{operation} of {show(name)}, this proxy's own container,")
+            return _refuse(
+                f"{operation} of {show(name)}, which may be this proxy's own container,"
+            )
+    for one in _links(body) if operation == "ContainerCreate" else ():
+        # The Engine joins the alias to the name of who links: `../web` is a plain name then.
+        alias = link(one)[1]
+        if "/" in alias or alias == "..":
+            what = f"{operation} with the link {show(one)}"
+            return _refuse(f"{what}, which gives another container a name,")
     return _refuses_joining(guard, operation, list(_joined(operation, body)))
+
+
+def _links(body: Mapping[str, Json]) -> Iterator[str]:
+    for holder in _hosts(body):
+        yield from texts_of(holder.get(key_of(holder, "Links")))
+
+
+def _hosts(body: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
+    """Engines before 27 read HostConfig's fields at the top, too."""
+    return body, below(((), body), "HostConfig")[1]
 
 
 def _joined(operation: str, body: Mapping[str, Json]) -> Iterator[str]:
@@ -126,8 +146,7 @@ def _joined(operation: str, body: Mapping[str, Json]) -> Iterator[str]:
     if operation == "NetworkConnect":
         yield from _of_endpoint(below(((), body), "EndpointConfig")[1])
         return
-    # Engines before 27 read HostConfig's fields at the top, too.
-    for holder in (body, below(((), body), "HostConfig")[1]):
+    for holder in _hosts(body):
         yield text_of(holder.get(key_of(holder, "NetworkMode")))
     networking = below(((), body), "NetworkingConfig")
     for name, endpoint in below(networking, "EndpointsConfig")[1].items():

@@ -317,7 +317,7 @@ def _volumes_from(_: Asked, found: Mention) -> Iterator[Reference]:
         yield Reference(Kind.CONTAINER, name, place.shown, pins, reaches=True)
 
 
-def _link(text: str) -> tuple[str, str]:
+def link(text: str) -> tuple[str, str]:
     """Split a link as the Engine does: `NAME`, `NAME:ALIAS`, `/NAME:/ME/ALIAS`."""
     name, mark, alias = text.partition(":")
     if not mark:
@@ -327,7 +327,7 @@ def _link(text: str) -> tuple[str, str]:
 
 def _links(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
-        name, alias = _link(text)
+        name, alias = link(text)
         place = found.place.at(index)
         pins = (Pin(place.keys, behind=f":{alias}"),)
         yield Reference(Kind.CONTAINER, name, place.shown, pins)
@@ -336,7 +336,7 @@ def _links(_: Asked, found: Mention) -> Iterator[Reference]:
 def _aliases(_: Asked, found: Mention) -> Iterator[Reference]:
     """Links of an endpoint: other names, for what is on the same network anyway."""
     for index, text in enumerate(texts_of(found.value)):
-        yield Reference(Kind.CONTAINER, _link(text)[0], found.place.at(index).shown)
+        yield Reference(Kind.CONTAINER, link(text)[0], found.place.at(index).shown)
 
 
 def _pinned(_: Asked, found: Mention) -> Iterator[Edit]:
