@@ -21,6 +21,7 @@ from tests.fakes import (
     Client,
     EngineConnection,
     FakeEngine,
+    Message,
     connect,
     response,
     settle,
@@ -109,6 +110,8 @@ class Host:
     """How it separates what it writes."""
     called: str = "proxy"
     """What the proxy's own container is called."""
+    network: str = NET
+    """The network that it is on."""
     edit: Callable[[str], str] = str
     """What becomes of what it writes."""
     lists_us: bool = True
@@ -155,7 +158,7 @@ class Host:
                 await connection.send(self._answer(path, filters.get("id"), since))
 
     def _answer(self, path: str, ids: list[str] | None, since: float) -> bytes:
-        me = container("proxy", "127.0.0.9", full=OWN)
+        me = container("proxy", "127.0.0.9", full=OWN, network=self.network)
         if path == "/containers/json":
             us = [me] if self.lists_us else []
             there = [*us, *(self.lists.pop(0) if self.lists else self.containers)]
@@ -1009,18 +1012,51 @@ async def test_nobody_becomes_somebody_else(
     assert "in every policy here" in text or "the proxy's to give" in text
 
 
-async def test_the_proxy_is_known_by_its_name_of_now(stack: Stack) -> None:
-    """Somebody renames its container: by the new name too no client puts it onto another network."""
+MOVED: dict[str, tuple[str, dict[str, str], dict[str, object], str]] = {
+    "called otherwise": (
+        "door",
+        {"called": "door"},
+        {
+            "Type": "container",
+            "Action": "rename",
+            "Actor": {"ID": OWN, "Attributes": {"oldName": "/proxy", "name": "door"}},
+        },
+        "this proxy's own container",
+    ),
+    "on another network": (
+        "x",
+        {"network": "d" * 64},
+        {
+            "Type": "network",
+            "Action": "connect",
+            "Actor": {"ID": "d" * 64, "Attributes": {"container": OWN}},
+        },
+        "as one of this proxy's may be",
+    ),
+}
+
+
+@pytest.mark.parametrize(("what", "now", "event", "why"), MOVED.values(), ids=MOVED)
+async def test_the_proxy_is_known_as_it_is_now(
+    stack: Stack, what: str, now: dict[str, str], event: dict[str, object], why: str
+) -> None:
+    """Somebody renames its container, or puts it onto another network: who is connected for long puts nothing there, though nobody new comes."""
     stack.host.containers = [container("all")]
-    assert (await stack.ask(CONNECT, "POST", b'{"Container": "door"}'))[0] == 200
-    stack.host.called = "door"
-    actor = {"ID": OWN, "Attributes": {"oldName": "/proxy", "name": "door"}}
-    await stack.host.tell({"Type": "container", "Action": "rename", "Actor": actor})
-    status, text = 200, ""
+    client = await stack.served()
+    body = json.dumps({"Container": what}).encode()
+
+    async def connects() -> Message:
+        await client.ask("POST", CONNECT, body=body)
+        return await client.read_response()
+
+    assert (await connects()).status == 200
+    for name, value in now.items():
+        setattr(stack.host, name, value)
+    await stack.host.tell(event)
     with trio.fail_after(PATIENCE):
-        while status == 200:
-            status, text = await stack.ask(CONNECT, "POST", b'{"Container": "door"}')
-    assert (status, "this proxy's own container" in text) == (403, True)
+        while (answer := await connects()).status == 200:
+            pass
+    assert (answer.status, why in answer.body.decode()) == (403, True)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ class Containers:
         self._on_networks = on_networks
         self._cut = cut
         self._networks: dict[str, str] = {}
+        self._has_moved = False
+        """Whether the proxy's container was told to be on other networks, or called otherwise."""
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
         self._ends = dict[str, dict[str, float]]()
@@ -487,6 +489,11 @@ class Containers:
             for line in filter(bytes.strip, lines):
                 self._heed(line)
             rest = rest[:LONGEST_EVENT]
+            if (
+                self._has_moved
+            ):  # at once, for who is connected already asks no more who he is
+                self._has_moved, self._networks = False, {}
+                await self._know_networks()
 
     async def _know_networks(self) -> None:
         shared = self._shared
@@ -518,6 +525,7 @@ class Containers:
             self._gone(one[0].decode())
 
     def _note_came(self, who: tuple[str, str], at: float) -> None:
+        self._has_moved |= self._own in who
         if self._networks and who[0] not in self._networks:
             return
         self._came.pop(who, None)
@@ -526,8 +534,7 @@ class Containers:
         self._came[who] = at
 
     def _gone(self, container: str) -> None:
-        if container == self._own:  # it is called otherwise
-            self._networks = {}
+        self._has_moved |= container == self._own
         for one in self._asking.values():
             one.add(container)
         if container:
