@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from contextlib import nullcontext
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,16 @@ def test_an_ipv4_in_an_ipv6_counts_as_that() -> None:
     with socket.socket() as sock:
         for host in ("::ffff:10.1.2.3", "10.1.2.3"):
             assert listeners.group_of(listeners.peer_of(sock, (host, 5))) == "10.1.2.3"
+
+
+@pytest.mark.parametrize("host", ["::ffff:0:a01:203", "::ffff:1:2:3", "::10.1.2.3"])
+def test_an_ipv6_that_begins_so_is_no_ipv4(host: str) -> None:
+    """Addresses as a translator of protocols has them (RFC 2765) are in IPv6 what they are: one connection from there ended the proxy."""
+    with socket.socket() as sock:
+        peer = listeners.peer_of(sock, (host, 5, 0, 0))
+        assert peer == f"[{host}]:5"
+        assert listeners.group_of(peer) == "::/64"
+        assert not Entry(allow=(ip_network("10.0.0.0/8"),)).admits(f"[{host}]")
 
 
 @pytest.mark.parametrize(
