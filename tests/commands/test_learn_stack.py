@@ -150,6 +150,8 @@ async def test_a_service_has_no_part_in_a_container_that_is_called_so(
             assert learners.welcome(["shop.web", "web", "shop-web-1"]) == "shop.web"
         (tmp_path / "db.env").touch()
         assert learners.welcome(["shop.db", "db", "shop-db-1"]) == "db"
+        (tmp_path / "old-web-1.env").touch()  # which nobody has, behind web.env
+        assert learners.welcome(["old.web", "web", "old-web-1"]) == "old.web"
         nursery.cancel_scope.cancel()
 
 

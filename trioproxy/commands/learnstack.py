@@ -69,15 +69,17 @@ class Learners:
     def welcome(self, names: list[str]) -> str:
         """Begin with a client that is new; how it is called. Raises `ConfigError`.
 
-        Of the names that it may have it has the first, or the first that has a file.
+        Of the names that it may have it has the first, or the first that has a file, as it will
+        where that is enforced: none behind one that another client has begun here.
         """
         names = [one for one in names if one not in self._expected]
         if not names:
             raise ConfigError(
                 "a client that can have no file of its own is not learned from"
             )
-        known = filter(self._has_file, names)
-        name = names[0] if names[0] in self.lessons else next(known, names[0])
+        there = (one for one in names if one in self.lessons or self._has_file(one))
+        first = next(there, names[0])
+        name = first if self._has_file(first) else names[0]
         if name not in self.lessons:
             self._begin(name, is_containers=self._by_container)
         return name

@@ -436,9 +436,7 @@ def peer_of(sock: socket.socket, address: object) -> str:
     """Name a client: `host:port`, or the user id behind a Unix socket."""
     if isinstance(address, tuple):
         host = str(address[0])
-        if (
-            "." in host
-        ):  # of IPv6 it may begin so as well, and is no IPv4 then (::ffff:0:a:b)
+        if "." in host:  # others that begin so are none of IPv4, as ::ffff:0:a:b is
             host = host.removeprefix("::ffff:")
         return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
