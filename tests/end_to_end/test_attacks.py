@@ -51,7 +51,7 @@ EXAMPLES = ROOT / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
 TRIES = by_depth(2, 40)
 """Through each of the five files."""
-COSTLY_TRIES = by_depth(1, 8, 40)
+COSTLY_TRIES = by_depth(1, 4, 40)
 OPEN_TRIES = 200
 """An open door may take a few, more so on a machine that is busy."""
 RACING = frozenset({"commit", "fills", "packs", "restarts", "unpacks"})
