@@ -4,7 +4,7 @@ The value goes with the name where it is short and can be no secret.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from trioproxy.api import normal
@@ -25,11 +25,22 @@ from trioproxy.api.fields import HOST_CONFIG
 PRIVATE: Final = frozenset({"private", "rprivate"})
 """Propagations by which no mount leaves the container."""
 
-HARMLESS_LOG_OPTIONS: Final = frozenset((
-    "cache-compress", "cache-disabled", "cache-max-file", "cache-max-size", "compress", "env",
-    "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode",
-    "tag",
-))  # fmt: skip
+# What these ask for the Engine makes in its own memory: a list of so many files when a log is read, lines that are not
+# written yet, what a tag spells out (`pad`, templates that call others). One too large ends it, and all containers.
+_FEW: Final = re.compile(r"[0-9]{1,3}")
+_HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str] | None]] = {
+    **dict.fromkeys((
+        "cache-compress", "cache-disabled", "cache-max-size", "compress", "env", "env-regex",
+        "labels", "labels-regex", "max-size", "mode",
+    )),
+    "cache-max-file": _FEW,
+    "max-buffer-size": re.compile(r"[0-9]{1,9}|[0-9]{1,3}[kKmM][bB]?"),
+    "max-file": _FEW,
+    "tag": re.compile(
+        r"(?s:(?!\{\{).|\{\{ *\.(?:(?:Full|Image|ImageFull)?ID|(?:Daemon|Image)?Name) *\}\}){0,999}"
+    ),
+}  # fmt: skip
+"""What harmless options are within; None: whatever they are."""
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
     {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
     | {"com.docker.network.enable_ipv6"}
@@ -95,8 +106,10 @@ keyed_options: Final = options_beside(frozenset())
 def log_options(given: Given, found: Finding) -> Iterator[Argument]:
     """Options of a log driver."""
     # Without values: they are addresses, tokens, and files that the Engine reads as root.
-    for key, _ in entries(found.value):
-        if key not in HARMLESS_LOG_OPTIONS:
+    for key, value in entries(found.value):
+        within = _HARMLESS_LOG_OPTIONS.get(key)
+        is_over = within is not None and not within.fullmatch(value)
+        if is_over or key not in _HARMLESS_LOG_OPTIONS:
             yield keyed(given, found, key, "")
 
 
