@@ -96,9 +96,9 @@ class Field:
 # `-`, harmless at any value. `@finder` says who tells what it names.
 _STRUCTS = """\
 = Healthcheck
-texts      Test-
+texts      Test>health-command
 number     Interval- Timeout- Retries- StartPeriod- StartInterval-
-= Config Healthcheck
+= Config
 text       Hostname- Domainname- User- WorkingDir- StopSignal- MacAddress-
 flag       AttachStdin- AttachStdout- AttachStderr- Tty- OpenStdin- StdinOnce- ArgsEscaped- NetworkDisabled-
 texts      Env>environment OnBuild- Shell-
@@ -277,6 +277,7 @@ import-tag       CREATE_TAGS        text
 push-tag         CREATE_TAGS        text
 tag              CREATE_TAGS        text
 environment      CREATE_OPTIONS     texts
+health-command   CREATE_OPTIONS     texts
 log-options      CREATE_OPTIONS     map
 memory-options   CREATE_OPTIONS     lists
 network-options  CREATE_OPTIONS     map

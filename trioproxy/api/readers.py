@@ -352,6 +352,12 @@ _GIVES_DEVICES: Final = re.compile(
 )
 
 
+def _health_command(given: Given, found: Finding) -> Iterator[Argument]:
+    # A check that has no command ends Engines before 29.5 with all that they run, at each of their starts.
+    if texts_of(found.value) == ["CMD"]:
+        yield option(given, found.place)
+
+
 def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
     """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
     reads runs something else than the command that is listed, and nobody knows them all."""
@@ -383,6 +389,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "exec-environment": _exec_environment,
     "exec-privileged": _flag,
     "exec-user": _word("EXEC_USERS", ""),
+    "health-command": _health_command,
     "image": _image,
     "import-tag": _import_tag,
     "ipam-driver": _word("CREATE_DRIVERS", "ipam", "default"),

@@ -448,6 +448,7 @@ def _kept_of_image(value: str) -> str:
 # does, where entries have names, any entry of what has a `.`.
 _OPTIONS: Final = """\
 ! ContainerCreate:Env the environment of Podman
+- ContainerCreate:Healthcheck.Test checks without a command
 ! ContainerCreate:HostConfig.Annotations annotations for the runtime
 - ContainerCreate:HostConfig.Cgroup a control group of others
 - ContainerCreate:HostConfig.CgroupParent the control group above
@@ -474,6 +475,7 @@ _OPTIONS: Final = """\
 ! ImageBuild:session files and secrets of the client for build steps
 ! ImageBuild:version BuildKit in place of the builder
 ! ImageCommit:Env the environment of Podman
+- ImageCommit:Healthcheck.Test checks without a command
 . NetworkConnect:EndpointConfig.DriverOpts options of network drivers
 - NetworkCreate:Attachable networks of the swarm that any container may join
 - NetworkCreate:ConfigFrom settings of another network
