@@ -10,7 +10,7 @@ is open, and it is. Last comes what it needs with each line that shuts it. What 
 
 `make test` makes one attack through each door, `make test-deep` all. Through the five files
 together each is tried 10 times in the one and 200 times in the other, what costs a second each
-time 5 and 40 times, and 200 times in `make attacks`. There windows are wider as well, for
+time 5 and 20 times, and 200 times in `make attacks`. There windows are wider as well, for
 which CI has no time: a gigabyte is packed before the folder that is swapped, and as much is in
 a volume that is filled. After a setup that is refused there is one try, and a row tells of
 tries that came to nothing for another reason.
