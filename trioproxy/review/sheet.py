@@ -214,16 +214,13 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
     sights = list(_seen(evidence)) if evidence else []
     items = _Items(policy, evidence.newest_places if evidence else NOWHERE)
     uses = defaultdict[Grant, list[_Use]](list)
-    asked = defaultdict[Grant, list[_Use]](list)
     refused: _Refusals = defaultdict(list)
     for one in sights:
         fitting = items.fitting(one)
         for grant in fitting if one.is_used else ():
             uses[grant].append(one)
         if refusal := items.refusal(one, fitting):
-            grant = items.written(one)
-            asked[grant].append(one)
-            refused[grant].append((one, refusal))
+            refused[items.written(one)].append((one, refusal))
     grants = list(grants_of(policy))
     seen = dict[Grant, Seen]()
     if evidence:
@@ -239,8 +236,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
         )
         for one in grants
     ]
-    told = {grant: _told(of_it) for grant, of_it in refused.items()}
-    others = _Others(policy, evidence).lines(asked, told) if evidence else ()
+    others = _Others(policy, evidence).lines(refused) if evidence else ()
     return Sheet(
         policy=policy,
         meaning=meaning,
@@ -547,13 +543,10 @@ _Refusals = dict[Grant, list[tuple[_Use, str]]]
 
 
 def _refusals(policy: Policy, uses: Iterable[_Use], places: Places) -> _Refusals:
-    items, found = (
-        _Items(policy, places),
-        defaultdict[Grant, list[tuple[_Use, str]]](list),
-    )
+    items, found = _Items(policy, places), _Refusals()
     for one in uses:
         if told := items.refusal(one, items.fitting(one)):
-            found[one.grant].append((one, told))
+            found.setdefault(one.grant, []).append((one, told))
     return found
 
 
@@ -596,18 +589,17 @@ class _Others:
         self._outdated = evidence.outdated_operations()
         self._declined = frozenset(declined_of(policy, evidence))
 
-    def lines(
-        self, asked: Mapping[Grant, list[_Use]], told: Mapping[Grant, str]
-    ) -> Iterator[Line]:
+    def lines(self, refused: _Refusals) -> Iterator[Line]:
         """A line for all that was asked for or declined, and for what is usual."""
-        for grant in sorted({*asked, *self._declined}):
-            sights = asked.get(grant, [])
+        for grant in sorted({*refused, *self._declined}):
+            of_it = refused.get(grant, [])
+            sights = [one for one, _ in of_it]
             standing, note = self._standing(grant, sights)
             yield Line(
                 grant=grant,
                 standing=standing,
                 power=self._adding.power(grant),
-                told=told.get(grant, ""),
+                told=_told(of_it) if of_it else "",
                 note=note,
                 seen=_sum(sights, self._evidence, is_granted=False),
                 is_nameable=self._is_nameable(grant),
@@ -616,7 +608,7 @@ class _Others:
         for state in unseen_states(self._evidence, decided):
             for name in state.lacks:
                 grant = Grant(OPERATIONS_VARIABLE, name)
-                if grant not in asked:
+                if grant not in refused:
                     yield Line(
                         grant=grant,
                         standing=Standing.UNSEEN,
