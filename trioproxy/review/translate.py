@@ -170,14 +170,12 @@ def _folders(policy: Policy) -> _Folders:
             wider.append(f"{stem} to be written")
     if "VolumeCreate" in opened:
         wider.append("volumes that are any folder, by VolumeCreate")
-    missing += [name for name in ("ServiceCreate", "ServiceUpdate") if name in opened]
+    services = opened & {"ServiceCreate", "ServiceUpdate"}
+    missing += [f"{name} with other folders" for name in sorted(services)]
     listed = ",".join(sorted(set(folders))) or _NOTHING
     return _Folders(
         lines=(f"SP_ALLOWBINDMOUNTFROM={listed}",),
-        missing=tuple(
-            f"{one} with other folders" if one.startswith("Service") else one
-            for one in missing
-        ),
+        missing=tuple(missing),
         wider=tuple(dict.fromkeys(wider)),
     )
 
@@ -300,11 +298,10 @@ def _newer_routes(policy: Policy) -> Iterator[str]:
 def _pattern_of(endpoint: Endpoint, path: str) -> str:
     if endpoint is OPTIONS:  # the path is that of a section
         return f"{_VERSION}{re.escape(path)}(/.*)?"
+    has_slashes = endpoint.section in _WITH_SLASHES
     if endpoint.is_podmans:
-        parameter = _SEGMENTS if endpoint.takes_slashes else _SEGMENT
-    else:
-        parameter = _SEGMENTS if endpoint.section in _WITH_SLASHES else _SEGMENT
-    return _pattern(endpoint.template, parameter)
+        has_slashes = endpoint.takes_slashes
+    return _pattern(endpoint.template, _SEGMENTS if has_slashes else _SEGMENT)
 
 
 def _pattern(template: str, parameter: str) -> str:
