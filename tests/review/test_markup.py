@@ -47,6 +47,6 @@ def test_markup_is_put_in_as_it_is() -> None:
 
 
 def test_attributes() -> None:
-    """Names get their hyphens; what is False or None is left out."""
-    made = element("meta", class_="a b", aria_label="1", open=True, x=None, y=False)
-    assert made.text == '<meta class="a b" aria-label="1" open/>'
+    """Names get their hyphens; what is None is left out."""
+    made = element("meta", class_="a b", aria_label="1", x=None)
+    assert made.text == '<meta class="a b" aria-label="1"/>'

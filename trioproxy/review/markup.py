@@ -39,13 +39,17 @@ def escaped(text: str) -> str:
     return html.escape(visible(text), quote=True)
 
 
-def element(tag: str, *children: Children, **attributes: str | bool | None) -> Markup:
+def element(tag: str, *children: Children, **attributes: str | None) -> Markup:
     """Make an element.
 
     An attribute's name is written with `_` for `-`, and with one behind it where Python
-    has the word: `class_`. True is the name alone; None and False leave it out.
+    has the word: `class_`. None leaves it out.
     """
-    written = "".join(_attribute(name, value) for name, value in attributes.items())
+    written = "".join(
+        f' {name.removesuffix("_").replace("_", "-")}="{escaped(value)}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
     if tag in VOID:
         return Markup(f"<{tag}{written}/>")
     return Markup(f"<{tag}{written}>{joined(*children).text}</{tag}>")
@@ -64,12 +68,3 @@ def _text_of(child: Children) -> str:
     if isinstance(child, str | int):
         return escaped(str(child))
     return "".join(map(_text_of, child))
-
-
-def _attribute(name: str, value: str | bool | None) -> str:
-    if value is None or value is False:
-        return ""
-    name = name.removesuffix("_").replace("_", "-")
-    if value is True:
-        return f" {name}"
-    return f' {name}="{escaped(value)}"'
