@@ -26,7 +26,7 @@ async def draw(block: "Block", watching: Watching, file: str) -> None:
         nursery.start_soon(_leave, block)
         try:
             while True:
-                block.draw(watching.look().rows(file))
+                block.draw(watching.rows(file))
                 await trio.sleep(DRAW_EVERY)
         finally:
             block.put_away()

@@ -1,7 +1,4 @@
-"""How learning goes on: what a person who waits for it wants to know, as one value.
-
-    watching = Watching(recorder, until)
-    watching.look().rows(file)      for a block on a terminal
+"""How learning goes on: what a person who waits for it wants to know, as lines.
 
 All of it is counted from the evidence when somebody looks, so a request pays for none.
 """
@@ -17,7 +14,6 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, First
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.wording import count, some, span
-from trioproxy.values import value_class
 
 RATE_OVER: Final = 5.0
 """Seconds over which requests a second are counted."""
@@ -25,59 +21,6 @@ RATE_OVER: Final = 5.0
 NAMES_SHOWN: Final = 8
 
 _LABEL: Final = 10
-
-
-@value_class
-class Status:
-    """What was seen in this run, and what the evidence has in all."""
-
-    seconds: int
-    """Watched in this run."""
-    requests: int
-    """Learned from in this run."""
-    rate: float
-    """Requests a second, lately."""
-    unread: int
-    """Requests that could not be read, and were refused."""
-    operations: int
-    """Used, in any run."""
-    newest: str
-    """What came up for the first time last, and is no value that fits what is listed;
-    empty: nothing in this run."""
-    ago: int
-    """Seconds since then, or since the run began."""
-    quiet: str
-    """How long nothing was new, against what was asked for; empty: nothing was."""
-    clients: tuple[str, ...]
-    """Who asked in this run."""
-
-    def rows(self, file: str) -> list[str]:
-        """Lines for a block on a terminal."""
-        rows = [("learning", f"{file} for {span(self.seconds)}"), *self._rows()]
-        return [f"  {label:<{_LABEL}}  {text}" for label, text in rows]
-
-    def _rows(self) -> Iterator[tuple[str, str]]:
-        yield "requests", ", ".join(self._requests())
-        yield "operations", f"{self.operations or 'none yet'}"
-        yield "last new", self._newest
-        if self.quiet:
-            yield "quiet", self.quiet
-        if self.clients:
-            yield "clients", some(self.clients, NAMES_SHOWN)
-
-    def _requests(self) -> list[str]:
-        if not self.requests and not self.unread:
-            return ["none yet"]
-        rate = f"{self.rate:.1f}" if self.rate < 10 else f"{self.rate:.0f}"
-        parts = [str(self.requests), f"{rate} a second"]
-        return [*parts, f"{self.unread} not understood"] if self.unread else parts
-
-    @property
-    def _newest(self) -> str:
-        if not self.newest:
-            return "none in this run"
-        said = route_text(self.newest)
-        return f"{self.newest}, {span(self.ago)} ago{f' ({said})' * bool(said)}"
 
 
 class Watching:
@@ -101,24 +44,35 @@ class Watching:
         self._operations = frozenset[str]()
         self._newest = (0, "")
 
-    def look(self) -> Status:
-        """Say how it stands now."""
-        requests = _requests(self._recorder.evidence)
-        elapsed = self._recorder.elapsed()
+    def rows(self, file: str) -> list[str]:
+        """Say how it stands now, in lines for a block on a terminal."""
         self._find_uses()
+        elapsed = self._recorder.elapsed()
+        rows = [("learning", f"{file} for {span(elapsed)}"), *self._rows(elapsed)]
+        return [f"  {label:<{_LABEL}}  {text}" for label, text in rows]
+
+    def _rows(self, elapsed: int) -> Iterator[tuple[str, str]]:
+        yield "requests", ", ".join(self._requests())
+        yield "operations", f"{len(self._operations) or 'none yet'}"
         after, newest = self._newest
-        ago = elapsed - after
-        return Status(
-            seconds=elapsed,
-            requests=requests,
-            rate=self._rate(requests),
-            unread=sum(self._recorder.unread.values()),
-            operations=len(self._operations),
-            newest=newest,
-            ago=ago,
-            quiet=self._quiet(ago, is_empty=not self._operations),
-            clients=tuple(sorted(self._recorder.clients)),
-        )
+        ago, said = elapsed - after, route_text(newest)
+        told = f"{newest}, {span(ago)} ago{f' ({said})' * bool(said)}"
+        yield "last new", told if newest else "none in this run"
+        if self._until is not None:
+            yield "quiet", self._quiet(self._until, ago)
+        if clients := sorted(self._recorder.clients):
+            yield "clients", some(clients, NAMES_SHOWN)
+
+    def _requests(self) -> list[str]:
+        """How many of this run were learned from, and lately in a second; and how many could
+        not be read, and were refused."""
+        requests = _requests(self._recorder.evidence)
+        rate, unread = self._rate(requests), self._recorder.unread.total()
+        if not requests and not unread:
+            return ["none yet"]
+        shown = f"{rate:.1f}" if rate < 10 else f"{rate:.0f}"
+        parts = [str(requests), f"{shown} a second"]
+        return [*parts, f"{unread} not understood"] if unread else parts
 
     def _find_uses(self) -> None:
         evidence = self._recorder.evidence
@@ -137,11 +91,9 @@ class Watching:
         then, before = self._looks[0]
         return (requests - before) / (now - then) if now > then else 0.0
 
-    def _quiet(self, seconds: int, *, is_empty: bool) -> str:
-        until = self._until
-        if until is None:
-            return ""
-        if is_empty:
+    def _quiet(self, until: Quiet, seconds: int) -> str:
+        """How long nothing was new, against what was asked for."""
+        if not self._operations:
             return "nothing was used yet"
         if until.seconds:
             return f"{span(seconds)} of {span(until.seconds)}"
