@@ -8,104 +8,75 @@ success. What the Engine could not do (500), would not read (400) or did not fin
 write (404 of a start) shows no need: the next run of the same client shows it.
 """
 
-from typing import Final
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
 
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.evidence.sight import UNKNOWN, Sight
-from trioproxy.values import value_class
 
 READS: Final = frozenset({"GET", "HEAD"})
-
+_REMOVES: Final = frozenset({"DELETE"})
 _CREATES: Final = frozenset(
-    {
-        "ConfigCreate",
-        "ContainerCreate",
-        "NetworkCreate",
-        "SecretCreate",
-        "ServiceCreate",
-        "VolumeCreate",
-    }
+    f"{what}Create"
+    for what in ("Config", "Container", "Network", "Secret", "Service", "Volume")
+)
+_RESIZES: Final = frozenset({"ContainerResize", "ExecResize"})
+_LATE: Final = "a race: the process was over before its terminal had a size"
+_SETS_STATE: Final = frozenset(
+    f"{what}{verb}"
+    for what in ("Container", "LibpodContainer", "LibpodPod")
+    for verb in ("Kill", "Pause", "Start", "Stop", "Unpause")
 )
 
 
-@value_class
-class Need:
-    """Answers that show a need, for some methods or some operations."""
+class Need(NamedTuple):
+    """An answer that shows a need, for some methods or some operations."""
 
     status: str
-    methods: frozenset[str] = frozenset()
-    operations: frozenset[str] = frozenset()
+    of: AbstractSet[str]
     why: str
-
-    def fits(self, operation: str, method: str, result: str) -> bool:
-        """Whether this rule speaks of such an answer to such a request."""
-        return result == self.status and (
-            method in self.methods or operation in self.operations
-        )
 
 
 NEEDS: Final = (
+    Need("404", READS, "who asks whether a thing is there has got the answer"),
+    Need("404", _REMOVES, "what is to be gone is gone: `docker rm -f` before a create"),
     Need(
-        status="404",
-        methods=READS,
-        why="who asks whether a thing is there has got the answer",
+        "404",
+        {"ContainerKill", "ContainerStop"},
+        "what is to end is not there: a stop before an `rm`, twice",
     ),
     Need(
-        status="404",
-        methods=frozenset({"DELETE"}),
-        why="what is to be gone is gone: `docker rm -f` before a create",
+        "409",
+        READS,
+        "the thing is in a state in which it has no logs, processes or statistics",
+    ),
+    Need("409", _REMOVES, "it is in use, or is being removed at this moment"),
+    Need(
+        "409",
+        _CREATES | {"ContainerRename"},
+        "the name is taken: there is one of before, or another was faster",
+    ),
+    Need("404", _RESIZES, _LATE),
+    Need("409", _RESIZES, _LATE),
+    Need(
+        "409",
+        _SETS_STATE,
+        "the container is in the wanted state already, or in none that has it",
     ),
     Need(
-        status="404",
-        operations=frozenset({"ContainerKill", "ContainerStop"}),
-        why="what is to end is not there: a stop before an `rm`, twice",
+        "403",
+        {"NetworkConnect", "NetworkDelete"},
+        "connected already, or others are connected still; the 403 is the Engine's",
     ),
     Need(
-        status="409",
-        methods=READS,
-        why="the thing is in a state in which it has no logs, processes or statistics",
+        "503",
+        READS,
+        "this node is no manager of a swarm, which the client wanted to know",
     ),
     Need(
-        status="409",
-        methods=frozenset({"DELETE"}),
-        why="it is in use, or is being removed at this moment",
-    ),
-    Need(
-        status="409",
-        operations=_CREATES | {"ContainerRename"},
-        why="the name is taken: there is one of before, or another was faster",
-    ),
-    *(
-        Need(
-            status=status,
-            operations=frozenset({"ContainerResize", "ExecResize"}),
-            why="a race: the process was over before its terminal had a size",
-        )
-        for status in ("404", "409")
-    ),
-    Need(
-        status="409",
-        operations=frozenset(
-            f"{what}{verb}"
-            for what in ("Container", "LibpodContainer", "LibpodPod")
-            for verb in ("Kill", "Pause", "Start", "Stop", "Unpause")
-        ),
-        why="the container is in the wanted state already, or in none that has it",
-    ),
-    Need(
-        status="403",
-        operations=frozenset({"NetworkConnect", "NetworkDelete"}),
-        why="connected already, or others are connected still; the 403 is the Engine's",
-    ),
-    Need(
-        status="503",
-        methods=READS,
-        why="this node is no manager of a swarm, which the client wanted to know",
-    ),
-    Need(
-        status="503",
-        operations=frozenset({"SwarmInit", "SwarmJoin", "SwarmLeave"}),
-        why="this node is part of a swarm already, or of none",
+        "503",
+        {"SwarmInit", "SwarmJoin", "SwarmLeave"},
+        "this node is part of a swarm already, or of none",
     ),
 )
 
@@ -119,4 +90,7 @@ def is_need(sight: Sight, result: str) -> bool:
         return True
     # All operations whose arguments or objects are looked at have one method.
     method = sight.method or OPERATIONS[operation][0].method
-    return any(need.fits(operation, method, result) for need in NEEDS)
+    return any(
+        status == result and (method in of or operation in of)
+        for status, of, _ in NEEDS
+    )
