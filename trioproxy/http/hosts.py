@@ -119,22 +119,18 @@ def _check_origin(host: bytes, fields: Mapping[bytes, bytes]) -> None:
     The Host keeps its port here: pages on two ports of one name are strangers.
     """
     origin = fields.get(b"origin")
+    referer = fields.get(b"referer", b"").strip()
+    site = fields.get(b"sec-fetch-site", b"").strip().lower()
     is_strange = origin is not None and _site_of(origin) != host
     if is_strange and not _is_aiodocker(fields):
-        raise CrossSite(
-            "a web page of another site sent this request: the Origin is not the Host"
-        )
-    referer = fields.get(b"referer", b"").strip()
-    if referer and _site_of(referer) != host:
-        raise CrossSite(
-            "a web page of another site sent this request: the Referer is not the Host"
-        )
-    site = fields.get(b"sec-fetch-site", b"").strip().lower()
-    if site in OTHER_SITES:
-        raise CrossSite(
-            "a web page of another site sent this request:"
-            f" Sec-Fetch-Site is {site.decode()}"
-        )
+        why = "the Origin is not the Host"
+    elif referer and _site_of(referer) != host:
+        why = "the Referer is not the Host"
+    elif site in OTHER_SITES:
+        why = f"Sec-Fetch-Site is {site.decode()}"
+    else:
+        return
+    raise CrossSite(f"a web page of another site sent this request: {why}")
 
 
 def _site_of(url: bytes) -> bytes | None:
