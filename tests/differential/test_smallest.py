@@ -59,10 +59,10 @@ def settings(base: Path) -> Iterator[Setting]:
 def asked_of(granted: Iterable[str], incumbent: Incumbent) -> tuple[HttpRequest, ...]:
     """A request for each route of what is granted that an incumbent can let pass."""
     return tuple(
-        HttpRequest(method=use.method, target=use.path)
+        HttpRequest(method=method, target=path)
         for item in granted
-        for use in uses_of(item)
-        if incumbent.can_allow(*use)
+        for method, path in uses_of(item)
+        if incumbent.can_allow(method, path)
     )
 
 

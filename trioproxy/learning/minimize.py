@@ -9,7 +9,6 @@ result in a comment, `review.export` writes it for that proxy.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain, combinations
-from typing import NamedTuple
 
 from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
@@ -17,12 +16,8 @@ from trioproxy.file.incumbents import VARIABLES, Incumbent, examples_of
 from trioproxy.file.variables import speaks_of_podman
 from trioproxy.values import value_class
 
-
-class Needed(NamedTuple):
-    """A request that must pass."""
-
-    method: str
-    path: str
+Needed = tuple[str, str]
+"""A request that must pass: its method and path."""
 
 
 @value_class
@@ -91,10 +86,10 @@ def uses_of(item: str) -> Iterator[Needed]:
     """The requests that stand for a granted item; none for `OPTIONS`, of any path."""
     method, mark, template = item.partition(":")
     if mark:
-        yield Needed(method, with_segments(template, "x"))
+        yield method, with_segments(template, "x")
     elif item != OPTIONS.operation:
         for endpoint in OPERATIONS.get(item, ()):
-            yield from (Needed(*one) for one in examples_of(endpoint))
+            yield from examples_of(endpoint)
 
 
 @lru_cache(maxsize=1024)  # the table's requests, asked for again with each new one
