@@ -132,9 +132,9 @@ class Closing:
         yield from _names("last new", describe_groups(evidence), "; ")
         yield from _failed_run(evidence.runs.get(self.run))
         askers = [facts.users for facts in evidence.routes.values()]
-        yield from _names("clients", _union(one.clients for one in askers))
-        if programs := sorted(_union(one.agents for one in askers)):
-            yield f"programs: {some(programs, NAMES_SHOWN)}"
+        yield from _names("clients", set[str]().union(*(one.clients for one in askers)))
+        if programs := set[str]().union(*(one.agents for one in askers)):
+            yield f"programs: {some(sorted(programs), NAMES_SHOWN)}"
         yield in_tecnativa(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
@@ -154,8 +154,7 @@ class Closing:
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
         yield from unread_lines(self.unread)
-        for flow in half_granted(proposal.granted):
-            yield f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
+        yield from map(str, half_granted(proposal.granted))
         if dropped := evidence.dropped():
             yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
         decided = proposal.granted | proposal.declined
@@ -300,7 +299,3 @@ def _names(
     listed = [*map(str, names)] if is_ordered else sorted(map(str, names))
     if listed:
         yield f"{title}: {separator.join(listed)}"
-
-
-def _union(parts: Iterable[frozenset[str]]) -> set[str]:
-    return {name for part in parts for name in part}

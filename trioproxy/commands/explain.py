@@ -144,10 +144,7 @@ def text_lines(
     told.append(elsewhere(policy, file.variables))
     if evidence and (outdated := evidence.outdated_operations()):
         told.append(f"{', '.join(sorted(outdated))}: {too_old(evidence.oldest_api)}")
-    told += [
-        f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
-        for flow in half_granted(policy.opened_operations)
-    ]
+    told += map(str, half_granted(policy.opened_operations))
     for text in told:
         yield ""
         yield from wrapped(text)

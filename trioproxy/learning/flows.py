@@ -21,6 +21,9 @@ class Flow:
     lacks: str
     why: str
 
+    def __str__(self) -> str:
+        return f"half granted: {self.has} without {self.lacks}: {self.why}"
+
 
 _HALVES: Final = {
     "a container can be created but not started": (
