@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 MODE: Final = 0o600
 SECONDS: Final = 30
 """How long a request is held at most, unless `ASK_SECONDS` says less."""
-
-_WRITES_OWNER, _WRITES_GROUP, _WRITES_OTHERS = 0o200, 0o020, 0o002
 
 
 def read_address(url: str, listen: Iterable[Listened]) -> UnixAddress:
@@ -78,8 +77,8 @@ def _admits(listener: Listened, uid: int) -> bool:
     mode = listener.mode
     owner = listener.uid if listener.uid >= 0 else os.geteuid()
     if owner == uid:
-        return bool(mode & _WRITES_OWNER)
-    return bool(mode & (_WRITES_GROUP | _WRITES_OTHERS))
+        return bool(mode & stat.S_IWUSR)
+    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def read_seconds(environ: Mapping[str, str]) -> float:

@@ -1,7 +1,6 @@
 """What an Engine has under the names in one request, for `check --upstream`."""
 
 import os
-from collections.abc import Mapping
 
 import trio
 
@@ -22,14 +21,13 @@ def known(
     gate: Gate,
     references: tuple[Reference, ...],
     upstream: str,
-    environ: Mapping[str, str] = os.environ,
 ) -> Known:
     """Ask the Engine at `upstream` what it has under some names.
 
     Nothing is made and nothing is sent but questions. `ConfigError`: it does not say;
     `BadRequest`: what is named can be no name.
     """
-    address = upstream_address(upstream, environ)
+    address = upstream_address(upstream, os.environ)
     try:
         return start.run(_ask, gate, references, address)
     except UpstreamError as error:

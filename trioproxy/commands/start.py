@@ -39,9 +39,9 @@ HAPROXY_CONFIGS: Final = (
 """Where the incumbent's image reads its configuration."""
 
 
-def refuse_haproxy_config(paths: tuple[str, ...] = HAPROXY_CONFIGS) -> None:
+def refuse_haproxy_config() -> None:
     """Stop where somebody mounted a configuration that would have no effect."""
-    for path in paths:
+    for path in HAPROXY_CONFIGS:
         if Path(path).exists():
             raise ConfigError(
                 f"{path} is mounted, but this is trioproxy: it has no effect here",

@@ -220,20 +220,17 @@ def _bind_tcp(address: TcpAddress) -> list[socket.socket]:
         ]
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {address}: {error.strerror or error}", hint=_hint(error)
+            f"cannot listen on {address}: {error.strerror or error}",
+            hint=_HINTS.get(error.errno or 0, ""),
         ) from error
 
 
-def _hint(error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return "another program listens there: stop it, or choose another port"
-        case errno.EACCES:
-            return "this user may not listen there: choose a port from 1024 up"
-        case errno.EADDRNOTAVAIL:
-            return "this machine does not have that address"
-        case _:
-            return ""
+_HINTS: Final = {
+    errno.EADDRINUSE: "another program listens there: stop it, or choose another port",
+    errno.EACCES: "this user may not listen there: choose a port from 1024 up",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+"""By why a TCP address cannot be listened on."""
 
 
 def _all_interfaces(port: int) -> socket.socket:
