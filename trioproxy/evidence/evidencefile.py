@@ -136,12 +136,8 @@ def fact_line(sight: Sight, facts: Facts) -> str:
     data: dict[str, Any] = {"grant": list(sight.grant), "by": sight.operation}
     if sight.is_route:
         data |= {"method": sight.method, "section": sight.section}
-    if sight.project:
-        data["project"] = sight.project
-    if sight.is_named:
-        data["named"] = True
-    if sight.has:
-        data["has"] = sight.has
+    more = {"project": sight.project, "named": sight.is_named, "has": sight.has}
+    data |= {name: value for name, value in more.items() if value}
     data |= {
         "first": iso(facts.first),
         "last": iso(facts.last),
