@@ -125,19 +125,14 @@ class _Kind:
         return bool(self.is_own or self.names or self.all_of)
 
 
-def propose_objects(
-    known: Basis, lists: Mapping[str, str], *, is_taken_out: bool
-) -> ObjectLists:
+def propose_objects(known: Basis, lists: Mapping[str, str]) -> ObjectLists:
     """Say what the lists of objects should hold.
 
-    `lists`: what the file will let requests ask for; `is_taken_out`: whether a person took
-    the lists of objects out of it.
+    `lists`: what the file will let requests ask for.
     """
     if not known.wish.arguments or known.wish.objects is None:
-        return _keep(known.variables, is_taken_out=is_taken_out)
-    return _Proposing(
-        known, lists, known.wish.objects, is_taken_out=is_taken_out
-    ).lists()
+        return _keep(known.variables, is_taken_out=known.is_taken_out)
+    return _Proposing(known, lists, known.wish.objects).lists()
 
 
 def _keep(old: Mapping[str, str], *, is_taken_out: bool) -> ObjectLists:
@@ -173,19 +168,13 @@ class _Proposing:
     """One proposal while it is made: kind by kind."""
 
     def __init__(
-        self,
-        known: Basis,
-        lists: Mapping[str, str],
-        strangers: Strangers,
-        *,
-        is_taken_out: bool,
+        self, known: Basis, lists: Mapping[str, str], strangers: Strangers
     ) -> None:
         variables = known.variables
         self._known = known
         self._wish = known.wish
         self._evidence = known.evidence
         self._strangers = strangers
-        self._is_taken_out = is_taken_out
         self._limits = parse_limits(
             {**lists, PROXY_VARIABLE: variables.get(PROXY_VARIABLE, "")},
             source=known.wish.file,
@@ -218,11 +207,11 @@ class _Proposing:
             if not any(one.is_touched for one in self._kinds.values()):
                 if (
                     any(map(self._wish.nameable.limits, Kind))
-                    and not self._is_taken_out
+                    and not self._known.is_taken_out
                 ):
                     return self._written(self._ceilings(), refused)
-                return _keep(self._old or {}, is_taken_out=self._is_taken_out)
-            is_out = self._is_taken_out and not self._wish.restore & self._marks
+                return _keep(self._old or {}, is_taken_out=self._known.is_taken_out)
+            is_out = self._known.is_taken_out and not self._wish.restore & self._marks
             if is_out:
                 return self._nothing(TAKEN_OUT.format(owner=self._owner), is_out=True)
             if why := refused or self._unread():

@@ -119,14 +119,6 @@ def propose(
         # Beside it they can never pass, and the file would not load.
         capped |= frozenset(filter(_is_untellable, seen))
     granted = (listed or frozenset()) | (seen - declined - capped)
-    known = Basis(
-        evidence=evidence,
-        variables=variables,
-        granted=granted,
-        wish=wish,
-        going_on=going_on,
-    )
-    lists = propose_lists(known)
     # A mark says that there were lists, and the file that learning left them out itself.
     is_taken_out = (
         OPERATIONS_VARIABLE in variables
@@ -134,6 +126,15 @@ def propose(
         and any(one.variable in OBJECTS for one in evidence.granted)
         and not says_left_open(old)
     )
+    known = Basis(
+        evidence=evidence,
+        variables=variables,
+        granted=granted,
+        wish=wish,
+        going_on=going_on,
+        is_taken_out=is_taken_out,
+    )
+    lists = propose_lists(known)
     return Proposal(
         granted=granted,
         added=granted - (listed or frozenset()),
@@ -142,7 +143,7 @@ def propose(
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {sight.operation for sight in evidence.routes},
         lists=lists,
-        objects=propose_objects(known, lists.values, is_taken_out=is_taken_out),
+        objects=propose_objects(known, lists.values),
         redact=redact,
     )
 
@@ -283,20 +284,17 @@ def check_text(text: str, proposal: Proposal, evidence: Evidence, *, file: str) 
     """
     policy, _ = parse_policy_file(text, name=file)
     read_back = policy.operations | {str(route) for route in policy.routes}
-    lists = {f"{name}={value}" for name, value in proposal.lists.values.items()}
+    wanted = {**proposal.lists.values, **proposal.objects.values}
     if socket := policy.limits.proxy_socket:  # a person's line, which stays
-        lists.add(f"{PROXY_VARIABLE}={socket}")
-    objects = {f"{name}={value}" for name, value in proposal.objects.values.items()}
+        wanted[PROXY_VARIABLE] = socket
     if network := policy.objects.network:  # likewise
-        objects.add(f"{NETWORK_VARIABLE}={network}")
-    written = {
-        *map(items_in, policy.limits.lines),
-        *map(items_in, policy.objects.lines),
-    }
+        wanted[NETWORK_VARIABLE] = network
+    lines = (f"{name}={value}" for name, value in wanted.items())
+    written = (*policy.limits.lines, *policy.objects.lines)
     if (
         policy.mode is not Mode.EXACT
         or read_back != proposal.granted
-        or written != set(map(items_in, lists | objects))
+        or set(map(items_in, written)) != set(map(items_in, lines))
     ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
     for refused in (

@@ -82,8 +82,10 @@ class Basis:
     granted: frozenset[str]
     """The operations that the file will grant."""
     wish: Wish
-    going_on: str = ""
+    going_on: str
     """The run that is not over: what it did not ask for or name, it may still."""
+    is_taken_out: bool
+    """Whether a person took the lists of objects out of the existing file."""
 
     def old(self, lists: Collection[str]) -> Mapping[str, str] | None:
         """The variables of the existing file; None if it is begun anew: it lists no
