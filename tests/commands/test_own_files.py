@@ -294,16 +294,12 @@ def test_a_file_is_moved_as_advised(
     assert refused.returncode == 2
     assert MESSAGE in refused.stderr
     hint = refused.stderr.partition("hint: ")[2].partition(", or ")[0]
-    place = place_of(str(file))
-    assert place.commands == (
-        hint.replace(
-            str(file), shlex.join([str(file), str(file.with_suffix(".jsonl"))])
-        ),
+    at, _, (command,) = place_of(str(file))
+    assert command == hint.replace(
+        str(file), shlex.join([str(file), str(file.with_suffix(".jsonl"))])
     )
-    subprocess.run(["sh", "-ec", place.commands[0]], env=environment, check=True)
-    assert (
-        "cannot reach the Docker Engine" in start(OURS, place.file, environment).stderr
-    )
+    subprocess.run(["sh", "-ec", command], env=environment, check=True)
+    assert "cannot reach the Docker Engine" in start(OURS, at, environment).stderr
 
 
 def test_learning_says_it(

@@ -87,14 +87,14 @@ class Closing:
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and where, if that is not where it was written."""
-        place = place_of(self.store.wish.file)
-        if place.why:
-            say(f"trioproxy enforce will not start so: {place.why}; do this first:")
-            for command in place.commands:
+        file, why, commands = place_of(self.store.wish.file)
+        if why:
+            say(f"trioproxy enforce will not start so: {why}; do this first:")
+            for command in commands:
                 say(f"  {command}", is_whole=True)
         say_command(
-            f"review {place.file} before you use it:",
-            f"trioproxy enforce --env-file {shlex.quote(place.file)}",
+            f"review {file} before you use it:",
+            f"trioproxy enforce --env-file {shlex.quote(file)}",
         )
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
@@ -164,23 +164,13 @@ class Closing:
             yield self.until.describe(facts_for_ready(evidence), states)
 
 
-@value_class
-class FilePlace:
-    """Where a file that was learned can be used."""
-
-    file: str
-    why: str = ""
-    """Why not where it is; empty: it can be used there."""
-    commands: tuple[str, ...] = ()
-    """What makes it so."""
-
-
-def place_of(file: str) -> FilePlace:
-    """Say whether `enforce` starts with a file where it is, and with the program there."""
+def place_of(file: str) -> tuple[str, str, list[str]]:
+    """Say where `enforce` starts with a file, why not where file and program are, if so, and
+    the commands that bring them there."""
     try:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return FilePlace(file=file)
+        return file, "", []
     mounts, at, evidence = ours.mounts_here(), file, str(evidence_path(Path(file)))
     reasons, commands = list[str](), list[str]()
     wanted = (
@@ -195,9 +185,7 @@ def place_of(file: str) -> FilePlace:
             commands.append(error.hint if mounts is not None else command)
     if reasons and commands[-1].startswith("mkdir"):
         at = f"{ours.place_for(policy)}/{os.path.basename(file)}"
-    return FilePlace(
-        file=at, why="; ".join(reasons), commands=(*filter(None, commands),)
-    )
+    return at, "; ".join(reasons), [*filter(None, commands)]
 
 
 def _asked(
