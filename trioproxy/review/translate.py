@@ -90,11 +90,11 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     unsaid = tuple(_limiting(policy))
     if proxy in _INCUMBENTS:
         return replace(_sections(policy, _INCUMBENTS[proxy], source), unsaid=unsaid)
-    lines, folders = list(_cetusguard(policy)), NO_FOLDERS
+    lines, missing, wider = list(_cetusguard(policy)), list[str](), list[str]()
     if proxy is Proxy.WOLLOMATIC:
-        folders = _folders(policy)
-        lines = [*_wollomatic(policy), *folders.lines]
-        unsaid = tuple(name for name in unsaid if not (folders.lines and name == BINDS))
+        folders, missing, wider = _folders(policy)
+        lines = [*_wollomatic(policy), *folders]
+        unsaid = tuple(name for name in unsaid if not (folders and name == BINDS))
     mark = _COMMENTS[proxy]
     head = [
         f"from {format_value(source)} by trioproxy, for {_NAMES[proxy]}",
@@ -104,10 +104,10 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     return Exported(
         text=text,
         over=_beyond(policy),
-        missing=(*_newer_routes(policy), *folders.missing),
+        missing=(*_newer_routes(policy), *missing),
         without_slashes=tuple(sorted(_without_slashes(policy))),
         unsaid=unsaid,
-        wider=folders.wider,
+        wider=tuple(wider),
     )
 
 
@@ -137,25 +137,17 @@ def _limiting(policy: Policy) -> Iterator[str]:
 BINDS: Final = "CREATE_BINDS"
 
 
-@value_class
-class _Folders:
-    """The folders that may be bound, for wollomatic."""
-
-    lines: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    wider: tuple[str, ...] = ()
-
-
-NO_FOLDERS: Final = _Folders()
 _NOTHING: Final = "/dev/null/none"
 """A folder that no host has: an empty list would allow all."""
 
 
-def _folders(policy: Policy) -> _Folders:
+def _folders(policy: Policy) -> tuple[list[str], list[str], list[str]]:
+    """The line of the folders that may be bound, for wollomatic, if there shall be one; what
+    of the list it cannot say, and what it takes beyond that."""
+    folders, missing, wider = list[str](), list[str](), list[str]()
     limit, opened = policy.limits.limit_of(BINDS), policy.opened_operations
     if limit is None or limit.is_any or "ContainerCreate" not in opened:
-        return NO_FOLDERS
-    folders, missing, wider = list[str](), list[str](), list[str]()
+        return [], missing, wider
     for one in limit.patterns:
         item = policy.limits.places.meant(one.text)
         path, _, mode = item.partition(":")
@@ -173,11 +165,7 @@ def _folders(policy: Policy) -> _Folders:
     services = opened & {"ServiceCreate", "ServiceUpdate"}
     missing += [f"{name} with other folders" for name in sorted(services)]
     listed = ",".join(sorted(set(folders))) or _NOTHING
-    return _Folders(
-        lines=(f"SP_ALLOWBINDMOUNTFROM={listed}",),
-        missing=tuple(missing),
-        wider=tuple(dict.fromkeys(wider)),
-    )
+    return [f"SP_ALLOWBINDMOUNTFROM={listed}"], missing, [*dict.fromkeys(wider)]
 
 
 _INCUMBENTS = {Proxy.TECNATIVA: TECNATIVA, Proxy.LINUXSERVER: LINUXSERVER}
