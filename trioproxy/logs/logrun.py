@@ -17,6 +17,7 @@ it follows from its being there to be read again:
 Memory is bounded by the table of operations: neither targets nor lines are kept.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.evidence.recorder import Reasons
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who, result_of
+from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who
 from trioproxy.logs.logformats import LogEntry
 from trioproxy.logs.loglines import read_line
 
@@ -44,6 +45,9 @@ TARGETS_KEPT: Final = 4_096
 """Targets whose meaning is remembered, as clients ask for the same again and again."""
 TARGET_KEPT: Final = 1_024
 """Bytes of such a target."""
+
+_RESULT: Final = re.compile(f"[1-5][0-9]{{2}}|{REFUSED}|{UNPROVEN}")
+"""What a sight may have ended in, as evidence has it."""
 
 EVERYBODY: Final = ""
 """Who is learned from where clients are not told apart."""
@@ -162,13 +166,13 @@ class LogFile:
             self.unread.note(meaning.fault)
         elif not entry.result:
             self.unanswered += 1
-        elif (result := _result(entry.result)) is None:
+        elif not _RESULT.fullmatch(entry.result):
             self.unread.note("it has no status of HTTP")
         else:
             who = Who(entry.agent, entry.client, meaning.version)
             evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
             if evidence is not None:
-                evidence.observe(meaning.sight, result, self._when(date), who)
+                evidence.observe(meaning.sight, entry.result, self._when(date), who)
 
     def _meaning(self, entry: LogEntry) -> RouteMeaning:
         path = _origin_form(entry.target.partition(b"?")[0])
@@ -224,19 +228,6 @@ def _origin_form(target: bytes) -> bytes:
         return target
     _, slash, path = target.removeprefix(b"http://").partition(b"/")
     return slash + path
-
-
-def _result(result: str) -> str | None:
-    if result in {REFUSED, UNPROVEN}:
-        return result
-    if (
-        len(result) == 3
-        and result.isascii()
-        and result.isdigit()
-        and result[0] in "12345"
-    ):
-        return result_of(int(result))
-    return None
 
 
 def _digest(text: str) -> str:
