@@ -122,14 +122,20 @@ def _words(line: bytes) -> Words:
     A name counts where it stands first: nothing behind it can take its place.
     """
     words = Words()
-    end = 0
-    while found := _WORD.match(line, end):
+    for found in _each(_WORD, line):
         name, value = found.groups()
         if value.startswith(b'"'):
             value = _GO_ESCAPE.sub(_unescape, value[1:-1])
         words.setdefault(name.decode(), value)
-        end = found.end()
     return words
+
+
+def _each(word: re.Pattern[bytes], line: bytes) -> Iterator[re.Match[bytes]]:
+    """The words that a line begins with, one behind the other."""
+    end = 0
+    while found := word.match(line, end):
+        yield found
+        end = found.end()
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:
@@ -278,16 +284,10 @@ def _own(line: bytes) -> LogEntry | None:
     if not found:
         return None
     words = dict[str, str]()
-    for name, value in _our_words(found[1]):
-        words.setdefault(name, value)
+    for one in _each(_OUR_WORD, found[1]):
+        value = one[2].strip(b'"').decode("ascii", "replace")
+        words.setdefault(one[1].decode(), value)
     return _our_request(words)
-
-
-def _our_words(text: bytes) -> Iterator[tuple[str, str]]:
-    end = 0
-    while found := _OUR_WORD.match(text, end):
-        yield found[1].decode(), found[2].strip(b'"').decode("ascii", "replace")
-        end = found.end()
 
 
 def _own_json(data: dict[str, Any]) -> LogEntry | None:
