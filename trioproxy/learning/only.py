@@ -427,25 +427,14 @@ class _Proposing:
         said = {variable: self._count(kind) for variable, kind in OBJECTS.items()}
         return {variable: words for variable, words in said.items() if words}
 
-    def _note(self, kind: Kind) -> str:
-        """Say whose the objects were: `db was not its own`."""
-        known = self._kinds[kind]
-        if known.all_of:
-            who = " and ".join(sorted(known.all_of))
-            return f"{who} names none of them, and may mean any"
-        if not known.names:
-            return "all that were named were its own" if known.is_own else ""
-        return f"{_were_not(known.names)} its own"
-
     def _count(self, kind: Kind) -> str:
-        """Say it with numbers, and why names would not do: `4 of 5 were its own; db was
+        """Say whose the objects were, and why names would not do: `4 of 5 were its own; db was
         not; others in other runs`."""
         known = self._kinds[kind]
         runs = self._evidence.runs
         left = runs[max(runs)].left.get(kind, 0) if runs else 0
-        is_told = known.all_of or not known.names
         said = [
-            self._note(kind) if is_told else self._numbers(kind, known),
+            self._whose(kind, known),
             known.why_any,
             LOOKED_AT.format(names=some(sorted(known.told), NAMES_SHOWN))
             if known.told
@@ -454,7 +443,12 @@ class _Proposing:
         ]
         return "; ".join(filter(None, said))
 
-    def _numbers(self, kind: Kind, known: _Kind) -> str:
+    def _whose(self, kind: Kind, known: _Kind) -> str:
+        if known.all_of:
+            who = " and ".join(sorted(known.all_of))
+            return f"{who} names none of them, and may mean any"
+        if not known.names:
+            return "all that were named were its own" if known.is_own else ""
         found = [
             (run, one.item)
             for one in self._of(kind)
