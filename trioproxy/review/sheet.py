@@ -76,8 +76,6 @@ class Seen:
     """Addresses, or user ids."""
     values: tuple[str, ...] = ()
     """What was asked for, where an item fits more than itself."""
-    is_used: bool = False
-    """Whether it did something for its client."""
 
     @property
     def count(self) -> int:
@@ -375,7 +373,6 @@ def _sum(
         values=tuple(sorted({one.grant.item for one in sights} - {item}))
         if item
         else (),
-        is_used=any(one.is_used for one in sights),
     )
 
 
