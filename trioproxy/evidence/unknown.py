@@ -23,23 +23,16 @@ _WORD = re.compile(r"[a-z]{2,24}", re.ASCII)
 """What names a collection or an action may look like."""
 
 
-class UnknownRoutes:
-    """Remembers which were asked for."""
-
-    def __init__(self) -> None:
-        self._routes: dict[str, None] = {}
+class UnknownRoutes(dict[str, None]):
+    """Remembers which were asked for, in the order in which they came."""
 
     def add(self, request: Request) -> bool:
         """Remember the route of a request; whether it is a new one."""
         route = guess(request)
-        if route in self._routes or len(self._routes) >= ROUTES_KEPT:
+        if route in self or len(self) >= ROUTES_KEPT:
             return False
-        self._routes[route] = None
+        self[route] = None
         return True
-
-    def __iter__(self) -> Iterator[str]:
-        """In the order in which they came."""
-        return iter(self._routes)
 
 
 def guess(request: Request) -> str:
