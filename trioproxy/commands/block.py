@@ -16,7 +16,6 @@ open file, and ours is shared with others.
 
 import os
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
 from trioproxy.quoting import visible
@@ -66,12 +65,7 @@ class Block:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the terminal as it was, whatever happened."""
         self.put_away()
         os.close(self._fd)
