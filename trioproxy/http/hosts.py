@@ -92,7 +92,8 @@ def check_site(fields: Mapping[bytes, bytes], site: Site) -> None:
         return
     host = fields.get(b"host", b"").strip().lower()
     _check_origin(host, fields)
-    mark = _mark_of_browser(fields)
+    # The first field that only a browser sends; an empty value counts.
+    mark = next(filter(_is_mark, fields), b"")
     if not host:
         # HTTP/1.0 without a Host, or an empty one: no browser asks like that.
         if mark:
@@ -138,11 +139,6 @@ def _site_of(url: bytes) -> bytes | None:
     _, separator, rest = url.strip().lower().partition(b"://")
     site = rest.partition(b"/")[0]
     return site if separator and site else None
-
-
-def _mark_of_browser(fields: Mapping[bytes, bytes]) -> bytes:
-    """The first field that only a browser sends, or nothing. An empty value counts."""
-    return next(filter(_is_mark, fields), b"")
 
 
 def _is_mark(name: bytes) -> bool:
