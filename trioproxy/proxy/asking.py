@@ -131,7 +131,6 @@ class Question:
 class Asker:
     """Somebody who is attached."""
 
-    uid: int
     outbox: "trio.MemorySendChannel[bytes]"
     scope: trio.CancelScope
     unread: int = 0
@@ -400,15 +399,15 @@ class Asking:
                 elif len(self._askers) >= MOST_ASKERS:
                     await _say(stream, error=f"{MOST_ASKERS} are attached already")
                 else:
-                    await self._converse(stream, uid)
+                    await self._converse(stream)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it is gone
         except* Exception as error:  # noqa: BLE001  the edge: it ends one asker
             self._log.crash(f"asker uid={uid}", leaf_of(error))
 
-    async def _converse(self, stream: trio.SocketStream, uid: int) -> None:
+    async def _converse(self, stream: trio.SocketStream) -> None:
         send, outbox = trio.open_memory_channel[bytes](inf)
-        asker = Asker(uid, send, trio.CancelScope())
+        asker = Asker(send, trio.CancelScope())
         self._askers[asker] = None
         try:
             async with trio.open_nursery() as nursery:
@@ -423,7 +422,7 @@ class Asking:
     def _leave(self, asker: Asker) -> None:
         del self._askers[asker]
         if asker.is_ready:
-            self._log.line(Level.NOTICE, "asker-left", uid=asker.uid)
+            self._log.line(Level.NOTICE, "asker-left", uid=self._uid)
         for question in list(self._by_key.values()):
             if question.writer is asker:
                 question.writer = None
@@ -472,7 +471,7 @@ class Asking:
         asker.is_ready = True
         there = sorted(set(map(self._file, self._files())))
         asker.tell(attached=list(filter(asker.takes, there)), files=there)
-        self._log.line(Level.NOTICE, "asker", uid=asker.uid)
+        self._log.line(Level.NOTICE, "asker", uid=self._uid)
         for question in self._open.values():
             if asker.takes(self._file(question.who.policy)):
                 asker.tell(**question.line())
@@ -493,7 +492,7 @@ class Asking:
             raise _BadLine(f"say is one of {', '.join(Said)}") from None
         _refuse_second(question)
         if not said.is_yes:
-            self._conclude(question, said, asker)
+            self._conclude(question, said)
             return
         async with self._turn:
             await self._weigh(question)
@@ -515,7 +514,7 @@ class Asking:
                 question.who, question.grants, is_root=bool(question.root)
             ):
                 raise _BadLine(f"{MOST_KEPT} answers for an hour are kept already")
-            self._conclude(question, said, asker)
+            self._conclude(question, said)
 
     async def _written(self, asker: Asker, data: Mapping[str, object]) -> None:
         name = str(data["written"])
@@ -533,9 +532,9 @@ class Asking:
                     await self.reread(policy)
         finally:
             if question is not None and not question.over.is_set():
-                self._conclude(question, Said.ALWAYS, asker)
+                self._conclude(question, Said.ALWAYS)
 
-    def _conclude(self, question: Question, said: Said, asker: Asker) -> None:
+    def _conclude(self, question: Question, said: Said) -> None:
         question.said = said
         if said is Said.NO_HOUR:
             self.hours.decline(question.who, question.grants)
@@ -550,7 +549,7 @@ class Asking:
             **question.who.logged,
             adds=names(question.grants),
             root=question.root or "no",
-            by=f"uid={asker.uid}",
+            by=f"uid={self._uid}",
         )
         self._close(question)
 
