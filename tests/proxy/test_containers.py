@@ -628,14 +628,28 @@ async def test_who_was_moved_to_an_address_has_no_part_in_what_was_sent_from_it(
         await be_known(stack)
 
 
-async def test_who_came_is_known_whatever_was_told_since(stack: Stack) -> None:
-    """The Engine keeps its last events alone, and who makes many hides that somebody came: the stream of events has told of it."""
+CAME: dict[str, tuple[str, list[tuple[str, float]] | None, dict[str, object]]] = {
+    "docker": ("a" * 64, [], {"ID": NET, "Attributes": {"container": "1" * 64}}),
+    "podman": ("", None, {"ID": "1" * 64, "Attributes": {"network": "tp"}}),
+}
+"""The id of an end, what the Engine answers who came, and who the actor of the event is."""
+
+
+@pytest.mark.parametrize(("end", "came", "actor"), CAME.values(), ids=CAME)
+async def test_who_came_is_known_whatever_was_told_since(
+    stack: Stack,
+    end: str,
+    came: list[tuple[str, float]] | None,
+    actor: dict[str, object],
+) -> None:
+    """The Engine keeps its last events alone, and who makes many hides that somebody came; Podman does not know that question: the stream of events has told of it."""
     stack.host.containers = [container("ps")]
     await be_known(stack)
-    stack.host.containers = [container("ps", end="a" * 64)]
+    stack.host.containers, stack.host.came = [container("ps", end=end)], came
     for later, status in ((60, 403), (-1, 200)):
-        event = json.loads(came_to(("1" * 64, time.time() + later)))
-        await stack.host.tell({**event, "Action": "connect"})
+        at = {"timeNano": int((time.time() + later) * 1e9)}
+        event = {"Type": "network", "Action": "connect", "Actor": actor, **at}
+        await stack.host.tell(event)
         await settle()
         assert (await stack.ask())[0] == status
 

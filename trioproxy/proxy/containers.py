@@ -136,8 +136,8 @@ class Containers:
         self._ends = dict[str, dict[str, float]]()
         """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
         they were there; until one of a container's goes."""
-        self._came = dict[tuple[str, str], float]()
-        """When a container came to a network, by the stream of events: by both, the last ones."""
+        self._came = dict[str, float]()
+        """When a container came to a network, by the stream of events: the last ones, by id."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
@@ -345,7 +345,7 @@ class Containers:
         if came is None:
             began = await self._started(engine, container) - NOTED_LATE
             # Of all events together it keeps a few: who makes many hides that one.
-            return max(began, self._came.get((network, container), 0.0))
+            return max(began, self._came.get(container, 0.0))
         return came
 
     async def _started(self, engine: Engine, container: str) -> float:
@@ -526,12 +526,13 @@ class Containers:
 
     def _note_came(self, who: tuple[str, str], at: float) -> None:
         self._has_moved |= self._own in who
-        if self._networks and who[0] not in self._networks:
+        network, container = who
+        if network and self._networks and network not in self._networks:
             return
-        self._came.pop(who, None)
+        self._came.pop(container, None)
         if len(self._came) >= MOST_ENDS:
             del self._came[next(iter(self._came))]
-        self._came[who] = at
+        self._came[container] = at
 
     def _gone(self, container: str) -> None:
         self._has_moved |= container == self._own
@@ -575,11 +576,15 @@ def _mounts_of(rest: bytes) -> list[bytes]:
 
 
 def _who_came(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
-    """A network, who came to it, and when, in seconds since the epoch; 0: that is not told."""
+    """A network, who came to it, and when, in seconds since the epoch; 0: that is not told.
+
+    To Podman who comes is the actor, and of the network it tells the name alone.
+    """
     actor, at = map_of(event.get("Actor")), event.get("timeNano")
+    full = text_of(actor.get("ID"))
     who = text_of(map_of(actor.get("Attributes")).get("container"))
     seconds = at / timestamps.SECOND if isinstance(at, int) else 0.0
-    return (text_of(actor.get("ID")), who), seconds
+    return (full, who) if who else ("", full), seconds
 
 
 def _who_goes(event: Mapping[str, Json]) -> str:
