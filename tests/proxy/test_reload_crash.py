@@ -297,6 +297,27 @@ async def test_an_owner_that_is_free_again_is_taken(folder: Folder, how: str) ->
     assert not folder.policies["two"].is_stale
 
 
+async def test_what_goes_before_it_is_refused_is_refused_no_more(
+    folder: Folder,
+) -> None:
+    """A policy that wants another's owner, and is taken out of the folder while others are read, is told as stale by nobody: health was not well from then on."""
+    one, two = (folder.path / f"{name}.env" for name in ("one", "two"))
+    for file, owner in ((one, "x"), (two, "y")):
+        file.write_text(OWNED.format(owner))
+    await folder.look()
+    two.write_text(OWNED.format("x"))
+    goes, stays = folder.policies["two"], folder.policies["one"]
+    async with trio.open_nursery() as reading:
+        async with stays.reading:
+            reading.start_soon(folder.serving.reload, goes, stays)
+            while goes.wanted is None:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            two.unlink()
+            await folder.look()
+    assert folder.proxy.server.health.standings.keys() == {"one"}
+    assert not folder.proxy.lines_of(" reload-failed ")
+
+
 def owners(folder: Folder) -> str:
     """Whose containers are whose by now, told twice: by what is in force, and by what judges."""
     gates, named = folder.proxy.server.gates, sorted(folder.policies.items())

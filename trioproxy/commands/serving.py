@@ -278,7 +278,7 @@ class Serving:
             for one in policies:
                 nursery.start_soon(self._read, one, read)
         for one in read:
-            if taken := one.taken():
+            if (taken := one.taken()) and not one.is_gone:
                 self._refuse(one, taken)
 
     async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
