@@ -754,14 +754,14 @@ async def test_who_rests_is_known_and_cut_when_it_goes(
 async def test_an_event_that_is_too_much_cuts_nobody_else(
     stack: Stack, label: str
 ) -> None:
-    """Who makes a container says how long its labels are, and with that its events: they tell that it
-    is gone, and of nobody else, and the stream goes on."""
+    """Who makes a container says how long its labels are, and with that its events, and how its image
+    is called: they tell that it is gone, and of nobody else, and the stream goes on."""
     stack.host.containers = [container("ps")]
     client = await stack.served()
     stack.host.containers = [container("ps", full="2" * 64)]
     other = await stack.served()
     gone = {"ID": "1" * 64, "Attributes": {"a": label, "b": "2" * 64}}
-    head = {"status": "die", "id": "1" * 64, "from": "busybox"}
+    head = {"status": "die", "id": "1" * 64, "from": "x/" + "2" * 64}
     raw = json.dumps({**head, "Type": "container", "Action": "die", "Actor": gone})
     await stack.host.tell(raw.replace("<", "\\u003c"))
     assert await client.read_gone() in {"end", "reset"}

@@ -92,7 +92,8 @@ order each time."""
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
 
-_FULL_ID: Final = re.compile(rb"[0-9a-f]{64}")
+_FULL_ID: Final = re.compile(rb'"([0-9a-f]{64})"')
+"""By itself, for an image may have one in its name (`x/ID`), which stands between these."""
 
 EVENTS: Final = bare(
     "GET",
@@ -522,7 +523,7 @@ class Containers:
         if not ids:
             raise Untold("an event of the Engine does not end")
         for one in ids:
-            self._gone(one[0].decode())
+            self._gone(one[1].decode())
 
     def _note_came(self, who: tuple[str, str], at: float) -> None:
         self._has_moved |= self._own in who
