@@ -243,17 +243,17 @@ class Objects:
         return Refusal(variable=name, message=message, item=thing.names[0])
 
     def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
-        """Say why something may not have a name: it may be the beginning of an id.
+        """Say why a container may not have a name: it may be the beginning of an id.
 
-        The Engine looks for names first, so whoever names a stranger's container or network
-        by its short id would reach this one: its owner by hand, or another policy's client. A
-        volume has no id.
+        The Engine looks for names first, so whoever names a stranger's container by its
+        short id would reach this one: its owner by hand, or another policy's client. A
+        network may: testcontainers for Node calls each of its own by 12 such digits.
         """
-        if kind is Kind.VOLUME or not self.limits(kind):
+        if kind is not Kind.CONTAINER or not self.limits(kind):
             return None
         if not _LIKE_AN_ID.fullmatch(name):
             return None
-        message = f"{operation} names a {kind} {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
+        message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
         return Refusal(variable=LISTED_BY[kind], message=message)
 
     def label(self, operation: str, asked: Asked) -> Asked:
