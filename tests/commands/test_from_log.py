@@ -240,12 +240,30 @@ def test_a_file_for_each_client(read: Reading) -> None:
             (read.folder / name).unlink()
 
 
+def logged(clients: dict[str, str]) -> bytes:
+    """A log of our own: who asked for what."""
+    line = "2026-11-20T06:37:44.835Z notice request method=GET path=/{} status=200 by=engine ms=1.0 operation=X decision=allowed reason=operation client={}\n"
+    return "".join(line.format(*one) for one in clients.items()).encode()
+
+
+def test_no_client_has_a_file_elsewhere_or_with_another(read: Reading) -> None:
+    """Whoever writes a log says how clients are called: none is the folder above, and no two differ by case alone."""
+    there = {"info": "..@10.0.0.9:1", "version": ".a@10.0.0.7:1"}
+    done = read(file="{client}/app.env", logs=("-",), piped=logged(there))
+    assert done.status == 0, done.err
+    found = {path.parent.name for path in read.folder.glob("**/*.env")}
+    assert found == {"_.", "_a"}
+    there = {"info": "ps@10.0.0.9:1", "version": "PS@10.0.0.7:1"}
+    done = read(file="app-{client}.env", logs=("-",), piped=logged(there))
+    assert done.status == 2
+    assert "would have one file" in done.err
+
+
 def test_who_has_a_policy_has_one_file_by_its_name(read: Reading) -> None:
     """In the log of a stack a container has an address after the other, and stands there by the name of its policy."""
-    line = "2026-11-20T06:37:44.835Z notice request method=GET path=/{} status=200 by=engine ms=1.0 operation=X decision=allowed reason=operation client={}\n"
     there = {"info": "ps@10.0.0.9:1", "version": "ps@10.0.0.7:1", "_ping": "10.0.0.7:2"}
-    log = "".join(line.format(path, client) for path, client in there.items())
-    assert read(file="app-{client}.env", logs=("-",), piped=log.encode()).status == 0
+    log = logged(there)
+    assert read(file="app-{client}.env", logs=("-",), piped=log).status == 0
     found = {one for one in read.written if one.endswith(".env")}
     assert found == {"app-ps.env", "app-10.0.0.7.env"}
     assert (

@@ -227,8 +227,8 @@ def _shown(name: str) -> str:
 
 
 def _path(asked: Call, client: str) -> Path:
-    """The file for a client, whose name may hold what no name of a file does."""
-    named = re.sub(r"[^A-Za-z0-9._-]", "_", client)
+    """The file for a client, whose name may hold what no name of a file does, or be `..`."""
+    named = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", client)
     return Path(str(asked.path).replace(CLIENT, named))
 
 
@@ -238,9 +238,10 @@ def _refuse_to_split(asked: Call, clients: Collection[str]) -> None:
             f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
             hint="name those that matter with --from",
         )
-    named = dict[Path, str]()
+    named = dict[str, str]()
     for client in clients:
-        other = named.setdefault(_path(asked, client), client)
+        # There are disks where two names that differ by their case alone are one.
+        other = named.setdefault(str(_path(asked, client)).casefold(), client)
         if other != client:
             raise ConfigError(
                 f"{other} and {client} would have one file: {_path(asked, client)}",
