@@ -98,6 +98,10 @@ FREE: dict[str, tuple[str, object]] = {
     "another build": (f"{BUILD}?networkmode=other&t=front&target=container:c", None),
     "a connect of one whose name goes on": (CONNECT, {"Container": "proxy2"}),
     "a connect of the beginning of a name": (CONNECT, {"Container": "prox"}),
+    "a disconnect of another one": (
+        "POST /networks/front/disconnect",
+        {"Container": "c", "Force": True},
+    ),
     "a name that no policy has": (f"{RENAME}?name=webs", None),
     "a bridge": ("POST /networks/create", {"Name": "n", "Driver": "bridge"}),
     "a network of no driver": ("POST /networks/create", {"Name": "n"}),
@@ -131,6 +135,7 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "a connect of it by its id": (CONNECT, {"Container": PROXY}, f"NetworkConnect of {PROXY}, which may be this proxy's own container, "),
     "a connect of it by the beginning of that": (CONNECT, {"Container": "ef"}, "NetworkConnect of ef, which may be this proxy's own container, "),
     "a connect of it to the bridge": ("POST /networks/bridge/connect", {"Container": "proxy"}, "NetworkConnect of proxy, which may be this proxy's own container, "),
+    "a disconnect of it": ("POST /networks/front/disconnect", {"Container": "proxy"}, "NetworkDisconnect of proxy, which may be this proxy's own container, "),
     "a connect of it by a link to it": (CONNECT, {"Container": "c/alias"}, "NetworkConnect of c/alias, which may be this proxy's own container, "),
     "a rename of it by a link to it": ("POST /containers/c/alias/rename?name=n", None, "to rename what may be this proxy's own container "),
     "that with an escape": ("POST /containers/c%2Falias/rename?name=n", None, "to rename what may be this proxy's own container "),
@@ -199,6 +204,7 @@ def test_a_body_that_cannot_be_read_is_refused(operation: str) -> None:
             {"HostConfig": {}, "hostconfig": {}}, endpoint("other", NetworkID=7),
         ],
         "NetworkConnect": [{"EndpointConfig": 7}, {"EndpointConfig": {"NetworkID": []}}],
+        "NetworkDisconnect": [{"Container": 7}, {"Container": "c", "container": "proxy"}],
         "NetworkCreate": [{"Driver": 7}, {"Options": 7}, {"Driver": "", "driver": "macvlan"}],
     }  # fmt: skip
     for body in bodies[operation]:

@@ -4,8 +4,8 @@ Whoever comes to be called as somebody else is judged by that one's policy, and 
 onto the network between the proxy and its clients can send with their addresses. So no
 client renames a container to what a policy is called, or has a link name one beside its own
 name; none joins a network of the proxy's, or a container's network (which may be on one), or
-brings the proxy onto another one; none makes a network that lies on the same bridge, or
-containers of which nobody knows what they are (a swarm's, and Podman's own).
+brings the proxy onto another one, or off one; none makes a network that lies on the same
+bridge, or containers of which nobody knows what they are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -24,8 +24,11 @@ from trioproxy.limits.marks import below, key_of
 from trioproxy.limits.things import BUILT_IN
 from trioproxy.values import value_class
 
-JOINING: Final = frozenset({"ContainerCreate", "NetworkConnect", "NetworkCreate"})
-"""The operations whose body names a network that a container joins, or comes to join."""
+JOINING: Final = frozenset(
+    {"ContainerCreate", "NetworkConnect", "NetworkCreate", "NetworkDisconnect"}
+)
+"""The operations whose body names a network that a container joins, or comes to join, or who
+leaves one: what the proxy has left, anybody may join until somebody puts it back."""
 
 APART: Final = frozenset({"", "bridge"})
 """Drivers whose networks lie on nothing that another one lies on: the Engine gives no bridge
@@ -105,30 +108,33 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
     if operation not in JOINING or not isinstance(body, dict):
         return None
     if operation == "NetworkCreate":
-        driver = text_of(body.get(key_of(body, "Driver")))
-        options = map_of(body.get(key_of(body, "Options")))
-        what = f"with the driver {show(driver)}"
-        if driver in APART:
-            if ON_BRIDGE not in options or all(
-                one.startswith(DOCKERS) for one in options
-            ):
-                return None
-            what = "on a bridge that it names, with options that are not Docker's"
-        why = "which may lie on one of this proxy's networks"
-        return _refuse(f"{operation} {what}, {why},")
-    if operation == "NetworkConnect":
-        name = text_of(body.get(key_of(body, "Container")))
-        if guard.is_proxy(name):
-            return _refuse(
-                f"{operation} of {show(name)}, which may be this proxy's own container,"
-            )
-    for one in _links(body) if operation == "ContainerCreate" else ():
-        # The Engine joins the alias to the name of who links: `../web` is a plain name then.
-        alias = link(one)[1]
-        if "/" in alias or alias == "..":
-            what = f"{operation} with the link {show(one)}"
-            return _refuse(f"{what}, which gives another container a name,")
-    return _refuses_joining(guard, operation, list(_joined(operation, body)))
+        return _refuses_network(operation, body)
+    if operation == "ContainerCreate":
+        for one in _links(body):
+            # The Engine joins the alias to the name of who links: `../web` is a plain name then.
+            alias = link(one)[1]
+            if "/" in alias or alias == "..":
+                what = f"{operation} with the link {show(one)}"
+                return _refuse(f"{what}, which gives another container a name,")
+        return _refuses_joining(guard, operation, list(_joined(body)))
+    name = text_of(body.get(key_of(body, "Container")))
+    if guard.is_proxy(name):
+        what = f"{operation} of {show(name)}"
+        return _refuse(f"{what}, which may be this proxy's own container,")
+    endpoint = below(((), body), "EndpointConfig")[1]
+    return _refuses_joining(guard, operation, list(_of_endpoint(endpoint)))
+
+
+def _refuses_network(operation: str, body: Mapping[str, Json]) -> Decision | None:
+    driver = text_of(body.get(key_of(body, "Driver")))
+    options = map_of(body.get(key_of(body, "Options")))
+    what = f"with the driver {show(driver)}"
+    if driver in APART:
+        if ON_BRIDGE not in options or all(one.startswith(DOCKERS) for one in options):
+            return None
+        what = "on a bridge that it names, with options that are not Docker's"
+    why = "which may lie on one of this proxy's networks"
+    return _refuse(f"{operation} {what}, {why},")
 
 
 def _links(body: Mapping[str, Json]) -> Iterator[str]:
@@ -141,11 +147,8 @@ def _hosts(body: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
     return body, below(((), body), "HostConfig")[1]
 
 
-def _joined(operation: str, body: Mapping[str, Json]) -> Iterator[str]:
-    """What stands for a network in a body, wherever the Engine looks for one."""
-    if operation == "NetworkConnect":
-        yield from _of_endpoint(below(((), body), "EndpointConfig")[1])
-        return
+def _joined(body: Mapping[str, Json]) -> Iterator[str]:
+    """What stands for a network in a creation, wherever the Engine looks for one."""
     for holder in _hosts(body):
         yield text_of(holder.get(key_of(holder, "NetworkMode")))
     networking = below(((), body), "NetworkingConfig")
