@@ -1,5 +1,6 @@
 """The command line: a group whose commands are imported only when called."""
 
+import errno
 import importlib
 import os
 import select
@@ -156,6 +157,13 @@ def main() -> NoReturn:
         # The reader of our output has seen enough (`trioproxy explain | head`).
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        # click itself writes help and version.
+        from trioproxy.commands.terminal import unwritten
+
+        fail(str(unwritten(error)))
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -87,7 +87,7 @@ def test_a_folder_is_named(home: Path) -> None:
         f"cannot reach the Docker Engine at unix://{path}: it is a folder:"
         " Docker makes one where the mounted path is missing"
     )
-    assert error.hint.startswith("remove the folder")
+    assert error.hint.startswith("remove the folder if it is empty, and name")
 
 
 def test_a_file_is_named(home: Path) -> None:

@@ -1,5 +1,6 @@
 """Lines as a terminal gets them: broken between words, at 80 columns as at any width."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,7 @@ COMMANDS = [
     ("check", "one.env", "POST", "/images/" + "long/" * 30 + "push"),
     ("export", "all.env", "--to", "linuxserver"),
     ("enforce", "--env-file", "none.env", "--listen", "unix://x"),
+    ("enforce", "one.env", "--print-config"),
     ("learn", "-o", "one.env", "--", "true"),
     ("diff", "one.env", "live.jsonl"),
     ("diff", "all.env", "live.jsonl", "--days", "0"),
@@ -110,7 +112,11 @@ async def test_no_line_is_broken_in_mid_word(
 
 @pytest.mark.parametrize("where", ["/dev/full", "&-"], ids=["full", "closed"])
 @pytest.mark.parametrize(
-    "command", ["explain {}", "explain {} --as html -o -", "export {} --to wollomatic"]
+    "command",
+    [
+        *("explain {}", "explain {} --as html -o -", "export {} --to wollomatic"),
+        *("--help", "--version", "learn --help"),
+    ],
 )
 def test_an_output_that_takes_nothing(tmp_path: Path, command: str, where: str) -> None:
     """Who writes to a full disk is told so in a line; who closed the output wants none."""
@@ -127,3 +133,17 @@ def test_an_output_that_takes_nothing(tmp_path: Path, command: str, where: str) 
     assert (done.returncode, done.stderr) == (
         (2, told) if where == "/dev/full" else (0, "")
     )
+
+
+def test_an_old_locale_shows_codes(tmp_path: Path) -> None:
+    """What the output's encoding has no byte for is shown by its code, as on stderr."""
+    file = tmp_path / "\u00e9\u6f22.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "trioproxy", "explain", file],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert b"/\xe9\\u6f22.env:" in done.stdout
+    assert (done.returncode, done.stderr) == (0, b"")

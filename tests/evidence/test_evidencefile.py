@@ -252,15 +252,20 @@ def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:
     ("text", "message"),
     [
         pytest.param(data("{}"), "the first line is not", id="no-header"),
-        pytest.param(data("PATH=/bin"), "no JSON", id="env-file"),
+        pytest.param(data("PATH=/bin"), "the first line is not", id="env-file"),
+        pytest.param(data("\ufeff" + HEADER), "no JSON", id="byte-order-mark"),
         pytest.param(data(HEADER, '{"odd": 1}'), "is missing", id="strange-last-line"),
-        pytest.param(b"not evidence", "no JSON", id="text-without-newline"),
+        pytest.param(b"not evidence", "is not", id="text-without-newline"),
+        pytest.param(b"\x1f\x8b\xff\n", "the first line is not", id="gzip"),
     ],
 )
 def test_what_is_no_evidence_stops(text: bytes, message: str) -> None:
-    """A file of another kind is never taken for a damaged one, and so not replaced."""
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    """A file of another kind is never taken for a damaged one, and so not replaced; nor is
+    its owner told to remove it, which is for what is evidence but for some damage."""
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         load(text, name="app.jsonl")
+    is_kind = "the first line" not in str(caught.value)
+    assert ("or remove it" in caught.value.hint) is is_kind
 
 
 @given(st.binary(max_size=200))

@@ -126,9 +126,11 @@ def test_what_is_known_is_silent() -> None:
 
 
 def test_settings_in_a_policy_file() -> None:
-    """A setting in a policy file is named as having no effect there."""
-    assert lint_settings({"LISTEN": "x", "CONTAINERS": "1"}) == (
+    """A setting in a policy file is named as having no effect there, with the place where it
+    has one: a time zone has one nowhere."""
+    assert lint_settings({"LISTEN": "x", "CONTAINERS": "1", "TZ": "UTC"}) == (
         "LISTEN has no effect in a policy file: set it in the environment",
+        "TZ has no effect in a policy file",
     )
 
 

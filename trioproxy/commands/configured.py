@@ -149,10 +149,8 @@ def print_config(
         return
     judging = [replace(one, name=f"policy {one.name}".rstrip()) for one in judging]
     wide = max(len(one.name) for one in (*found, *judging))
-    write(
-        f"{one.name:{wide}}  {_text(one.value)}  ({one.source})"
-        for one in (*found, *judging)
-    )
+    rows = (*found, *judging)
+    show(*(f"{one.name:{wide}}  {_text(one.value)}  ({one.source})" for one in rows))
 
 
 def _text(value: object) -> str:

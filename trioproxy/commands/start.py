@@ -96,7 +96,7 @@ DOWN: Final = (ConnectionRefusedError, TimeoutError, socket.gaierror)
 
 SOCKET_HINT: Final = "name the socket with --upstream unix:///path or SOCKET_PATH=/path"
 FOLDER_HINT: Final = (
-    "remove the folder, and mount the socket that the Engine really has"
+    "remove the folder if it is empty, and name or mount the Engine's own socket"
 )
 
 

@@ -105,10 +105,17 @@ def _put(text: str | bytes, *, err: bool = False, nl: bool = True) -> None:
         click.echo(text, err=err, nl=nl)
     except BrokenPipeError:  # who read it has seen enough
         raise
+    except UnicodeEncodeError:  # of an old locale: by its code, as on stderr
+        assert isinstance(text, str)  # noqa: S101  bytes are not encoded
+        _put(text.encode(sys.stdout.encoding, "backslashreplace"), nl=nl)
     except OSError as error:
         if err:
             return  # there is nobody to tell
-        # What is left of it would be tried again at the end.
-        with suppress(OSError):
-            sys.stdout.close()
-        raise ConfigError(f"cannot write to stdout: {error.strerror}") from error
+        raise unwritten(error) from error
+
+
+def unwritten(error: OSError) -> ConfigError:
+    """Say that stdout takes nothing, and try what is left no more, as the end would."""
+    with suppress(OSError):
+        sys.stdout.close()
+    return ConfigError(f"cannot write to stdout: {error.strerror}")

@@ -167,7 +167,7 @@ def load(data: bytes, *, name: str) -> Loaded:
     for number, line in enumerate(lines, 1):
         try:
             if number == 1:
-                _read_header(parse(line))
+                _read_header(line)
             else:
                 reader.read(parse(line))
         except ValueError as error:
@@ -194,8 +194,10 @@ def _hint(error: ValueError) -> str:
     )
 
 
-def _read_header(data: dict[str, Any]) -> None:
-    if "format" not in data:
+def _read_header(line: bytes) -> None:
+    # A word that only evidence has, before it is parsed: an env file is no damaged evidence,
+    # and nobody is told to remove it.
+    if b'"format"' not in line or "format" not in (data := parse(line)):
         raise _NoEvidenceError(f"no evidence: the first line is not {HEADER}")
     if data != {"format": FORMAT}:
         found = f"format {data['format']!r:.80}"

@@ -52,6 +52,7 @@ _HINTS = (
     (re.compile(r"[\"']"), "write the value without quotes"),
     (re.compile(r"\s+\Z"), "remove the space at the end of the line"),
     (re.compile(r"\s#"), "put the comment on a line of its own"),
+    (re.compile(r"\s[A-Z_]+="), "write each NAME=value on a line of its own"),
     (re.compile(r"\s"), "write no spaces"),
     (re.compile(r"[$`\\]"), "nothing is substituted here: write the value itself"),
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
@@ -131,7 +132,8 @@ def _parse_line(text: str, number: int, file: str) -> EnvLine:
     name, mark, value = text.partition("=")
     shown = repr(name[:_SHOWN])
     if not mark:
-        raise _error(file, number, f"{shown} has no value", "write NAME=value")
+        hint = _JSON_HINT if text.startswith("{") else "write NAME=value"
+        raise _error(file, number, f"{shown} has no value", hint)
     if re.match(r"export\s", name):
         raise _error(file, number, shown, "write NAME=value without export")
     if not _NAME.fullmatch(name):
@@ -148,6 +150,7 @@ def _parse_line(text: str, number: int, file: str) -> EnvLine:
 
 
 _NAME_HINT = "letters, digits and _, no digit first"
+_JSON_HINT = "this is JSON, as evidence is: name the env file next to it"
 
 
 def _check_value(name: str, value: str, number: int, file: str) -> None:

@@ -88,7 +88,8 @@ def lint(variables: Mapping[str, str]) -> tuple[str, ...]:
 def lint_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Warn about settings in a policy file, which cannot set them."""
     return tuple(
-        f"{name} has no effect in a policy file: set it in the environment"
+        f"{name} has no effect in a policy file"
+        + ("" if name == "TZ" else ": set it in the environment")  # nor there has TZ
         for name in sorted(SETTINGS & variables.keys())
     )
 
