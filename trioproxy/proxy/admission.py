@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from trioproxy.api.edits import Sent
 from trioproxy.api.matched import Request
-from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint, Stream
+from trioproxy.api.routes import ENDPOINTS, Effect, Stream
 from trioproxy.apiversion import is_older, too_old
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
@@ -112,21 +112,10 @@ class Traits:
     """A framed body goes on as it comes until the answer begins; from then on all bytes
     belong to the stream, if that is what it begins."""
 
-    @classmethod
-    def of(cls, endpoint: Endpoint) -> "Traits":
-        """Read them off a row of the table."""
-        has_raw_body = endpoint.operation in RAW_BODY_OPERATIONS
-        return _traits(
-            endpoint.effect, endpoint.stream, endpoint.makes_images, has_raw_body
-        )
-
 
 @cache
 def _traits(
-    effect: Effect,
-    stream: Stream,
-    makes_images: bool,
-    has_raw_body: bool,
+    effect: Effect, stream: Stream, makes_images: bool, has_raw_body: bool
 ) -> Traits:
     """Many rows have the same: they share one value."""
     return Traits(
@@ -142,7 +131,12 @@ def _traits(
 UNKNOWN: Final = _traits(Effect.WRITE, Stream.NONE, False, False)
 """Of a route that the table does not have."""
 
-TRAITS: Final = {id(endpoint): Traits.of(endpoint) for endpoint in ENDPOINTS}
+TRAITS: Final = {
+    id(one): _traits(
+        one.effect, one.stream, one.makes_images, one.operation in RAW_BODY_OPERATIONS
+    )
+    for one in ENDPOINTS
+}
 """By the identity of the row, which is never made anew: hashing it would cost more."""
 
 
