@@ -19,7 +19,7 @@ from trioproxy import percent
 from trioproxy.evidence.sight import REFUSED, UNPROVEN
 from trioproxy.judge.outcome import name_of_client
 from trioproxy.logs.logdates import httplog_date, rfc3339
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 
 class LogEntry(NamedTuple):
@@ -42,7 +42,7 @@ class LogEntry(NamedTuple):
     """Who wrote the line; `read_line` fills it in."""
 
 
-@value_class
+@ordered_class
 class Format:
     """How one program writes its log."""
 
@@ -336,24 +336,16 @@ def text_bytes(value: object) -> bytes:
 
 
 FORMATS: Final = (
-    Format(name="HAProxy (tecnativa, linuxserver)", text=_haproxy),
+    Format("HAProxy (tecnativa, linuxserver)", _haproxy),
     Format(
-        name="wollomatic",
-        text=_wollomatic,
-        json=_wollomatic_json,
+        "wollomatic",
+        _wollomatic,
+        _wollomatic_json,
         hint="wollomatic logs what it lets pass at -loglevel debug only",
     ),
-    Format(
-        name="sockguard",
-        text=_sockguard,
-        json=lambda data: _sockguard_request(_words_of(data)),
-    ),
-    Format(
-        name="dockerd -D",
-        text=_dockerd,
-        json=lambda data: _dockerd_request(_words_of(data)),
-    ),
-    Format(name="trioproxy", text=_own, json=_own_json),
+    Format("sockguard", _sockguard, lambda data: _sockguard_request(_words_of(data))),
+    Format("dockerd -D", _dockerd, lambda data: _dockerd_request(_words_of(data))),
+    Format("trioproxy", _own, _own_json),
 )
 """The logs that are read. wollomatic and most of dockerd leave out the Engine's answer."""
 
