@@ -95,11 +95,8 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
         folders, missing, wider = _folders(policy)
         lines = [*_wollomatic(policy), *folders]
         unsaid = tuple(name for name in unsaid if not (folders and name == BINDS))
-    mark = _COMMENTS[proxy]
-    head = [
-        f"from {format_value(source)} by trioproxy, for {_NAMES[proxy]}",
-        *_NOTES[proxy],
-    ]
+    mark, name, *notes = _HEADS[proxy]
+    head = [f"from {format_value(source)} by trioproxy, for {name}", *notes]
     text = _text([*(f"{mark} {line}" for line in head), *lines])
     return Exported(
         text=text,
@@ -169,18 +166,18 @@ def _folders(policy: Policy) -> tuple[list[str], list[str], list[str]]:
 
 
 _INCUMBENTS = {Proxy.TECNATIVA: TECNATIVA, Proxy.LINUXSERVER: LINUXSERVER}
-_COMMENTS = {Proxy.WOLLOMATIC: "#", Proxy.CETUSGUARD: "!"}
-_NAMES = {
-    Proxy.WOLLOMATIC: "wollomatic/socket-proxy",
-    Proxy.CETUSGUARD: "cetusguard",
-}
-_NOTES: dict[Proxy, tuple[str, ...]] = {
-    Proxy.WOLLOMATIC: ("SP_ALLOWFROM says who may connect",),
+_HEADS: Final[Mapping[Proxy, tuple[str, ...]]] = {
+    Proxy.WOLLOMATIC: (
+        *("#", "wollomatic/socket-proxy"),
+        "SP_ALLOWFROM says who may connect",
+    ),
     Proxy.CETUSGUARD: (
+        *("!", "cetusguard"),
         "a file for CETUSGUARD_RULES_FILE; with CETUSGUARD_NO_BUILTIN_RULES=true,",
         "else /_ping, /version and /info are open too",
     ),
 }
+"""How comments begin there, what it is called, and what stands above its rules."""
 
 
 def _text(lines: Iterable[str]) -> str:
