@@ -4,7 +4,7 @@ A client that makes up a folder each time is refused each time, and no list of t
 refused lets the next one pass. What learning would have made of them is asked in their place.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -57,10 +57,9 @@ def _together(
 
 
 def _sum(several: list[Seen]) -> Seen:
-    runs = dict[str, int]()
+    runs = Counter[str]()
     for one in several:
-        for run, number in one.runs.items():
-            runs[run] = runs.get(run, 0) + number
+        runs.update(one.runs)
     return replace(
         several[0],
         runs=runs,
