@@ -62,8 +62,6 @@ class State:
 
     name: str
     """What `--never` calls it."""
-    shown: str
-    """What was never seen, for people."""
     concerns: tuple[str, ...]
     """It may come up for a client that uses all of these operations."""
     seen_by: tuple[tuple[str, str], ...]
@@ -71,11 +69,15 @@ class State:
     goes_with: tuple[str, ...]
     """What a client usually does in it. Who is granted all of that is prepared."""
 
+    @property
+    def shown(self) -> str:
+        """What was never seen, for people."""
+        return self.name.replace("-", " ")
+
 
 STATES: Final = (
     State(
         name="missing-image",
-        shown="missing image",
         concerns=("ContainerCreate",),
         seen_by=(
             ("ContainerCreate", "404"),
@@ -89,21 +91,18 @@ STATES: Final = (
     ),
     State(
         name="taken-name",
-        shown="taken name",
         concerns=("ContainerCreate",),
         seen_by=(("ContainerCreate", "409"),),
         goes_with=("ContainerDelete", "ContainerInspect"),
     ),
     State(
         name="missing-network",
-        shown="missing network",
         concerns=("ContainerCreate", "NetworkInspect"),
         seen_by=(("NetworkInspect", "404"), ("NetworkCreate", "201")),
         goes_with=("NetworkCreate",),
     ),
     State(
         name="missing-volume",
-        shown="missing volume",
         concerns=("ContainerCreate", "VolumeInspect"),
         seen_by=(("VolumeInspect", "404"), ("VolumeCreate", "201")),
         goes_with=("VolumeCreate",),
