@@ -249,9 +249,7 @@ def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:
     return sorted(
         words
         for variable, words in _SPECIAL.items()
-        for family in [VARIABLES[variable].family]
-        if family in policy.limits.families
-        and family in asked
+        if VARIABLES[variable].family in policy.limits.families & asked
         and variable not in asked
         and not getattr(policy.limits.limit_of(variable), "value", "")
     )
