@@ -276,16 +276,14 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
             continue
         number += 1
         show("", *_lines(policy, line, f"{number} of {len(asked)}"))
-        match _ask(gives_root=line.power.is_root):
-            case Choice.YES:
-                answers.allowed.append(line.grant.name)
-                adding.add(line.grant)
-            case Choice.ALWAYS_NO:
-                answers.declined.append(line.grant.name)
-            case Choice.QUIT:
-                break
-            case _:
-                pass
+        said = _ask(gives_root=line.power.is_root)
+        if said is Choice.QUIT:
+            break
+        if said is Choice.YES:
+            answers.allowed.append(line.grant.name)
+            adding.add(line.grant)
+        elif said is Choice.ALWAYS_NO:
+            answers.declined.append(line.grant.name)
     return answers
 
 

@@ -593,16 +593,14 @@ class Attempt:
         """Know what the answer tells."""
         if key := sending.get("keep"):
             self._words[key] = id_of(key)
-        match sending.get("finds"):
-            case "volume":  # that the last container has, and nobody named
-                self._words["volume"] = name = id_of("volume")
-                self._engine.make(Kind.VOLUME, name, {"Labels": {ANONYMOUS: ""}})
-                self._engine.mount(name)
-            case "container":  # one of a build: the Engine's own
-                self._words["container"] = id_of("of-a-build")
-                self._engine.make(Kind.CONTAINER, "of-a-build", {})
-            case _:
-                pass
+        found = sending.get("finds")
+        if found == "volume":  # that the last container has, and nobody named
+            self._words["volume"] = name = id_of("volume")
+            self._engine.make(Kind.VOLUME, name, {"Labels": {ANONYMOUS: ""}})
+            self._engine.mount(name)
+        elif found == "container":  # one of a build: the Engine's own
+            self._words["container"] = id_of("of-a-build")
+            self._engine.make(Kind.CONTAINER, "of-a-build", {})
 
 
 def _head(sending: Sending, method: str, target: str, length: int, kind: str) -> bytes:
