@@ -68,7 +68,7 @@ def test_a_log_is_a_run_of_its_own() -> None:
     assert (run.first, run.last) == (int(BEGUN.timestamp()), int(BEGUN.timestamp()) + 7)
     assert evidence.used_operations() == {"ContainerList", "ContainerCreate"}
     record = evidence.facts[shape("ContainerList", "GET")]
-    assert record.count("200") == 2
+    assert record.count() == 2
     assert record.users.clients == {"10.0.0.1"}
     assert record.users.versions == {"1.45"}
 

@@ -194,14 +194,9 @@ class Facts(Span):
         twin.runs = {run: dict(counts) for run, counts in self.runs.items()}
         return twin
 
-    def count(self, *results: str) -> int:
-        """How often it was seen, over the runs that are kept; by result, if given."""
-        return sum(
-            count
-            for counts in self.runs.values()
-            for result, count in counts.items()
-            if not results or result in results
-        )
+    def count(self) -> int:
+        """How often it was seen, over the runs that are kept."""
+        return sum(sum(counts.values()) for counts in self.runs.values())
 
 
 @dataclass(slots=True)
