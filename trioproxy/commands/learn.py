@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -168,7 +168,8 @@ def _live(asked: Call) -> int:
     clients = _read_clients(asked)
     store, known = asked.open(asked.path)
     needed = bool(asked.argv) or not asked.listen
-    with _private_socket(asked.path, needed=needed) as private:
+    with _private_folder(asked.path) if needed else nullcontext("") as folder:
+        private = f"unix://{folder}/docker.sock" if folder else ""
         config = _read_config(asked, private)
         plan = Plan(
             asked=asked,
@@ -258,17 +259,8 @@ def _read_clients(asked: Call) -> Origins | None:
     return Origins.parse([*asked.only_from, *ours])
 
 
-@contextmanager
-def _private_socket(output: Path, *, needed: bool) -> Iterator[str]:
-    """Make a folder that only we may enter, for a socket nobody else may find."""
-    if not needed:
-        yield ""
-        return
-    with _private_folder(output) as folder:
-        yield f"unix://{folder}/docker.sock"
-
-
 def _private_folder(output: Path) -> TemporaryDirectory[str]:
+    """Make a folder that only we may enter, for a socket nobody else may find."""
     for base in _folders(output):
         with suppress(OSError):
             return TemporaryDirectory(prefix="trioproxy-", dir=base)
