@@ -5,8 +5,9 @@ an answer by its shape. An operation that shows everybody's objects and has no r
 import. Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -53,11 +54,11 @@ class Answer(NamedTuple):
     parts: Mapping[str, Tells]
     """What the elements tell of, by the name of their list; by an empty one if there is
     but one. Lists and values that no row names are left out."""
-    hidden: frozenset[str]
+    hidden: frozenset[str] = frozenset()
     """Fields of an element that tell of what no list holds: they are left out."""
-    is_cut: bool
+    is_cut: bool = False
     """Whether a `limit` in its query counts the elements."""
-    names: frozenset[str]
+    names: frozenset[str] = frozenset()
     """Filters in its query that name a container, of which there is none for the Engine if
     it is not shown."""
 
@@ -108,62 +109,30 @@ all others (a swarm's services and secrets, and what newer Engines add) are not.
 # Operation, shape, parts, fields that are left out, `limit` if that is in its query, filters
 # that name a container. Where secrets stand is found by their names (`redaction`).
 _TABLE: Final = """\
-ConfigInspect              one   -                        -              -     -
-ConfigList                 list  -                        -              -     -
-ContainerInspect           one   -                        -              -     -
-ContainerList              list  container                -              limit before,since
-ContainerTop               one   -                        -              -     -
-DistributionInspect        one   -                        -              -     -
-ExecInspect                one   -                        -              -     -
-ImageAttestations          list  -                        -              -     -
-ImageHistory               list  -                        -              -     -
-ImageInspect               one   image                    -              -     -
-ImageList                  list  image                    -              -     -
-NetworkInspect             one   members           Peers,Services,Status -     -
-NetworkList                list  network           Peers,Services,Status -     -
-NodeInspect                one   -                        -              -     -
-NodeList                   list  -                        -              -     -
-PluginDelete               one   -                        -              -     -
-PluginInspect              one   -                        -              -     -
-PluginInspectLegacy        one   -                        -              -     -
-PluginList                 list  -                        -              -     -
-SecretInspect              one   -                        -              -     -
-SecretList                 list  -                        -              -     -
-ServiceInspect             one   -                        -              -     -
-ServiceList                list  -                        -              -     -
-SwarmInspect               one   -                        -              -     -
-SystemDataUsage            lists DISK                     -              -     -
-SystemEvents               lines event                    -              -     -
-SystemInfo                 one   -                        -              -     -
-TaskInspect                one   -                        -              -     -
-TaskList                   list  -                        -              -     -
-VolumeCreate               one   -                        -              -     -
-VolumeInspect              one   -                        -              -     -
-VolumeList                 lists Volumes:volume,Warnings:- -              -     -
-LibpodArtifactInspect      one   -                        -              -     -
-LibpodArtifactList         list  -                        -              -     -
-LibpodContainerHealthcheck one   -                        -              -     -
-LibpodContainerInspect     one   -                        -              -     -
-LibpodContainerList        list  -                        -              -     -
-LibpodContainerTop         lines -                        -              -     -
-LibpodEvents               lines -                        -              -     -
-LibpodExecInspect          one   -                        -              -     -
-LibpodImageHistory         list  -                        -              -     -
-LibpodImageInspect         one   -                        -              -     -
-LibpodImageList            list  -                        -              -     -
-LibpodManifestInspect      one   -                        -              -     -
-LibpodNetworkCreate        one   -                        -              -     -
-LibpodNetworkInspect       one   -                        -              -     -
-LibpodNetworkList          list  -                        -              -     -
-LibpodPodInspect           one   -                        -              -     -
-LibpodPodList              list  -                        -              -     -
-LibpodPodTop               lines -                        -              -     -
-LibpodSecretInspect        one   -                        -              -     -
-LibpodSecretList           list  -                        -              -     -
-LibpodSystemDataUsage      one   -                        -              -     -
-LibpodVolumeCreate         one   -                        -              -     -
-LibpodVolumeInspect        one   -                        -              -     -
-LibpodVolumeList           list  -                        -              -     -
+ContainerList   list  container                -                     limit before,since
+ImageInspect    one   image                    -                     -     -
+ImageList       list  image                    -                     -     -
+NetworkInspect  one   members                  Peers,Services,Status -     -
+NetworkList     list  network                  Peers,Services,Status -     -
+SystemDataUsage lists DISK                     -                     -     -
+SystemEvents    lines event                    -                     -     -
+VolumeList      lists Volumes:volume,Warnings:- -                     -     -
+"""
+
+# Operations whose answers tell of nobody: a shape a line, and who has it. They are here for `REDACT`.
+_OF_NOBODY: Final = """\
+one   ConfigInspect ContainerInspect ContainerTop DistributionInspect ExecInspect
+one   NodeInspect PluginDelete PluginInspect PluginInspectLegacy SecretInspect
+one   ServiceInspect SwarmInspect SystemInfo TaskInspect VolumeCreate VolumeInspect
+list  ConfigList ImageAttestations ImageHistory NodeList PluginList SecretList
+list  ServiceList TaskList
+one   LibpodArtifactInspect LibpodContainerHealthcheck LibpodContainerInspect
+one   LibpodExecInspect LibpodImageInspect LibpodManifestInspect LibpodNetworkCreate
+one   LibpodNetworkInspect LibpodPodInspect LibpodSecretInspect LibpodSystemDataUsage
+one   LibpodVolumeCreate LibpodVolumeInspect
+list  LibpodArtifactList LibpodContainerList LibpodImageHistory LibpodImageList
+list  LibpodNetworkList LibpodPodList LibpodSecretList LibpodVolumeList
+lines LibpodContainerTop LibpodEvents LibpodPodTop
 """
 
 
@@ -193,11 +162,18 @@ def _parse(row: str) -> Answer:
     )
 
 
+def _of_nobody(row: str) -> Iterator[Answer]:
+    shape, *operations = row.split()
+    parts = MappingProxyType({"": Tells.NOBODY})
+    return (Answer(operation, Shape(shape), parts) for operation in operations)
+
+
+_ROWS: Final = (
+    *map(_parse, _TABLE.replace("DISK", _DISK).splitlines()),
+    *chain.from_iterable(map(_of_nobody, _OF_NOBODY.splitlines())),
+)
 ANSWERS: Final[Mapping[str, Answer]] = MappingProxyType(
-    {
-        one.operation: one
-        for one in map(_parse, _TABLE.replace("DISK", _DISK).splitlines())
-    }
+    {one.operation: one for one in _ROWS}
 )
 """The rows, by operation."""
 
