@@ -241,66 +241,41 @@ WITH_PARENT: Final = "with-parent"
 
 # A reader finds nothing in a kind that it does not expect, and nothing found is nothing asked: so it says here what it
 # reads, and a field of another kind cannot name it.
-# A reader a line: the variable that limits what it finds, and the kinds that it reads.
+# The variable that limits what is found, the kinds that are read, and who reads them.
 _READERS = """\
-binds            CREATE_BINDS       texts
-mounts           CREATE_BINDS       structs
-volumes          CREATE_BINDS       keys
-driver-options   CREATE_BINDS       map
-caps             CREATE_CAPS        texts
-device-paths     CREATE_DEVICES     structs
-device-requests  CREATE_DEVICES     structs
-device-rules     CREATE_DEVICES     texts
-devices          CREATE_DEVICES     structs
-volume-driver    CREATE_DRIVERS     text
-ipam-driver      CREATE_DRIVERS     text
-log-driver       CREATE_DRIVERS     text
-network-driver   CREATE_DRIVERS     text
-image            CREATE_IMAGES      text
-cgroup-mode      CREATE_NAMESPACES  text
-endpoints        CREATE_NAMESPACES  structmap
-ipc-mode         CREATE_NAMESPACES  text
-links            CREATE_NAMESPACES  texts
-network-mode     CREATE_NAMESPACES  text
-pid-mode         CREATE_NAMESPACES  text
-userns-mode      CREATE_NAMESPACES  text
-uts-mode         CREATE_NAMESPACES  text
-volumes-from     CREATE_NAMESPACES  texts
-ports            CREATE_PORTS       structlists
-publish-all      CREATE_PORTS       flag
-privileged       CREATE_PRIVILEGED  flag
-runtime          CREATE_RUNTIMES    text
-masked           CREATE_SECURITY    texts
-readonly         CREATE_SECURITY    texts
-security         CREATE_SECURITY    texts
-import-tag       CREATE_TAGS        text
-push-tag         CREATE_TAGS        text
-tag              CREATE_TAGS        text
-environment      CREATE_OPTIONS     texts
-health-command   CREATE_OPTIONS     texts
-log-options      CREATE_OPTIONS     map
-memory-options   CREATE_OPTIONS     lists
-network-options  CREATE_OPTIONS     map
-network-scope    CREATE_OPTIONS     text
-option           CREATE_OPTIONS     flag struct text
-option-keys      CREATE_OPTIONS     map
-option-value     CREATE_OPTIONS     text
-present          CREATE_OPTIONS     any
-propagation      CREATE_OPTIONS     text
-storage-options  CREATE_OPTIONS     map
-sysctls          CREATE_OPTIONS     map
-tmpfs            CREATE_OPTIONS     map
-build-file       BUILD_OPTIONS      text
-build-network    BUILD_OPTIONS      text
-build-option     BUILD_OPTIONS      text
-build-remote     BUILD_OPTIONS      text
-build-tag        CREATE_TAGS        text
-build-version    BUILD_OPTIONS      text
-exec-command     EXEC_COMMANDS      texts
-exec-environment EXEC_OPTIONS       texts
-exec-privileged  EXEC_PRIVILEGED    flag
-exec-user        EXEC_USERS         text
-pull-image       PULL_IMAGES        text
+CREATE_BINDS      texts            binds
+CREATE_BINDS      structs          mounts
+CREATE_BINDS      keys             volumes
+CREATE_BINDS      map              driver-options
+CREATE_CAPS       texts            caps
+CREATE_DEVICES    structs          device-paths device-requests devices
+CREATE_DEVICES    texts            device-rules
+CREATE_DRIVERS    text             volume-driver ipam-driver log-driver network-driver
+CREATE_IMAGES     text             image
+CREATE_NAMESPACES text             cgroup-mode ipc-mode network-mode pid-mode
+CREATE_NAMESPACES text             userns-mode uts-mode
+CREATE_NAMESPACES structmap        endpoints
+CREATE_NAMESPACES texts            links volumes-from
+CREATE_PORTS      structlists      ports
+CREATE_PORTS      flag             publish-all
+CREATE_PRIVILEGED flag             privileged
+CREATE_RUNTIMES   text             runtime
+CREATE_SECURITY   texts            masked readonly security
+CREATE_TAGS       text             import-tag push-tag tag build-tag
+CREATE_OPTIONS    texts            environment health-command
+CREATE_OPTIONS    map              log-options network-options option-keys
+CREATE_OPTIONS    map              storage-options sysctls tmpfs
+CREATE_OPTIONS    lists            memory-options
+CREATE_OPTIONS    text             network-scope option-value propagation
+CREATE_OPTIONS    flag,struct,text option
+CREATE_OPTIONS    any              present
+BUILD_OPTIONS     text             build-file build-network build-option build-remote
+BUILD_OPTIONS     text             build-version
+EXEC_COMMANDS     texts            exec-command
+EXEC_OPTIONS      texts            exec-environment
+EXEC_PRIVILEGED   flag             exec-privileged
+EXEC_USERS        text             exec-user
+PULL_IMAGES       text             pull-image
 """
 
 
@@ -315,10 +290,11 @@ class Source(NamedTuple):
 
 def _parse_readers(table: str) -> Mapping[str, Source]:
     found = {WITH_PARENT: Source("", frozenset(JsonKind))}
-    for name, variable, *kinds in map(str.split, table.splitlines()):
+    for variable, kinds, *names in map(str.split, table.splitlines()):
         if variable not in LIMITS:
-            raise AssertionError(f"{name}: nothing is called {variable}")
-        found[name] = Source(variable, frozenset(map(JsonKind, kinds)))
+            raise AssertionError(f"nothing is called {variable}")
+        source = Source(variable, frozenset(map(JsonKind, kinds.split(","))))
+        found |= dict.fromkeys(names, source)
     return MappingProxyType(found)
 
 
