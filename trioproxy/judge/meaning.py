@@ -267,23 +267,27 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
 def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     """The ways that operations are by themselves, one each; of what is listed it counts
     whether there is such an item at all."""
-    for endpoint in opened:
-        is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
-        if is_door and policy.is_confined and endpoint.is_held_by_objects:
-            yield from _way_by_files(policy, endpoint)
-        elif is_door and not gives_what_it_reaches(endpoint):
-            yield from _open_way(policy, endpoint)
-    for endpoint in opened:
-        if gives_what_it_reaches(endpoint):
-            yield from _reaching_way(policy, endpoint)
+    doors = (one for one in _doors(opened) if not gives_what_it_reaches(one))
+    found = [(one, _why_open(policy, one)) for one in doors]
+    reaching = filter(gives_what_it_reaches, opened)
+    found += [(one, _why_reaching(policy, one)) for one in reaching]
+    for endpoint, why in found:
+        if why:
+            yield Way(operation=endpoint.operation, why=why)
+
+
+def _doors(opened: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    """Those that may be root; what is none of them is root by no list either."""
+    return tuple(
+        one for one in opened if one.risk is Risk.HOST_ROOT or one.is_unlimitable
+    )
 
 
 def ways_by_item(
     policy: Policy, opened: tuple[Endpoint, ...], items: Iterable[Grant]
 ) -> Iterator[Way]:
     """The ways that listed values are, each alone."""
-    # What gives none though nothing limits it gives none by a list either.
-    doors = [e for e in opened if e.risk is Risk.HOST_ROOT or e.is_unlimitable]
+    doors = _doors(opened)
     asking = dict[str, str | None]()
     for grant in items:
         if grant.variable not in asking:
@@ -310,36 +314,28 @@ def ways_by_link(
             yield Way(operation=operation, grant=Grant(BINDS, item.text), why=why)
 
 
-def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+def _why_reaching(policy: Policy, endpoint: Endpoint) -> str:
     if endpoint.is_podmans or not policy.objects.limits(Kind.CONTAINER):
-        yield Way(operation=endpoint.operation, why=_REACHING[endpoint.powers.reach])
-    elif not policy.limits.limits_creation:
-        why = "reaches into each container that is listed, whatever it was given"
-        yield Way(operation=endpoint.operation, why=why)
-    elif endpoint.operation in ARGUED:
+        return _REACHING[endpoint.powers.reach]
+    if not policy.limits.limits_creation:
+        return "reaches into each container that is listed, whatever it was given"
+    if endpoint.operation in ARGUED:
         # Privileged, a command has more than its container.
-        yield from _open_way(policy, endpoint)
-    else:
-        yield from _way_by_files(policy, endpoint)
+        return _why_open(policy, endpoint)
+    return _by_files(policy, endpoint)
 
 
-def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+def _why_open(policy: Policy, endpoint: Endpoint) -> str:
     argued = ARGUED.get(endpoint.operation)
-    if argued is None:
-        yield Way(operation=endpoint.operation, why=endpoint.summary)
-    elif argued.family not in policy.limits.families:
-        why = "nothing limits what it asks for"
-        yield Way(operation=endpoint.operation, why=why)
-    else:
-        yield from _way_by_files(policy, endpoint)
+    if argued is not None and argued.family not in policy.limits.families:
+        return "nothing limits what it asks for"
+    is_held = policy.is_confined and endpoint.is_held_by_objects
+    if argued is None and not is_held:
+        return endpoint.summary
+    return _by_files(policy, endpoint)
 
 
 # --- What the Engine does on files ------------------------------------------------
-
-
-def _way_by_files(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
-    if why := _by_files(policy, endpoint):
-        yield Way(operation=endpoint.operation, why=why)
 
 
 def _by_files(policy: Policy, endpoint: Endpoint) -> str:
