@@ -89,18 +89,14 @@ def minor(version: str) -> int | None:
 Reader = Callable[[Given, Finding], Iterator[Argument | Edit]]
 
 
-def option(
-    given: Given, place: Spot, value: str = "", *, variable: str = ""
-) -> Argument:
+def option(given: Given, place: Spot, value: str = "") -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
     # By names and without indexes: the third mount of a body asks for the same as the first.
     item, shown = f"{given.operation.name}:{place.path}", ""
     if value and len(value) <= LONGEST_OPTION and not may_be_secret(place.path):
         item = f"{item}={normal.quote(value)}"
         shown = show(value) if told_option(item) == item else ""
-    return Argument(
-        variable or given.operation.family.options, item, place.shown, shown
-    )
+    return Argument(given.operation.family.options, item, place.shown, shown)
 
 
 def told_option(item: str) -> str:

@@ -134,12 +134,8 @@ def _build_remote(given: Given, found: Finding) -> Iterator[Argument]:
 
 def _flag(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
-        yield Argument(
-            fields.SOURCES[found.reader].variable,
-            "1",
-            found.place.shown,
-            shown="true",
-        )
+        variable = fields.SOURCES[found.reader].variable
+        yield Argument(variable, "1", found.place.shown, "true")
 
 
 def _caps(_: Given, found: Finding) -> Iterator[Argument]:
