@@ -9,6 +9,7 @@ import pytest
 from tests.limits.arguing import create, limits
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
+from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
 from trioproxy.errors import Untold
 from trioproxy.judge.naming import Judge
@@ -53,7 +54,7 @@ def refused(
     """Why a creation is refused, as the Engine's `/info` is; empty if it passes."""
     asked = created(asks)
     listed = limits({"CREATE_BINDS": "", **variables})
-    named = find("ContainerCreate", "", b"", asked, objects=False)
+    named = find(Request.parse("POST", b"/containers/create"), asked, NO_OBJECTS)
     named = named._replace(
         references=tuple(
             one

@@ -19,6 +19,7 @@ from trioproxy.judge.references import (
     Reference,
     find,
 )
+from trioproxy.limits.objects import own_alone
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
 
 NAMES_OF_FIELDS = {
@@ -169,7 +170,8 @@ def asked(operation: str, body: Json, query: bytes = b"") -> Asked:
 
 def named(operation: str, body: Json, query: bytes = b"") -> list[tuple[Kind, str]]:
     made = asked(operation, body, query)
-    found = find(operation, "x", b"", made, objects=True)
+    (request, *_) = of_endpoint(routes.OPERATIONS[operation][0])
+    found = find(request, made, own_alone("ci"))
     return [(one.kind, one.text) for one in found.candidates if one.place]
 
 
@@ -225,7 +227,8 @@ def test_what_others_name() -> None:
 
 def pinned(operation: str, body: Json, query: bytes = b"") -> Sent:
     made = asked(operation, body, query)
-    found = find(operation, "x", b"", made, objects=True)
+    (request, *_) = of_endpoint(routes.OPERATIONS[operation][0])
+    found = find(request, made, own_alone("ci"))
     known = {
         (one.kind, one.text): Thing(one.kind, f"id-of-{one.text.strip('/')}", ("n1",))
         for one in found.candidates

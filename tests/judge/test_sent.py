@@ -14,11 +14,13 @@ from trioproxy.api import normal
 from trioproxy.api.arguments import Given, minor
 from trioproxy.api.edits import Json
 from trioproxy.api.fields import ARGUED
+from trioproxy.api.matched import Request
 from trioproxy.api.reading import ask
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.references import find
 from trioproxy.judge.rules import Policy
+from trioproxy.limits.objects import own_alone
 
 SOCKET = "/run/us/docker.sock"
 GRANTED = {
@@ -203,7 +205,9 @@ def test_a_path_goes_on_as_it_was_judged() -> None:
     read = ask(
         Given(ARGUED["ContainerCreate"], "/containers/create", b"", _by_paths(UP))
     )
-    found = find("ContainerCreate", "", b"", read, objects=True).candidates
+    found = find(
+        Request.parse("POST", b"/containers/create"), read, own_alone("ci")
+    ).candidates
     (makes,) = (one.makes["DriverOpts"] for one in found if one.makes)
     assert makes == {"type": "none", "o": "bind", "device": "/srv/app"}
 

@@ -9,6 +9,7 @@ from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
+from trioproxy.limits.marks import mark
 from trioproxy.limits.objects import NO_OBJECTS, OWNER_LABEL, Objects, parse_objects
 from trioproxy.limits.things import ANONYMOUS, Thing, describe
 
@@ -149,16 +150,15 @@ def made(operation: str, body: Json, query: bytes = b"") -> Asked:
 
 def test_what_is_made_is_labelled() -> None:
     """Containers, networks, volumes, volumes within containers; an image never."""
-    limits = objects(ONLY_CONTAINERS="@own", ONLY_OWNER="app")
     for operation in ("ContainerCreate", "NetworkCreate", "VolumeCreate"):
         body = (
-            limits.label(operation, made(operation, {"Labels": {"a": "b"}})).sent().body
+            mark(operation, made(operation, {"Labels": {"a": "b"}}), "app").sent().body
         )
         assert body is not None
         assert body["Labels"] == {"a": "b", **OWNED}
     mounts: Json = [{"Type": "volume", "Target": "/a"}, {"Type": "bind"}]
     asked = made("ContainerCreate", {"HostConfig": {"Mounts": mounts}})
-    body = limits.label("ContainerCreate", asked).sent().body
+    body = mark("ContainerCreate", asked, "app").sent().body
     assert body is not None
     assert body["HostConfig"] == {
         "Mounts": [
@@ -168,10 +168,10 @@ def test_what_is_made_is_labelled() -> None:
     }
     commits: list[Json] = [None, {"Labels": {"a": "b", **OWNED}}]
     for given in commits:
-        asked = limits.label("ImageCommit", made("ImageCommit", given))
+        asked = mark("ImageCommit", made("ImageCommit", given), "app")
         assert (asked.sent().body, asked.claims) == (given, "")
         assert asked.sent().query == b"changes=LABEL%20trioproxy.owner%3D"
-    assert limits.label("VolumeCreate", made("VolumeCreate", None)).sent().body == {
+    assert mark("VolumeCreate", made("VolumeCreate", None), "app").sent().body == {
         "Labels": OWNED
     }
 
@@ -188,18 +188,18 @@ def test_no_container_is_named_like_an_id() -> None:
         "0123456789aB": True,
         "0123456789ag": True,
     }.items():
-        asked = own.label(create, made(create, {}, f"name=/{name}".encode()))
+        asked = mark(create, made(create, {}, f"name=/{name}".encode()), own.owner)
         refusal = own.refuses_making(create, asked)
         assert (refusal is None) is passes, name
         assert refusal is None or "beginning of another one's id" in refusal.message
     for lists in (objects(ONLY_CONTAINERS="*", ONLY_OWNER="app"), NO_OBJECTS):
-        asked = lists.label(create, made(create, {}, b"name=0123456789ab"))
+        asked = mark(create, made(create, {}, b"name=0123456789ab"), lists.owner)
         assert lists.refuses_making(create, asked) is None
     for operation in (
         "VolumeCreate",
         "NetworkCreate",
     ):  # as testcontainers for Node does
-        asked = own.label(operation, made(operation, {"Name": "0123456789ab"}))
+        asked = mark(operation, made(operation, {"Name": "0123456789ab"}), own.owner)
         assert own.refuses_making(operation, asked) is None
 
 

@@ -132,13 +132,6 @@ class Bound(StrEnum):
     """By its own family first; the one behind it limits the tags that it writes."""
     BUILD = "build+create"
 
-    @property
-    def families(self) -> tuple[Family, ...]:
-        """The families of variables that limit what it asks for."""
-        if self in {Bound.NONE, Bound.OPEN, Bound.ONLY}:
-            return ()
-        return tuple(Family(name.upper()) for name in self.split("+"))
-
 
 class PowerLetters(NamedTuple):
     """A letter or a `-` for each question that few operations answer with yes.
@@ -242,7 +235,9 @@ class Endpoint:
     @property
     def families(self) -> tuple[Family, ...]:
         """The families of variables that limit what it asks for, its own first."""
-        return self.bound.families
+        if self.bound in {Bound.NONE, Bound.OPEN, Bound.ONLY}:
+            return ()
+        return tuple(Family(name.upper()) for name in self.bound.split("+"))
 
     @property
     def kind(self) -> Kind | None:

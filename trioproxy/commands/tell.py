@@ -12,7 +12,7 @@ import click
 
 from trioproxy.api.families import Places
 from trioproxy.api.matched import with_segments
-from trioproxy.api.routes import CONNECTS, OPERATIONS, Risk
+from trioproxy.api.routes import CONNECTS, OPERATIONS, Risk, row_of
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
@@ -260,10 +260,11 @@ def powers_of(proposal: Proposal) -> Powers:
 def risk_of(name: str, powers: Powers) -> str:
     """What a reviewer should not read over: what an operation gives in this file."""
     power = powers.of(Grant.of_operation(name))
-    connects = name in OPERATIONS and OPERATIONS[name][0].connects
-    if not power.level or (power.is_plain and not connects):
+    endpoint = row_of(name)
+    if not power.level or power.needs_no_word(endpoint):
         return ""
-    return f"{power.shown}{f', {CONNECTS}' * connects}: {power.why}"
+    connects = f", {CONNECTS}" if endpoint and endpoint.connects else ""
+    return f"{power.shown}{connects}: {power.why}"
 
 
 def _not_granted(sight: Sight, results: Iterable[str]) -> str:

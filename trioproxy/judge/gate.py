@@ -42,7 +42,7 @@ from trioproxy.judge.naming import Judge, not_there
 from trioproxy.judge.references import Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
-from trioproxy.limits.marks import BODIES, MARKED, read
+from trioproxy.limits.marks import BODIES, MARKED, mark, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
 from trioproxy.limits.things import Known, Missing
 from trioproxy.values import ordered_class, settle, value_class
@@ -575,7 +575,7 @@ def _read(
         if gate.audits and operation in MARKED:
             asked = asked._replace(told=(yield from _told(given)))
     yield None
-    asked = gate.objects.label(operation, asked)
+    asked = mark(operation, asked, gate.objects.owner)
     return asked, _name(gate, request, asked)
 
 
@@ -590,19 +590,9 @@ def _told(given: Given) -> Generator[None, Any, tuple[Argument, ...]]:
 
 def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:
     """Tell what a request names; None for nothing that could ever matter."""
-    objects = bool(gate.objects)
-    if not objects and not (asked and (asked.named or asked.of_defaults)):
+    if not gate.objects and not (asked and (asked.named or asked.of_defaults)):
         return None
-    found = find(
-        request.operation,
-        request.parameter,
-        request.target.query,
-        asked,
-        objects=objects,
-        filled=gate.limits_fills,
-        network=gate.objects.network,
-    )
-    return _need(gate, found)
+    return _need(gate, find(request, asked, gate.objects, filled=gate.limits_fills))
 
 
 def _need(gate: Gate, named: Named) -> Named:

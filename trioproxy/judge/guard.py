@@ -19,7 +19,7 @@ from trioproxy.api.decoding import Json, show
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import Effect
 from trioproxy.judge.references import link, new_name
-from trioproxy.judge.rules import Decision, Reason, refuse
+from trioproxy.judge.rules import READING, Decision, Reason, refuse
 from trioproxy.limits.marks import below, key_of
 from trioproxy.limits.things import BUILT_IN
 from trioproxy.values import value_class
@@ -77,12 +77,9 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
     """Say why a request may not pass, by what its head tells."""
     endpoint, operation = request.endpoint, request.operation
     if endpoint is None:
-        is_read = request.method in {"GET", "HEAD"}
-        return (
-            None
-            if is_read
-            else _refuse(f"{request.method} of a route that is not known")
-        )
+        if request.method in READING:
+            return None
+        return _refuse(f"{request.method} of a route that is not known")
     if endpoint.is_unconfined and endpoint.effect is Effect.WRITE:
         return _refuse(f"{operation}, which may make containers that have no mark,")
     if operation == "ContainerRename":

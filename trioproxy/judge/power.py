@@ -59,10 +59,10 @@ class Power:
         """Whether it gives root on the host in a known way."""
         return self.level == Risk.HOST_ROOT
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether a reviewer needs no word of it."""
-        return self.level in {Risk.INFO_LEAK, Risk.LOW}
+    def needs_no_word(self, endpoint: Endpoint | None) -> bool:
+        """Whether a reviewer need not read of it: of a route, where it connects nowhere either."""
+        is_plain = self.level in {Risk.INFO_LEAK, Risk.LOW}
+        return is_plain and not (endpoint and endpoint.connects)
 
     @property
     def shown(self) -> str:

@@ -61,11 +61,6 @@ class Prune(NamedTuple):
     before: int | None = None
     """Nothing goes that was made later, in nanoseconds since 1970 (`at`)."""
 
-    @property
-    def label(self) -> str:
-        """A label that all has which can be within, as `KEY=VALUE`; empty: there is none."""
-        return self.objects.own_label_of(self.kind)
-
     def at(self, now: Json) -> "Prune":
         """Know the Engine's clock, as `/info` has it. Raises `Untold`."""
         told = read(now) if isinstance(now, str) else None

@@ -27,10 +27,12 @@ from trioproxy.api.decoding import Mention, Spot, show
 from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import NETWORK_VARIABLE, Kind
 from trioproxy.api.fields import ARGUED
+from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
-from trioproxy.api.routes import Endpoint, Touch, row_of
+from trioproxy.api.routes import Endpoint, Touch
 from trioproxy.errors import BadTarget, BodyTooLarge
 from trioproxy.judge import fills
+from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
 
 MOST_REFERENCES: Final = 256
@@ -168,27 +170,19 @@ class Named(NamedTuple):
                 yield from (pin.edit(thing) for pin in one.pins)
 
 
-def find(  # noqa: PLR0913  what of a policy counts, each by its name
-    operation: str,
-    parameter: str,
-    raw_query: bytes,
-    asked: Asked | None,
-    *,
-    objects: bool,
-    filled: bool = False,
-    network: str = "",
+def find(
+    request: Request, asked: Asked | None, objects: Objects, *, filled: bool = False
 ) -> Named:
-    """Tell what a request names: images, and if `objects` count, these too.
+    """Tell what a request names: images, and if there are lists of objects, these too.
 
-    `filled`: whether it counts which volumes may be filled. `network`: what a creation joins
-    in place of the built-in bridge. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
+    `filled`: whether it counts which volumes may be filled. Raises `BadBody` or `BadTarget`
     where something is not clear.
     """
     candidates: list[Reference] = []
     edits: list[Edit] = []
-    row = row_of(operation)
+    operation, row = request.operation, request.endpoint
     if objects and row and row.kind and row.touch is Touch.NAMES:
-        candidates.append(_in_path(row, row.kind, parameter, raw_query, asked))
+        candidates.append(_in_path(request, row, row.kind, asked))
     if asked is not None:
         # First: what is remembered of the Engine for others must not do for these.
         candidates += [
@@ -204,10 +198,10 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
         # Without lists of objects that alone is looked for which limits or fills need: images that may be named by an
         # id, and volumes of which it counts who has them. What limits neither asks the Engine nothing.
         finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if counts else set())
-        found = _in_what_is_asked(operation, asked, finders, objects=objects)
-        if network and operation in _REPLACED:
+        found = _in_what_is_asked(operation, asked, finders, objects=bool(objects))
+        if objects.network and operation in _REPLACED:
             others = (one for one in found if not _is_built_in(one))
-            found = chain(others, _REPLACED[operation](asked, network))
+            found = chain(others, _REPLACED[operation](asked, objects.network))
         for one in found:
             if isinstance(one, Edit):
                 edits.append(one)
@@ -216,7 +210,7 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
             else:
                 is_named = one.kind is Kind.VOLUME and one.text in names
                 candidates.append(one._replace(fills=is_named or is_made))
-    return Named(tuple(candidates), has_objects=objects, edits=tuple(edits))
+    return Named(tuple(candidates), has_objects=bool(objects), edits=tuple(edits))
 
 
 def _in_what_is_asked(
@@ -240,21 +234,24 @@ def _in_what_is_asked(
 
 
 def _in_path(
-    row: Endpoint, kind: Kind, parameter: str, raw_query: bytes, asked: Asked | None
+    request: Request, row: Endpoint, kind: Kind, asked: Asked | None
 ) -> Reference:
     pins = list[Pin]()
     if kind in {Kind.CONTAINER, Kind.NETWORK}:
         pins.append(Pin((), part=Part.PATH))
     if row.operation == "NetworkConnect" and asked and asked.body is not None:
         pins.append(Pin(("EndpointConfig", "NetworkID")))
+    renamed = None
+    if row.operation == "ContainerRename":
+        renamed = new_name(request.target.query)
     return Reference(
         kind,
-        parameter,
+        request.parameter,
         "",
         tuple(pins),
         reaches=row.reaches,
         starts=row.joins,
-        renamed=new_name(raw_query) if row.operation == "ContainerRename" else None,
+        renamed=renamed,
     )
 
 

@@ -33,7 +33,7 @@ from trioproxy.api.families import (
     VARIABLES,
 )
 from trioproxy.api.routes import LIMITED as ASKING
-from trioproxy.api.routes import OPERATIONS, Risk, kinds_of
+from trioproxy.api.routes import OPERATIONS, Risk, kinds_of, row_of
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
@@ -198,8 +198,8 @@ def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, _Row]]:
     """Each operation with its level, and each value by which a way to root goes."""
     for name in granted:
         power = powers.of(Grant(OPERATIONS_VARIABLE, name))
-        is_plain = power.is_plain and not OPERATIONS[name][0].connects
-        yield power.level, _Row(name, "" if is_plain else power.why)
+        why = "" if power.needs_no_word(row_of(name)) else power.why
+        yield power.level, _Row(name, why)
     for grant in dict.fromkeys(way.grant for way in powers.ways if way.grant):
         yield Risk.HOST_ROOT, _Row(str(grant), powers.of(grant).why)
 

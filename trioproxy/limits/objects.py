@@ -26,7 +26,6 @@ from trioproxy.errors import ConfigError
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal, split_items
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
-from trioproxy.limits.marks import mark
 from trioproxy.limits.things import ANONYMOUS, BUILT_IN, Thing, made
 from trioproxy.values import settle, value_class
 
@@ -255,10 +254,6 @@ class Objects:
             return None
         message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
         return Refusal(variable=LISTED_BY[kind], message=message)
-
-    def label(self, operation: str, asked: Asked) -> Asked:
-        """Label what a request makes as the client's own, or as nobody's."""
-        return mark(operation, asked, self.owner)
 
 
 NO_OBJECTS = Objects()

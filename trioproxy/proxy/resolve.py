@@ -477,8 +477,8 @@ def _question_for(prune: "Prune") -> str:
     filters = dict[str, jsonbody.Json]()
     if prune.kind is not Kind.CONTAINER:
         filters["dangling"] = ["true"]
-    if prune.label:
-        filters["label"] = [prune.label]
+    if label := prune.objects.own_label_of(prune.kind):
+        filters["label"] = [label]
     path = LISTS[prune.kind]
     return with_filters(path, filters) if filters else path
 
