@@ -227,7 +227,7 @@ def test_what_errors_would_tell_is_no_form_of_a_request() -> None:
     target = b"/networks/create"
     one = judged(before, "POST", target, body={"Name": "n"}, is_read=True)
     assert one.decision.allowed
-    assert (before.conceals, after.conceals) == (True, False)
+    assert (before.form.conceals, after.form.conceals) == (True, False)
     assert replay(after, one.in_words(), is_sent=False).allowed
 
 

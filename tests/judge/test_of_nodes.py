@@ -49,8 +49,8 @@ def test_where_nodes_are_dropped(
     """Where a client is confined, may have its files packed, and may not ask for nodes."""
     assert policy(operations, **variables).drops_nodes is drops
     gates = Gate.enforcing, Gate.trying, Gate.learning
-    assert [gate(policy(operations, **variables)).drops_nodes for gate in gates] == [drops] * 3  # fmt: skip
-    assert not Gate.learning().drops_nodes
+    assert [gate(policy(operations, **variables)).form.drops_nodes for gate in gates] == [drops] * 3  # fmt: skip
+    assert not Gate.learning().form.drops_nodes
 
 
 def test_sections_count_by_what_they_open() -> None:

@@ -160,13 +160,18 @@ class Form:
     # with `MKNOD`, or with another owner's label, cannot be called back. Lists are not compared, for what they say is
     # judged anew.
     drops_nodes: bool
+    """Whether containers go on without the capability for device nodes."""
     limits_fills: bool
+    """Whether the Engine may fill no volumes but those that nobody else can have, and
+    unpack no nodes. What is only tried out changes nothing, and keeps nobody waiting."""
     proxy_socket: str
+    """What goes on in place of an Engine's socket in binds; empty: nothing does."""
     owner: str
     network: str
     objects: Objects = field(compare=False)
     """By which objects were looked for in requests."""
     conceals: bool = field(compare=False)
+    """Whether errors of the Engine tell nothing of what is not listed."""
 
     def unpacks(self, operation: str) -> bool:
         """Whether a body is a tar that is read, and written anew, as it passes."""
@@ -213,7 +218,7 @@ class Gate:
     is_alone: bool = False
     """Whether answers show the client its own while it is learned, and nothing of others."""
     proxy_socket: str = ""
-    """What goes on in place of an Engine's socket in binds; empty: nothing does."""
+    """What goes on in place of an Engine's socket in binds, unless the policy says that."""
     audits: bool = False
     """Whether creations are read for the log, too, where nothing limits what they ask for."""
     guard: Guard | None = None
@@ -223,17 +228,10 @@ class Gate:
     limits: Limits = field(init=False)
     hides: bool = field(init=False)
     """Whether answers are redacted."""
-    limits_fills: bool = field(init=False)
-    """Whether the Engine may fill no volumes but those that nobody else can have, and
-    unpack no nodes. What is only tried out changes nothing, and keeps nobody waiting."""
-    drops_nodes: bool = field(init=False)
-    """Whether containers go on without the capability for device nodes."""
     narrows: Objects = field(init=False)
     """What prunes remove, and errors tell, and nothing else."""
     knows_built: bool = field(init=False)
     """Whether it counts which images were built: answers of builds are read for that."""
-    conceals: bool = field(init=False)
-    """Whether errors of the Engine tell nothing of what is not listed."""
     asks_to_learn: bool = field(init=False)
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
     showings: "Mapping[str, Showing]" = field(init=False)
@@ -255,26 +253,21 @@ class Gate:
             read_operations=read_operations | self.objects.reads,
             limits=limits,
             hides=bool(policy and policy.hides),
-            proxy_socket=limits.proxy_socket or self.proxy_socket,
-            limits_fills=limits.limits_creation and not self.only_tries,
-            drops_nodes=policy is not None and policy.drops_nodes,
             knows_built=self.learns_arguments or limits.lists_built,
             showings=self._showings(),
             tried=self._tried(),
             narrows=narrows,
-            conceals=narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),
             asks_to_learn=self.learns and not (policy and policy.objects),
+            form=Form(
+                drops_nodes=policy is not None and policy.drops_nodes,
+                limits_fills=limits.limits_creation and not self.only_tries,
+                proxy_socket=limits.proxy_socket or self.proxy_socket,
+                owner=self.objects.owner,
+                network=self.objects.network,
+                objects=self.objects,
+                conceals=any(map(narrows.limits, (Kind.CONTAINER, Kind.NETWORK))),
+            ),
         )
-        form = Form(
-            self.drops_nodes,
-            self.limits_fills,
-            self.proxy_socket,
-            self.objects.owner,
-            self.objects.network,
-            self.objects,
-            self.conceals,
-        )
-        settle(self, form=form)
 
     @property
     def _shows_own(self) -> bool:
@@ -478,7 +471,7 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
         if named is None:
             return _to_be_shown(showing, request, Passes(decision))
     refusal = _by_what_it_asks(gate, operation, asked, named)
-    if refusal is None and asked is not None and gate.limits_fills:
+    if refusal is None and asked is not None and gate.form.limits_fills:
         volumes = fills.reserved(operation, asked.body)
         if volumes is not None:
             yield NeedReserved(volumes)
@@ -564,8 +557,8 @@ def _read(
         path=target.path,
         query=target.query,
         body=body,
-        proxy_socket=gate.proxy_socket,
-        drops_nodes=gate.drops_nodes,
+        proxy_socket=gate.form.proxy_socket,
+        drops_nodes=gate.form.drops_nodes,
         version=minor(target.version),
     )
     if is_judged:
@@ -592,7 +585,8 @@ def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:
     """Tell what a request names; None for nothing that could ever matter."""
     if not gate.objects and not (asked and (asked.named or asked.of_defaults)):
         return None
-    return _need(gate, find(request, asked, gate.objects, filled=gate.limits_fills))
+    found = find(request, asked, gate.objects, filled=gate.form.limits_fills)
+    return _need(gate, found)
 
 
 def _need(gate: Gate, named: Named) -> Named:
@@ -604,7 +598,7 @@ def _need(gate: Gate, named: Named) -> Named:
             if (
                 gate.goes_by_names(one.argument)
                 if one.argument
-                else gate.objects or (one.fills and gate.limits_fills)
+                else gate.objects or (one.fills and gate.form.limits_fills)
             )
         )
     )
@@ -686,7 +680,7 @@ def _by_what_there_is(
         limits=gate.limits,
         objects=gate.narrows,
         operation=operation,
-        drops_nodes=gate.drops_nodes,
+        drops_nodes=gate.form.drops_nodes,
     )
     each = list[Removal]()
     for number, thing in enumerate(listed.things, start=1):
@@ -716,6 +710,6 @@ def _form(
         return None
     edits: list[Edit] = []
     is_creation = request.operation == fills.CREATION and asked.body is not None
-    if gate.limits_fills and is_creation:
+    if gate.form.limits_fills and is_creation:
         edits += fills.keep_unfilled(asked.body, named.known if named else {})
     return asked.sent((*edits, *(named.pinned() if named else ())))

@@ -121,7 +121,7 @@ class Resolver:
         self._deadline = trio.current_time() + QUESTIONS_SECONDS
         self._goes_by_names = gate.goes_by_names
         self._looks_inside = gate.limits.limits_creation
-        self._limits_fills = gate.limits_fills
+        self._limits_fills = gate.form.limits_fills
         self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
         self._remembered = remembered
