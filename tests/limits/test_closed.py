@@ -20,7 +20,7 @@ READERS = "trioproxy.api.readers"
 REFERENCES = "trioproxy.judge.references"
 MEANING = "trioproxy.judge.meaning"
 SORTS = "trioproxy.limits.sorts"
-TAG = '"tag": Sort(\n            lambda text, *_: image_of(text), '
+TAG = '"tag": Sort(lambda text, *_: image_of(text), '
 VARIABLES = "trioproxy.api.families"
 
 
@@ -67,7 +67,7 @@ def test_as_it_is_it_loads(name: str) -> None:
         pytest.param(MEANING, '"h": "reads any file of the host",', "", "has no reason", id="a letter without a reason"),
         pytest.param(READERS, '"caps": _caps,', "", "caps", id="a reader without code"),
         pytest.param(REFERENCES, '"binds": _binds,', "", "binds", id="a finder without code"),
-        pytest.param(SORTS, f"{TAG}never, whole, _no_more, Varies.IMAGE\n        ),", "", "tag", id="a variable of no sort"),
+        pytest.param(SORTS, f"{TAG}never, whole, _no_more, Varies.IMAGE),", "", "tag", id="a variable of no sort"),
         pytest.param(SORTS, f"{TAG}never, ", TAG, "missing 1 required", id="a sort without root"),
         pytest.param(SORTS, TAG, '"tag": Sort(', "missing 1 required", id="a sort without a form"),
         pytest.param(SORTS, '_no_more, Varies.IMAGE),', "Varies.IMAGE),", "missing 1 required", id="a sort without words"),

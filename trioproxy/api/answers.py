@@ -5,10 +5,9 @@ an answer by its shape. An operation that shows everybody's objects and has no r
 import. Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import Kind
@@ -68,36 +67,30 @@ class Answer(NamedTuple):
         return frozenset().union(*(KINDS[tells] for tells in self.parts.values()))
 
 
-KINDS: Final = MappingProxyType(
-    {
-        Tells.CONTAINER: {Kind.CONTAINER},
-        Tells.NETWORK: {Kind.CONTAINER, Kind.NETWORK},
-        Tells.MEMBERS: {Kind.CONTAINER, Kind.NETWORK},
-        Tells.VOLUME: {Kind.VOLUME},
-        Tells.IMAGE: {Kind.CONTAINER},
-        Tells.USAGE: {Kind.CONTAINER, Kind.VOLUME},
-        Tells.EVENT: {Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME},
-        Tells.NOBODY: frozenset[Kind](),
-    }
-)
+KINDS: Final[Mapping[Tells, Iterable[Kind]]] = {
+    Tells.CONTAINER: {Kind.CONTAINER},
+    Tells.NETWORK: {Kind.CONTAINER, Kind.NETWORK},
+    Tells.MEMBERS: {Kind.CONTAINER, Kind.NETWORK},
+    Tells.VOLUME: {Kind.VOLUME},
+    Tells.IMAGE: {Kind.CONTAINER},
+    Tells.USAGE: {Kind.CONTAINER, Kind.VOLUME},
+    Tells.EVENT: {Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME},
+    Tells.NOBODY: set(),
+}
 
-ITEMS: Final[Mapping[str, Tells]] = MappingProxyType(
-    {
-        "BuildCacheUsage": Tells.NOBODY,
-        "ContainerUsage": Tells.CONTAINER,
-        "ImageUsage": Tells.IMAGE,
-        "VolumeUsage": Tells.VOLUME,
-    }
-)
+ITEMS: Final[Mapping[str, Tells]] = {
+    "BuildCacheUsage": Tells.NOBODY,
+    "ContainerUsage": Tells.CONTAINER,
+    "ImageUsage": Tells.IMAGE,
+    "VolumeUsage": Tells.VOLUME,
+}
 """What the lists in sums tell of, by the name of the sum."""
 
-KINDS_OF_EVENTS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        "container": Kind.CONTAINER,
-        "network": Kind.NETWORK,
-        "volume": Kind.VOLUME,
-    }
-)
+KINDS_OF_EVENTS: Final[Mapping[str, Kind]] = {
+    "container": Kind.CONTAINER,
+    "network": Kind.NETWORK,
+    "volume": Kind.VOLUME,
+}
 """Types of events that are judged by their object."""
 
 NOBODYS_EVENTS: Final = frozenset({"builder", "daemon", "image", "plugin"})
@@ -155,7 +148,7 @@ def _parse(row: str) -> Answer:
     return Answer(
         operation,
         Shape(shape),
-        MappingProxyType({name: Tells(tells) for name, _, tells in named}),
+        {name: Tells(tells) for name, _, tells in named},
         _words(hidden),
         limit == "limit",
         _words(names),
@@ -164,7 +157,7 @@ def _parse(row: str) -> Answer:
 
 def _of_nobody(row: str) -> Iterator[Answer]:
     shape, *operations = row.split()
-    parts = MappingProxyType({"": Tells.NOBODY})
+    parts = {"": Tells.NOBODY}
     return (Answer(operation, Shape(shape), parts) for operation in operations)
 
 
@@ -172,9 +165,7 @@ _ROWS: Final = (
     *map(_parse, _TABLE.replace("DISK", _DISK).splitlines()),
     *chain.from_iterable(map(_of_nobody, _OF_NOBODY.splitlines())),
 )
-ANSWERS: Final[Mapping[str, Answer]] = MappingProxyType(
-    {one.operation: one for one in _ROWS}
-)
+ANSWERS: Final[Mapping[str, Answer]] = {one.operation: one for one in _ROWS}
 """The rows, by operation."""
 
 NARROWED: Final = frozenset(

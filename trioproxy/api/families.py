@@ -7,7 +7,6 @@ large.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -37,13 +36,11 @@ class Kind(StrEnum):
     VOLUME = "volume"
 
 
-OBJECTS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        "ONLY_CONTAINERS": Kind.CONTAINER,
-        "ONLY_NETWORKS": Kind.NETWORK,
-        "ONLY_VOLUMES": Kind.VOLUME,
-    }
-)
+OBJECTS: Final[Mapping[str, Kind]] = {
+    "ONLY_CONTAINERS": Kind.CONTAINER,
+    "ONLY_NETWORKS": Kind.NETWORK,
+    "ONLY_VOLUMES": Kind.VOLUME,
+}
 """The variables that say which containers, networks and volumes requests may name."""
 
 OPERATIONS_VARIABLE: Final = "ALLOW_OPERATIONS"
@@ -101,32 +98,30 @@ def _parse(row: str) -> Variable:
     return Variable(name, family, when == "alone", sort, line)
 
 
-VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType(
-    {one.name: one for one in map(_parse, _VARIABLES.splitlines())}
-)
+VARIABLES: Final[Mapping[str, Variable]] = {
+    one.name: one for one in map(_parse, _VARIABLES.splitlines())
+}
 """All variables that limit, by name."""
 
 LIMITS: Final = frozenset(VARIABLES)
 """Their names."""
 
-FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
-    {
-        family: tuple(one.name for one in VARIABLES.values() if one.family is family)
-        for family in Family
-    }
-)
+FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = {
+    family: tuple(one.name for one in VARIABLES.values() if one.family is family)
+    for family in Family
+}
 """Their names, by family."""
 
-CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"ContainerExec:Env.": "EXEC_COMMANDS"}
-)
+CONDITIONS: Final[Mapping[str, str]] = {"ContainerExec:Env.": "EXEC_COMMANDS"}
 """How values begin that are limited only where another variable lists something."""
 
 BASE, TMP, PROJECT = "{base}", "{tmp}", "{project}"
 
-MOVING: Final[Mapping[str, str]] = MappingProxyType(
-    {BASE: "CREATE_BASE", TMP: "CREATE_TMP", PROJECT: "CREATE_PROJECT"}
-)
+MOVING: Final[Mapping[str, str]] = {
+    BASE: "CREATE_BASE",
+    TMP: "CREATE_TMP",
+    PROJECT: "CREATE_PROJECT",
+}
 """What stands in an item for a place that is another one elsewhere, and the variable that says
 which: the folder that paths of `CREATE_BINDS` begin with, that of temporary files, and the
 Compose project in names of images and in paths. They limit nothing."""

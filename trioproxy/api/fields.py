@@ -295,7 +295,7 @@ def _parse_readers(table: str) -> Mapping[str, Source]:
             raise AssertionError(f"nothing is called {variable}")
         source = Source(variable, frozenset(map(JsonKind, kinds.split(","))))
         found |= dict.fromkeys(names, source)
-    return MappingProxyType(found)
+    return found
 
 
 SOURCES: Final = _parse_readers(_READERS)
@@ -375,16 +375,14 @@ def _parse_structs(table: str) -> Mapping[str, Struct]:
             fields |= {one.name.lower(): one for one in found}
             continue
         if name:
-            structs[name] = Struct(
-                name=name, fields=MappingProxyType(fields), drops_others=drops_others
-            )
+            structs[name] = Struct(name=name, fields=fields, drops_others=drops_others)
         name, *embedded = words or [""]
         drops_others = "..." in embedded
         fields = {}
         for other in embedded:
             if other != "...":
                 fields |= structs[other].fields
-    return MappingProxyType(structs)
+    return structs
 
 
 _HOLDING: Final = frozenset(
@@ -450,17 +448,15 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             name=name,
             family=row.families[0],
             body=body,
-            query=MappingProxyType({one.name.rstrip("*"): one.reader for one in keys}),
-            finders=MappingProxyType(
-                {
-                    one.name.rstrip("*").casefold(): one.finder
-                    for one in keys
-                    if one.finder
-                }
-            ),
+            query={one.name.rstrip("*"): one.reader for one in keys},
+            finders={
+                one.name.rstrip("*").casefold(): one.finder
+                for one in keys
+                if one.finder
+            },
             many=frozenset(one.name[:-1] for one in keys if one.name.endswith("*")),
         )
-    return MappingProxyType(operations)
+    return operations
 
 
 class Podmans(NamedTuple):
@@ -482,7 +478,7 @@ def _parse_podmans(table: str) -> Mapping[str, Podmans]:
         if not row_of(name) or name in found or key != key.lower() or key in read:
             raise AssertionError(f"{name}: {key} is no key that Podman alone reads")
         found[name] = Podmans(key, is_flag=key != word, does=does)
-    return MappingProxyType(found)
+    return found
 
 
 def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:

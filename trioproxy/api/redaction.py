@@ -22,7 +22,6 @@ import operator
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api.edits import Json
@@ -340,41 +339,39 @@ def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
     ]
 
 
-_RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = MappingProxyType(
-    {
-        Hides.ENV: {
-            "action": _action,
-            "args": _built,
-            "cmd": _built,
-            "command": _built,
-            "created_by": _step,
-            "createcommand": _whole,  # Podman's: the line by which a container was made
-            "createdby": _step,
-            "data": _bytes,
-            "onbuild": _step,
-            "secretdata": _whole,  # Podman's
-            "statement": _whole,  # how an image was built, with all arguments
-            "status": _action,
-        },
-        Hides.COMMANDS: {
-            "args": _arguments,
-            "arguments": _whole,
-            "cmd": _whole,
-            "command": _whole,
-            "created_by": _whole,
-            "createcommand": _whole,
-            "createdby": _whole,
-            "description": _description,
-            "entrypoint": _whole,
-            "onbuild": _whole,
-            "output": _whole,
-            "path": _program,
-            "processes": _processes,
-            "test": _whole,
-        },
-        Hides.LABELS: {},
-    }
-)
+_RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
+    Hides.ENV: {
+        "action": _action,
+        "args": _built,
+        "cmd": _built,
+        "command": _built,
+        "created_by": _step,
+        "createcommand": _whole,  # Podman's: the line by which a container was made
+        "createdby": _step,
+        "data": _bytes,
+        "onbuild": _step,
+        "secretdata": _whole,  # Podman's
+        "statement": _whole,  # how an image was built, with all arguments
+        "status": _action,
+    },
+    Hides.COMMANDS: {
+        "args": _arguments,
+        "arguments": _whole,
+        "cmd": _whole,
+        "command": _whole,
+        "created_by": _whole,
+        "createcommand": _whole,
+        "createdby": _whole,
+        "description": _description,
+        "entrypoint": _whole,
+        "onbuild": _whole,
+        "output": _whole,
+        "path": _program,
+        "processes": _processes,
+        "test": _whole,
+    },
+    Hides.LABELS: {},
+}
 """What is hidden by its name, for each word. Names in lower case."""
 
 
@@ -388,9 +385,7 @@ _TITLED: Final = """
         etime:ELAPSED etimes:ELAPSED time:TIME tty:TT tt:TT tname:TTY stat:STAT state:S s:S
         ni:NI pri:PRI psr:PSR nlwp:NLWP lwp:LWP tid:TID wchan:WCHAN f:F
 """
-_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    dict(one.split(":") for one in _TITLED.split())
-)
+_COLUMNS: Final[Mapping[str, str]] = dict(one.split(":") for one in _TITLED.split())
 """What `ps` prints that is no command line, by the name of the column, with its title."""
 _TITLES: Final = frozenset({*_COLUMNS.values(), "ADDR"})
 _COLUMN: Final = "|".join(map(re.escape, (*_COLUMNS, "comm", "args", "cmd", "command")))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import chain
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import podman
@@ -80,16 +79,14 @@ class Risk(StrEnum):
         )
 
 
-MEANINGS = MappingProxyType(
-    {
-        Risk.HOST_ROOT: "gives root on the host",
-        Risk.DESTRUCTIVE: "removes or replaces things",
-        Risk.AVAILABILITY: "starts, stops or disturbs what runs",
-        Risk.SECRET_LEAK: "reads secrets",
-        Risk.INFO_LEAK: "reads about the host and its containers",
-        Risk.LOW: "harmless",
-    }
-)
+MEANINGS: Final[Mapping[Risk, str]] = {
+    Risk.HOST_ROOT: "gives root on the host",
+    Risk.DESTRUCTIVE: "removes or replaces things",
+    Risk.AVAILABILITY: "starts, stops or disturbs what runs",
+    Risk.SECRET_LEAK: "reads secrets",
+    Risk.INFO_LEAK: "reads about the host and its containers",
+    Risk.LOW: "harmless",
+}
 """What each risk means, the worst first."""
 
 CONNECTS = "connects"
@@ -185,20 +182,20 @@ that lead out of it, `h` reads the host's."""
 
 _READ: Final = "erap"
 """The letters of `tells` of what is read."""
-_HIDING: Final = MappingProxyType(
-    {"e": frozenset({Hides.ENV}), "a": frozenset(Hides), "p": frozenset(Hides)}
-)
+_HIDING: Final[Mapping[str, frozenset[Hides]]] = {
+    "e": frozenset({Hides.ENV}),
+    "a": frozenset(Hides),
+    "p": frozenset(Hides),
+}
 """The words that hide the secrets of an answer, by its letter."""
 
 
-_KINDS: Final = MappingProxyType(
-    {
-        "CONTAINERS": Kind.CONTAINER,
-        "EXEC": Kind.EXEC,
-        "NETWORKS": Kind.NETWORK,
-        "VOLUMES": Kind.VOLUME,
-    }
-)
+_KINDS: Final[Mapping[str, Kind]] = {
+    "CONTAINERS": Kind.CONTAINER,
+    "EXEC": Kind.EXEC,
+    "NETWORKS": Kind.NETWORK,
+    "VOLUMES": Kind.VOLUME,
+}
 """The sections of what lists of objects hold."""
 
 
@@ -541,9 +538,11 @@ OPTIONS /{any}                                     SystemOptions            read
 """
 
 
-_NAMED: Final = MappingProxyType(
-    {"c": Kind.CONTAINER, "n": Kind.NETWORK, "v": Kind.VOLUME}
-)
+_NAMED: Final[Mapping[str, Kind]] = {
+    "c": Kind.CONTAINER,
+    "n": Kind.NETWORK,
+    "v": Kind.VOLUME,
+}
 
 
 def _parse_table(table: str) -> tuple[Endpoint, ...]:
@@ -652,7 +651,7 @@ def _by_operation(
     found = dict[str, tuple[Endpoint, ...]]()
     for one in endpoints:
         found[one.operation] = (*found.get(one.operation, ()), one)
-    return MappingProxyType(dict(sorted(found.items())))
+    return dict(sorted(found.items()))
 
 
 ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(podman.TABLE))
@@ -664,9 +663,9 @@ OPERATIONS = _by_operation(ENDPOINTS)
 """The same by operation name, sorted; some operations have several routes."""
 
 
-LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
-    {name: rows[0].families for name, rows in OPERATIONS.items() if rows[0].families}
-)
+LIMITED: Final[Mapping[str, tuple[Family, ...]]] = {
+    name: rows[0].families for name, rows in OPERATIONS.items() if rows[0].families
+}
 """The operations that are limited, each with its own family first."""
 
 

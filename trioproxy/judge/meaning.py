@@ -14,7 +14,6 @@ own programs have no known hole (`judge.escapes`).
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api.families import (
@@ -48,15 +47,13 @@ from trioproxy.limits.sorts import OWN_IMAGES, line_of, why_root
 from trioproxy.limits.things import ANONYMOUS
 from trioproxy.values import value_class
 
-_REACHING: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "e": "reaches into any container, whatever it was given",
-        "a": "copies files out of any container, and of what the host shares with it",
-        "t": "copies the files of any container out, and what its nodes are",
-        "l": "reads any file of the host, by a link in the container's way",
-        "h": "reads any file of the host",
-    }
-)
+_REACHING: Final[Mapping[str, str]] = {
+    "e": "reaches into any container, whatever it was given",
+    "a": "copies files out of any container, and of what the host shares with it",
+    "t": "copies the files of any container out, and what its nodes are",
+    "l": "reads any file of the host, by a link in the container's way",
+    "h": "reads any file of the host",
+}
 """Why an operation gives root where it may reach into containers of anybody, by its letter."""
 if _REACHING.keys() ^ LETTERS.reach != {"r"}:
     raise AssertionError("a letter for reaching has no reason, or a reason no letter")
@@ -539,9 +536,10 @@ def _written_in(item: Pattern) -> tuple[places.Place, ...]:
     return tuple(name for inside in written for name in places.names(inside))
 
 
-_SHARED: Final = MappingProxyType(
-    {path: places.place((path,)).inside for path in ("/tmp", "/var/tmp")}  # noqa: S108  names
-)
+_SHARED: Final[Mapping[str, places.Place]] = {
+    path: places.place((path,)).inside
+    for path in ("/tmp", "/var/tmp")  # noqa: S108  names
+}
 """Folders in which everybody on the host may write. Whoever does leaves a link there under a
 name that is listed, and who may bind it gets what the link leads to."""
 

@@ -7,7 +7,6 @@ an operation asks for it. So a grant is root where a known way (`judge.meaning`)
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Family, Hides, Kind
@@ -26,13 +25,11 @@ from trioproxy.values import ordered_class
 
 LIMITED: Final = "limited"
 """The level of an operation whose power the lists of the file limit."""
-WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    dict[str, str](
-        (
-            (Risk.HOST_ROOT, MEANINGS[Risk.HOST_ROOT]),
-            (LIMITED, "to what is harmless or in the lists"),
-            *MEANINGS.items(),
-        )
+WORDS: Final[Mapping[str, str]] = dict[str, str](
+    (
+        (Risk.HOST_ROOT, MEANINGS[Risk.HOST_ROOT]),
+        (LIMITED, "to what is harmless or in the lists"),
+        *MEANINGS.items(),
     )
 )
 """What each level says, the worst first: in the file, in `explain`, and on the page."""

@@ -11,7 +11,6 @@ What is started, used or removed meanwhile stays: without force the Engine remov
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import query
@@ -23,13 +22,11 @@ from trioproxy.errors import BadTarget, Untold
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import BUILT_IN, Thing, listed
 
-FILTERS: Final = MappingProxyType(
-    {
-        Kind.CONTAINER: frozenset({"label", "label!", "until"}),
-        Kind.NETWORK: frozenset({"label", "label!", "until"}),
-        Kind.VOLUME: frozenset({"label", "label!", "all"}),
-    }
-)
+FILTERS: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.CONTAINER: frozenset({"label", "label!", "until"}),
+    Kind.NETWORK: frozenset({"label", "label!", "until"}),
+    Kind.VOLUME: frozenset({"label", "label!", "all"}),
+}
 """What the Engine takes for each kind; for all others it answers 400."""
 
 REMOVES_NAMED: Final = 42

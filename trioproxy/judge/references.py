@@ -419,11 +419,10 @@ def _build_network_instead(asked: Asked, network: str) -> Iterator[Reference | E
 
 
 _MODE_OF_BUILD: Final = "networkmode"
-_REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]]] = (
-    MappingProxyType(
-        {"ContainerCreate": _network_instead, "ImageBuild": _build_network_instead}
-    )
-)
+_REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]]] = {
+    "ContainerCreate": _network_instead,
+    "ImageBuild": _build_network_instead,
+}
 """What names the bridge by naming no network."""
 
 
@@ -521,24 +520,22 @@ OF_VOLUMES: Final = frozenset({"binds", "mounts", "volume", "volumes"})
 
 _Finder = Callable[[Asked, Mention], Iterator[Reference | Edit]]
 
-FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
-    {
-        "aliases": _aliases,
-        "binds": _binds,
-        "build-network": _build_network,
-        "container": _container,
-        "endpoints": _endpoints,
-        "image": _image,
-        "links": _links,
-        "mounts": _mounts,
-        "namespace": _namespace,
-        "network": _network,
-        "network-mode": _network_mode,
-        "pinned": _pinned,
-        "volume": _volume,
-        "volumes": _volumes,
-        "volumes-from": _volumes_from,
-    }
-)
+FINDERS: Final[Mapping[str, _Finder]] = {
+    "aliases": _aliases,
+    "binds": _binds,
+    "build-network": _build_network,
+    "container": _container,
+    "endpoints": _endpoints,
+    "image": _image,
+    "links": _links,
+    "mounts": _mounts,
+    "namespace": _namespace,
+    "network": _network,
+    "network-mode": _network_mode,
+    "pinned": _pinned,
+    "volume": _volume,
+    "volumes": _volumes,
+    "volumes-from": _volumes_from,
+}
 if missing := FINDERS.keys() ^ fields.FINDER_NAMES:
     raise AssertionError(f"table or code does not know {sorted(missing)}")

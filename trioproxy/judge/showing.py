@@ -15,7 +15,6 @@ import re
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import field, replace
 from enum import Enum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from trioproxy.api import query
@@ -355,7 +354,7 @@ def _with_users(manifest: Json, inside: Collection[str]) -> Json:
 
 def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]:
     """Say of each operation how its answer is shown, where that is not as it comes."""
-    return MappingProxyType(dict(_showings(objects, hides)))
+    return dict(_showings(objects, hides))
 
 
 def _showings(

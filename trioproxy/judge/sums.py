@@ -6,7 +6,6 @@ tell of strangers. Made as the Engine makes them (`daemon/disk_usage.go`), which
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api.answers import Tells
@@ -44,9 +43,11 @@ def size_of(value: Json) -> int:
     return max(value, 0) if isinstance(value, int) else 0
 
 
-_PARTS: Final[Mapping[Tells, Callable[[Mapping[str, Json]], _Part]]] = MappingProxyType(
-    {Tells.CONTAINER: _container, Tells.IMAGE: _image, Tells.VOLUME: _volume}
-)
+_PARTS: Final[Mapping[Tells, Callable[[Mapping[str, Json]], _Part]]] = {
+    Tells.CONTAINER: _container,
+    Tells.IMAGE: _image,
+    Tells.VOLUME: _volume,
+}
 
 
 SUMMED: Final = _PARTS.keys()

@@ -288,7 +288,7 @@ class Limits:
         """The same where some variables list these items, and nothing else."""
         made = {name: Limit(variable=name, patterns=of) for name, of in lists.items()}
         by_variable = dict(sorted({**self.by_variable, **made}.items()))
-        return replace(self, by_variable=MappingProxyType(by_variable))
+        return replace(self, by_variable=by_variable)
 
     @property
     def lists_built(self) -> bool:
@@ -376,7 +376,7 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
     binds = limits.get(BINDS)
     has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
     return Limits(
-        by_variable=MappingProxyType(limits),
+        by_variable=limits,
         places=places,
         proxy_socket=proxy if has_proxy else "",
     )

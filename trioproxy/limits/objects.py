@@ -298,12 +298,10 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
             f" an unset variable of {', '.join(OBJECTS)} is {OWN}",
         )
     return Objects(
-        by_kind=MappingProxyType(
-            {
-                OBJECTS[name]: _only(name, items, owner, source)
-                for name, items in lists.items()
-            }
-        ),
+        by_kind={
+            OBJECTS[name]: _only(name, items, owner, source)
+            for name, items in lists.items()
+        },
         set_variables=frozenset(given),
         owner=owner,
         network=network,
@@ -329,7 +327,7 @@ def own_alone(owner: str) -> Objects:
         holds=lambda thing: own(thing) or bool(project_of(thing)),
     )
     by_kind = {**listed.by_kind, Kind.CONTAINER: with_projects}
-    return replace(listed, by_kind=MappingProxyType(by_kind))
+    return replace(listed, by_kind=by_kind)
 
 
 def is_listed(items: Iterable[str], kind: Kind, name: str, project: str = "") -> bool:

@@ -167,7 +167,7 @@ Links = Mapping[Place, Place]
 
 
 def _links(*pairs: tuple[str, str]) -> Links:
-    return MappingProxyType({_written(name): _written(of) for name, of in pairs})
+    return {_written(name): _written(of) for name, of in pairs}
 
 
 def _written(path: str) -> Place:
@@ -191,14 +191,12 @@ SAME: Final = _links(
 )
 """Names of one place. The second is the one that other tables use."""
 
-EVERY: Final[Links] = MappingProxyType(
-    {
-        **SAME,
-        # A host, a drive of Windows; all of them, in the machine of Docker Desktop.
-        **_links(("/Users", "/home"), ("/host", "/"), ("/host_mnt/*{1}", "/")),
-        **_links(("/run/desktop/mnt/host", "/mnt"), ("/mnt/host", "/mnt")),
-    }
-)
+EVERY: Final[Links] = {
+    **SAME,
+    # A host, a drive of Windows; all of them, in the machine of Docker Desktop.
+    **_links(("/Users", "/home"), ("/host", "/"), ("/host_mnt/*{1}", "/")),
+    **_links(("/run/desktop/mnt/host", "/mnt"), ("/mnt/host", "/mnt")),
+}
 """These, and places that are judged as if they were others: two hosts are not one place."""
 
 _DISKS: Final[Links] = _links(

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api import normal
@@ -17,7 +16,7 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
     found = {path: places.place(with_stars(path, others("/"))) for path in paths}
     if other := [one for one, at in found.items() if len(places.names(at)) > 1]:
         raise AssertionError(f"{other}: written by another name than places has")
-    return MappingProxyType(found)
+    return found
 
 
 _IN_RUN: Final = (

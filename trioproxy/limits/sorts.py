@@ -12,7 +12,6 @@ seen here (what another container has, what a plugin does), it is told as well.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal
@@ -71,10 +70,9 @@ class Varies(Enum):
 
 
 _ALL_HOLES: Final = frozenset({"num", "hex", "rand", "uuid", "date", "uid"})
-_HOLES: Final = MappingProxyType(
-    dict.fromkeys((Varies.PATH, Varies.IMAGE, Varies.VALUE), _ALL_HOLES)
-    | {Varies.USER: frozenset({"uid"})}
-)
+_HOLES: Final[Mapping[Varies, frozenset[str]]] = dict.fromkeys(
+    (Varies.PATH, Varies.IMAGE, Varies.VALUE), _ALL_HOLES
+) | {Varies.USER: frozenset({"uid"})}
 
 
 class Sort(NamedTuple):
@@ -191,9 +189,7 @@ class KnownValue(NamedTuple):
 def _known(table: str) -> Mapping[str, KnownValue]:
     """Read a table: how values begin, what they are, and if they are root, why."""
     rows = (map(str.strip, row.split("|")) for row in table.splitlines())
-    return MappingProxyType(
-        {value: KnownValue(line, "".join(root)) for value, line, *root in rows}
-    )
+    return {value: KnownValue(line, "".join(root)) for value, line, *root in rows}
 
 
 def _rooted(known: Mapping[str, KnownValue]) -> Callable[[str], str]:
@@ -283,7 +279,7 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
 # --- Capabilities -------------------------------------------------------------------
 
 _POWER: Final = "is power over the kernel"
-_CAPS: Final = MappingProxyType(
+_CAPS: Final[Mapping[str, str]] = (
     dict.fromkeys(
         (
             "ALL", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
@@ -490,9 +486,7 @@ _OPTIONS: Final = """\
 """
 _ROWS: Final = tuple(row.split(maxsplit=2) for row in _OPTIONS.splitlines())
 
-OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {field: line for _, field, line in _ROWS}
-)
+OPTIONS: Final[Mapping[str, str]] = {field: line for _, field, line in _ROWS}
 """By field, what a value is that begins with it."""
 
 # Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
@@ -501,7 +495,7 @@ _OF_LOCAL: Final = (
     r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
     r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
 )
-_ENDS: Final = MappingProxyType({"-": "", ".": r"\..*"})
+_ENDS: Final[Mapping[str, str]] = {"-": "", ".": r"\..*"}
 _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
 )
@@ -566,74 +560,64 @@ def _option_says(item: str) -> str:
 
 # --- All of them --------------------------------------------------------------------
 
-SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
-    {
-        "bind": Sort(_bind, root.of_bind, whole, _no_more, Varies.PATH),
-        "capability": Sort(
-            _among(
-                _CAPS,
-                "capability",
-                "write a name of capabilities(7), as NET_ADMIN",
-                normal.capability,
-            ),
-            lambda item: _CAPS.get(item, ""),
-            whole,
-            _no_more,
-            Varies.NEVER,
+SORTS: Final[Mapping[str, Sort]] = {
+    "bind": Sort(_bind, root.of_bind, whole, _no_more, Varies.PATH),
+    "capability": Sort(
+        _among(
+            _CAPS,
+            "capability",
+            "write a name of capabilities(7), as NET_ADMIN",
+            normal.capability,
         ),
-        "command": Sort(_word, never, _only(PROGRAM), _no_more, Varies.PATH),
-        "device": Sort(_device, _root_of_device, whole, _said(DEVICES), Varies.NEVER),
-        "driver": Sort(
-            _behind(
-                (begin.rstrip(":") for begin in DRIVERS),
-                "driver",
-                "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
-            ),
-            _rooted(DRIVERS),
-            whole,
-            _said(DRIVERS),
-            Varies.NEVER,
+        lambda item: _CAPS.get(item, ""),
+        whole,
+        _no_more,
+        Varies.NEVER,
+    ),
+    "command": Sort(_word, never, _only(PROGRAM), _no_more, Varies.PATH),
+    "device": Sort(_device, _root_of_device, whole, _said(DEVICES), Varies.NEVER),
+    "driver": Sort(
+        _behind(
+            (begin.rstrip(":") for begin in DRIVERS),
+            "driver",
+            "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
         ),
-        "image": Sort(_image, never, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
-        "namespace": Sort(
-            _among(
-                NAMESPACES,
-                "namespace",
-                f"write one of {', '.join(sorted(NAMESPACES))}",
-            ),
-            _rooted(NAMESPACES),
-            whole,
-            _said(NAMESPACES),
-            Varies.NEVER,
+        _rooted(DRIVERS),
+        whole,
+        _said(DRIVERS),
+        Varies.NEVER,
+    ),
+    "image": Sort(_image, never, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
+    "namespace": Sort(
+        _among(
+            NAMESPACES,
+            "namespace",
+            f"write one of {', '.join(sorted(NAMESPACES))}",
         ),
-        "option": Sort(
-            _option, _root_of_option, told_option, _option_says, Varies.VALUE
+        _rooted(NAMESPACES),
+        whole,
+        _said(NAMESPACES),
+        Varies.NEVER,
+    ),
+    "option": Sort(_option, _root_of_option, told_option, _option_says, Varies.VALUE),
+    "port": Sort(lambda text, *_: port_of(text), never, whole, _no_more, Varies.PORT),
+    "privilege": Sort(_privilege, _root_of_privilege, whole, _no_more, Varies.NEVER),
+    "pull": Sort(_pull, never, whole, _no_more, Varies.IMAGE),
+    "runtime": Sort(_word, _root_of_runtime, whole, _no_more, Varies.NEVER),
+    "security": Sort(
+        _behind(
+            (begin.partition(":")[0] for begin in PROTECTIONS),
+            "option of security",
+            "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
         ),
-        "port": Sort(
-            lambda text, *_: port_of(text), never, whole, _no_more, Varies.PORT
-        ),
-        "privilege": Sort(
-            _privilege, _root_of_privilege, whole, _no_more, Varies.NEVER
-        ),
-        "pull": Sort(_pull, never, whole, _no_more, Varies.IMAGE),
-        "runtime": Sort(_word, _root_of_runtime, whole, _no_more, Varies.NEVER),
-        "security": Sort(
-            _behind(
-                (begin.partition(":")[0] for begin in PROTECTIONS),
-                "option of security",
-                "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
-            ),
-            _rooted(PROTECTIONS),
-            whole,
-            _said(PROTECTIONS),
-            Varies.NEVER,
-        ),
-        "tag": Sort(
-            lambda text, *_: image_of(text), never, whole, _no_more, Varies.IMAGE
-        ),
-        "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
-    }
-)
+        _rooted(PROTECTIONS),
+        whole,
+        _said(PROTECTIONS),
+        Varies.NEVER,
+    ),
+    "tag": Sort(lambda text, *_: image_of(text), never, whole, _no_more, Varies.IMAGE),
+    "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
+}
 """All sorts, by the names that the rows of variables have for them."""
 
 if missing := SORTS.keys() ^ {one.sort for one in VARIABLES.values()}:

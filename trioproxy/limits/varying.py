@@ -12,7 +12,6 @@ import re
 import string
 from collections.abc import Mapping
 from itertools import chain, product
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.limits.languages import NAME, Language, Some
@@ -64,28 +63,27 @@ def _some(chars: str, number: int = 1) -> Some:
 
 
 _HEX: Final = "0123456789abcdef"
-_OF_LENGTH: Final[Mapping[str, Some]] = MappingProxyType(
-    {"hex": _some(_HEX), "rand": _some(string.ascii_letters + string.digits + "_")}
-)
+_OF_LENGTH: Final[Mapping[str, Some]] = {
+    "hex": _some(_HEX),
+    "rand": _some(string.ascii_letters + string.digits + "_"),
+}
 
 _YEAR: Final = _some(string.digits, 4)
 _MONTH: Final = (_some("01"), _some(string.digits))
 _DAY: Final = (_some("0123"), _some(string.digits))
-_WORDS: Final[Mapping[str, Language]] = MappingProxyType(
-    {
-        "num": ((_some(string.digits, 0),),),
-        "uuid": (
-            (
-                *(_some(_HEX, 8), "-"),
-                *(_some(_HEX, 4), "-") * 3,
-                _some(_HEX, 12),
-            ),
+_WORDS: Final[Mapping[str, Language]] = {
+    "num": ((_some(string.digits, 0),),),
+    "uuid": (
+        (
+            *(_some(_HEX, 8), "-"),
+            *(_some(_HEX, 4), "-") * 3,
+            _some(_HEX, 12),
         ),
-        "date": ((_YEAR, "-", *_MONTH, "-", *_DAY), (_YEAR, *_MONTH, *_DAY)),
-        # No user of a system, whose ids end at 999.
-        "uid": (
-            (_some("123456789"), _some(string.digits, 3)),
-            (_some("12345"), _some(string.digits, 4)),
-        ),
-    }
-)
+    ),
+    "date": ((_YEAR, "-", *_MONTH, "-", *_DAY), (_YEAR, *_MONTH, *_DAY)),
+    # No user of a system, whose ids end at 999.
+    "uid": (
+        (_some("123456789"), _some(string.digits, 3)),
+        (_some("12345"), _some(string.digits, 4)),
+    ),
+}
