@@ -705,18 +705,6 @@ LIBPOD_SECTIONS = tuple(name for name in _VARIABLES if name.startswith(_OF_PODMA
 """linuxserver's section variables for Podman's own routes, all below `/libpod`."""
 
 
-def _segments(sections: tuple[str, ...]) -> dict[str, str]:
-    names = {section: section.removeprefix(_OF_PODMAN) for section in sections}
-    return {
-        "_ping" if name == "PING" else name.lower(): section
-        for section, name in names.items()
-    }
-
-
-_SECTION_OF_SEGMENT = _segments(SECTIONS)
-_LIBPOD_SECTION_OF_SEGMENT = _segments(LIBPOD_SECTIONS)
-
-
 class _Routes(NamedTuple):
     """The routes of one method and first segment, in the order of the table."""
 
@@ -834,19 +822,21 @@ def _find(method: str, path: str) -> Endpoint | None:
     return None
 
 
-def section_of(path: str) -> str | None:
-    """Name the section variable of a path, known or not; None if none covers it."""
-    segment = _first_segment(path)
-    if segment == PODMAN:
-        return _LIBPOD_SECTION_OF_SEGMENT.get(_second_segment(path))
-    return _SECTION_OF_SEGMENT.get(segment)
-
-
 def section_prefix(section: str) -> str:
     """Where the paths of a section begin."""
     if section in LIBPOD_SECTIONS:
         return f"/{PODMAN}{section_prefix(section.removeprefix(_OF_PODMAN))}"
     return "/_ping" if section == "PING" else f"/{section.lower()}"
+
+
+_BY_PREFIX = {section_prefix(one): one for one in (*SECTIONS, *LIBPOD_SECTIONS)}
+
+
+def section_of(path: str) -> str | None:
+    """Name the section variable of a path, known or not; None if none covers it."""
+    segment = _first_segment(path)
+    below = f"/{_second_segment(path)}" if segment == PODMAN else ""
+    return _BY_PREFIX.get(f"/{segment}{below}")
 
 
 def unlisted(method: str, section: str) -> str:
