@@ -433,13 +433,16 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
     operations = dict[str, Operation]()
     for line in table.splitlines():
         name, *words = line.split()
-        keys = [_parse_word(word) for word in words]
-        if other := [
-            one
-            for one in keys
-            if one.reader and JsonKind.TEXT not in SOURCES[one.reader].kinds
-        ]:
-            raise AssertionError(f"{name}: {other[0].reader} does not read a text")
+        query, finders, many = dict[str, str](), dict[str, str](), set[str]()
+        for one in map(_parse_word, words):
+            if one.reader and JsonKind.TEXT not in SOURCES[one.reader].kinds:
+                raise AssertionError(f"{name}: {one.reader} does not read a text")
+            key = one.name.rstrip("*")
+            query[key] = one.reader
+            if one.finder:
+                finders[key.casefold()] = one.finder
+            if key != one.name:
+                many.add(key)
         body = STRUCTS.get(name, NO_STRUCT)
         _check_told(name, body, is_told=False)
         if not (row := row_of(name)) or not row.families:
@@ -448,13 +451,9 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             name=name,
             family=row.families[0],
             body=body,
-            query={one.name.rstrip("*"): one.reader for one in keys},
-            finders={
-                one.name.rstrip("*").casefold(): one.finder
-                for one in keys
-                if one.finder
-            },
-            many=frozenset(one.name[:-1] for one in keys if one.name.endswith("*")),
+            query=query,
+            finders=finders,
+            many=frozenset(many),
         )
     return operations
 

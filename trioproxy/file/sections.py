@@ -9,12 +9,7 @@ more here than in the incumbent, the verbs and `LIBPOD_*` that it sets to 1 itse
 from collections.abc import Mapping
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
-from trioproxy.api.routes import (
-    LIBPOD_SECTIONS,
-    SECTIONS,
-    Endpoint,
-    section_of,
-)
+from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS, Endpoint, section_of
 from trioproxy.file.incumbents import READ_WORDS
 from trioproxy.file.variables import (
     COMPAT_VARIABLE,

@@ -162,8 +162,7 @@ def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Pr
 
 
 def _has_all(labels: Mapping[str, str], wanted: frozenset[str]) -> bool:
-    for one in wanted:
-        key, has_value, value = one.partition("=")
-        if key not in labels or (has_value and labels[key] != value):
-            return False
-    return True
+    return all(
+        key in labels and (not has_value or labels[key] == value)
+        for key, has_value, value in (one.partition("=") for one in wanted)
+    )

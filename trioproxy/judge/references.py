@@ -16,13 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal, query
-from trioproxy.api.arguments import (
-    Argument,
-    map_of,
-    structs_of,
-    text_of,
-    texts_of,
-)
+from trioproxy.api.arguments import Argument, map_of, structs_of, text_of, texts_of
 from trioproxy.api.decoding import Mention, Spot, show
 from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import NETWORK_VARIABLE, Kind

@@ -13,16 +13,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
-from trioproxy.api.families import (
-    OPERATIONS_VARIABLE,
-    REDACT_VARIABLE,
-    Hides,
-    Kind,
-)
+from trioproxy.api.families import OPERATIONS_VARIABLE, REDACT_VARIABLE, Hides, Kind
 from trioproxy.api.fields import PODMANS
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
@@ -115,11 +110,7 @@ class Decision:
     """It as words of a log line, each with a space before it."""
 
     def __post_init__(self) -> None:
-        variable = None
-        if self.reason in _OF_A_VARIABLE:
-            variable = self.rule or "none"
-        words = _words(self.word, self.reason, variable)
-        settle(self, words=words)
+        settle(self, words=_words(self.word, self.reason, self.rule))
 
     @property
     def is_answered(self) -> bool:
@@ -146,11 +137,12 @@ class Decision:
 _OF_A_VARIABLE: Final = frozenset({Reason.ARGUMENT, Reason.OBJECT})
 
 
-@lru_cache(maxsize=64)
-def _words(word: str, reason: Reason, variable: str | None) -> str:
+@cache
+def _words(word: str, reason: Reason, rule: str) -> str:
     """The words of a decision, made once for each of the few that there are."""
-    words = f" decision={word} reason={reason}"
-    return words if variable is None else f"{words} variable={variable}"
+    is_told = reason in _OF_A_VARIABLE
+    variable = f" variable={rule or 'none'}" if is_told else ""
+    return f" decision={word} reason={reason}{variable}"
 
 
 class Ruling(NamedTuple):

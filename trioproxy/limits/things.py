@@ -228,10 +228,8 @@ def _image(value: Mapping[str, Json]) -> Thing:
 
 
 def _container(value: Mapping[str, Json]) -> Thing:
-    name, parts = (
-        text_of(value.get("Name")),
-        (value.get("Config"), value.get("HostConfig")),
-    )
+    name = text_of(value.get("Name"))
+    parts = value.get("Config"), value.get("HostConfig")
     config, _host = map(map_of, parts)
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
