@@ -8,12 +8,7 @@ switch. Names with our prefixes are no matter of taste: `names` stops the start 
 import re
 from collections.abc import Mapping
 
-from trioproxy.api.families import (
-    LIMITS,
-    OBJECTS,
-    OPERATIONS_VARIABLE,
-    OWNER_VARIABLE,
-)
+from trioproxy.api.families import LIMITS, OBJECTS, OPERATIONS_VARIABLE, OWNER_VARIABLE
 from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.file.near import near
 from trioproxy.file.variables import (
@@ -141,9 +136,7 @@ def opens_sections(variables: Mapping[str, str]) -> bool:
 
 def advice_on_word(name: str, variables: Mapping[str, str]) -> str:
     """Say what a name without a prefix of ours may have been meant to be."""
-    if name in _UNMISTAKABLE:
-        return _UNMISTAKABLE[name]
-    return _advice_on_switch(name, list_closes=opens_sections(variables))
+    return _advice_on_word(name, list_closes=opens_sections(variables))
 
 
 def suggest_limit(name: str) -> str:
@@ -163,17 +156,15 @@ def suggest_limit(name: str) -> str:
 def _advice(name: str, value: str, *, list_closes: bool) -> str:
     if name in PERMISSIONS or name in SETTINGS or name.startswith(PREFIXES):
         return ""
-    if name in _UNMISTAKABLE:
-        return _UNMISTAKABLE[name]
-    if value.strip().lower() in _SWITCH_WORDS:
-        return _advice_on_switch(name, list_closes=list_closes)
+    if name in _UNMISTAKABLE or value.strip().lower() in _SWITCH_WORDS:
+        return _advice_on_word(name, list_closes=list_closes)
     found = near(name, sorted(SETTINGS), cutoff=0.88)
     return f"did you mean {found[0]}?" if found else ""
 
 
-def _advice_on_switch(name: str, *, list_closes: bool) -> str:
-    if name in _KNOWN_MISTAKES:
-        return _KNOWN_MISTAKES[name]
+def _advice_on_word(name: str, *, list_closes: bool) -> str:
+    if mistake := _UNMISTAKABLE.get(name) or _KNOWN_MISTAKES.get(name):
+        return mistake
     if name.upper() in PERMISSIONS:
         return f"did you mean {name.upper()}? Names are in capitals"
     if (verb := f"ALLOW_{name}") in VERBS:

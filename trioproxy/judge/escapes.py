@@ -108,12 +108,8 @@ def _parse_table(table: str) -> Iterator[_Hole]:
 HOLES: Final = tuple(_parse_table(_TABLE))
 
 
-def old_components(answer: object) -> tuple[Old, ...]:
+def old_components(answer: object) -> Iterator[Old]:
     """Say which components of an answer to `GET /version` have known holes."""
-    return tuple(_old(answer))
-
-
-def _old(answer: object) -> Iterator[Old]:
     components = answer.get("Components") if isinstance(answer, Mapping) else None
     for one in components if isinstance(components, list) else []:
         if not isinstance(one, Mapping):
