@@ -115,16 +115,12 @@ def _check_characters(raw: str, number: int, file: str) -> None:
         hint = "split it" if is_comment else "shorten it: in a list a * stands for many"
         raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", hint)
     if found := _UNSEEN.search(raw):
-        character = found[0]
-        what = {
-            "\r": "a CR",
-            "\0": "a NUL byte",
-            "\ufeff": "a byte order mark",
-        }.get(character, f"the character U+{ord(character):04X}")
-        hint = {
-            "\r": "save the file with Unix line ends",
-            "\ufeff": "save the file as plain UTF-8",
-        }.get(character, "remove it: it hides what the line says")
+        hides = "remove it: it hides what the line says"
+        what, hint = {
+            "\r": ("a CR", "save the file with Unix line ends"),
+            "\0": ("a NUL byte", hides),
+            "\ufeff": ("a byte order mark", "save the file as plain UTF-8"),
+        }.get(found[0], (f"the character U+{ord(found[0]):04X}", hides))
         raise _error(file, number, what, hint)
 
 

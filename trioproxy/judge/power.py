@@ -165,11 +165,8 @@ class Powers:
                 return "is reached into, whatever it was given"
             return ""
         if grant.variable in _FAMILIES:
-            own = [
-                n
-                for n in self._doors
-                if _FAMILIES[grant.variable] in LIMITED_BY.get(n, ())[:1]
-            ]
-            return self._doors[own[0]] if own else ""
+            family, doors = _FAMILIES[grant.variable], self._doors.items()
+            own = (why for n, why in doors if family in LIMITED_BY.get(n, ())[:1])
+            return next(own, "")
         ways = ways_by_item(self._policy, self._opened, [grant])
         return next((way.why for way in ways), "")

@@ -19,21 +19,17 @@ class ShadowTally:
     def note(self, outcome: Outcome) -> None:
         """Count a request that was answered, under what would have been answered."""
         narrowed, verdict = outcome.narrowed, outcome.verdict
-        if narrowed is not None and verdict is not None and narrowed.hidden:
+        if verdict is None:
+            return
+        if narrowed is not None and narrowed.hidden:
             before = self.would_hide.get(verdict.operation, 0)
             self.would_hide[verdict.operation] = max(before, narrowed.hidden)
-        if (
-            outcome.moment is Moment.CLOSED
-            or outcome.verdict is None
-            or outcome.is_ours
-            or outcome.status == 0
-        ):
+        if outcome.moment is Moment.CLOSED or outcome.is_ours or outcome.status == 0:
             return
-        decision = outcome.verdict.decision
-        if not decision.would_refuse:
+        if not verdict.decision.would_refuse:
             self.allowed += 1
             return
-        message = decision.message
+        message = verdict.decision.message
         if message not in self.would_refuse and len(self.would_refuse) >= KEPT:
             message = "and others"
         self.would_refuse[message] = self.would_refuse.get(message, 0) + 1

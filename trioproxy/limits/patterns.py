@@ -54,9 +54,6 @@ class Words:
             == (other.language, other.spares_sockets)
         )
 
-    def __hash__(self) -> int:
-        return hash((self.language, self.spares_sockets))
-
     def values(self) -> list[str] | None:
         """All that it fits, where that can be said word for word."""
         if not all(map(is_literal, self.language)):
