@@ -6,10 +6,11 @@ one of ours where not. Which of them are allowed is not known here.
 
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -705,45 +706,22 @@ LIBPOD_SECTIONS = tuple(name for name in _VARIABLES if name.startswith(_OF_PODMA
 """linuxserver's section variables for Podman's own routes, all below `/libpod`."""
 
 
-class _Routes(NamedTuple):
-    """The routes of one method and first segment, in the order of the table."""
+class _Routes:
+    """The routes of one method that begin alike, in the order of the table."""
 
-    pattern: re.Pattern[str]
-    """One group for each endpoint; the first alternative that fits is the one."""
-    endpoints: list[Endpoint]
+    def __init__(self) -> None:
+        self.endpoints = list[Endpoint]()
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """One group for each endpoint; the first alternative that fits is the one."""
+        return re.compile("|".join(map(_pattern, self.endpoints)))
 
     def find(self, path: str) -> Endpoint | None:
         found = self.pattern.fullmatch(path)
         return (
             self.endpoints[found.lastindex - 1] if found and found.lastindex else None
         )
-
-
-class _PodmansRoutes:
-    """Podman's own routes of one method, by their second segment.
-
-    Most proxies stand before Docker: a pattern is made when it is asked for.
-    """
-
-    def __init__(self, endpoints: list[Endpoint]) -> None:
-        self._endpoints = endpoints
-        self._routes = dict[str, _Routes]()
-
-    def find(self, path: str) -> Endpoint | None:
-        segment = _second_segment(path)
-        routes = self._routes.get(segment)
-        if routes is None:
-            group = [
-                e for e in self._endpoints if _second_segment(e.template) == segment
-            ]
-            if not group:
-                return None  # the segment is the client's own: nothing is kept of it
-            routes = self._routes[segment] = _routes(group)
-        return routes.find(path)
-
-
-def _routes(group: list[Endpoint]) -> _Routes:
-    return _Routes(re.compile("|".join(map(_pattern, group))), group)
 
 
 # The whole template decides, from its end: where a name takes slashes, `/containers/prune/start` starts what is called
@@ -764,27 +742,24 @@ def expression_of(template: str, parameter: str) -> str:
     return parameter.join(map(re.escape, PARAMETER.split(template)))
 
 
-def _index(
-    endpoints: tuple[Endpoint, ...],
-) -> dict[tuple[str, str], _Routes | _PodmansRoutes]:
-    grouped = dict[tuple[str, str], list[Endpoint]]()
+def _beginning(path: str) -> str:
+    """By what routes are looked up: one segment, and two of Podman's own."""
+    first, _, rest = path[1:].partition("/")
+    return f"/{PODMAN}/{rest.partition('/')[0]}" if first == PODMAN else f"/{first}"
+
+
+def _index(endpoints: tuple[Endpoint, ...]) -> Mapping[tuple[str, str], _Routes]:
+    grouped = defaultdict[tuple[str, str], _Routes](_Routes)
     for endpoint in endpoints:
         # The two that begin with a parameter: one fits every path, one is no HTTP/1 route.
         if not endpoint.template.startswith("/{"):
-            key = (endpoint.method, _first_segment(endpoint.template))
-            grouped.setdefault(key, []).append(endpoint)
-    return {
-        key: _PodmansRoutes(group) if key[1] == PODMAN else _routes(group)
-        for key, group in grouped.items()
-    }
-
-
-def _first_segment(path: str) -> str:
-    return path[1:].partition("/")[0]
-
-
-def _second_segment(path: str) -> str:
-    return path[1:].partition("/")[2].partition("/")[0]
+            key = endpoint.method, _beginning(endpoint.template)
+            grouped[key].endpoints.append(endpoint)
+    for (_, begins), routes in grouped.items():
+        # Most proxies stand before Docker: a pattern of Podman's is made when it is asked for.
+        if not begins.startswith(f"/{PODMAN}/"):
+            _ = routes.pattern
+    return dict(grouped)
 
 
 _ROUTES = _index(ENDPOINTS)
@@ -814,9 +789,9 @@ def _find(method: str, path: str) -> Endpoint | None:
         return OPTIONS
     # The Engine has few HEAD routes, but whoever may GET learns nothing more by asking for a head.
     methods = ("HEAD", "GET", "ANY") if method == "HEAD" else (method, "ANY")
-    segment = _first_segment(path)
+    begins = _beginning(path)
     for name in methods:
-        routes = _ROUTES.get((name, segment))
+        routes = _ROUTES.get((name, begins))
         if routes and (endpoint := routes.find(path)):
             return endpoint
     return None
@@ -834,9 +809,7 @@ _BY_PREFIX = {section_prefix(one): one for one in (*SECTIONS, *LIBPOD_SECTIONS)}
 
 def section_of(path: str) -> str | None:
     """Name the section variable of a path, known or not; None if none covers it."""
-    segment = _first_segment(path)
-    below = f"/{_second_segment(path)}" if segment == PODMAN else ""
-    return _BY_PREFIX.get(f"/{segment}{below}")
+    return _BY_PREFIX.get(_beginning(path))
 
 
 def unlisted(method: str, section: str) -> str:
