@@ -5,6 +5,7 @@ Nothing is allowed or refused here; `limits` does that.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from trioproxy.api import fields, normal
@@ -146,21 +147,17 @@ def _caps(_: Given, found: Finding) -> Iterator[Argument]:
             yield Argument("CREATE_CAPS", name, place, show(text))
 
 
-def _devices(name: str) -> "Reader":
+def _devices(name: str, _: Given, found: Finding) -> Iterator[Argument | Edit]:
     """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
     of each path whether the host has it. It does not clean them."""
-
-    def read(_: Given, found: Finding) -> Iterator[Argument | Edit]:
-        for index, device in enumerate(structs_of(few(found))):
-            place = found.place.at(index).below(name)
-            written = text_of(device.get(name))
-            path = normal.path(written)
-            if path != written:
-                yield Edit(place.keys, path)
-            value = normal.quote(path)
-            yield Argument("CREATE_DEVICES", value, place.shown, show(path))
-
-    return read
+    for index, device in enumerate(structs_of(few(found))):
+        place = found.place.at(index).below(name)
+        written = text_of(device.get(name))
+        path = normal.path(written)
+        if path != written:
+            yield Edit(place.keys, path)
+        value = normal.quote(path)
+        yield Argument("CREATE_DEVICES", value, place.shown, show(path))
 
 
 def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
@@ -232,12 +229,11 @@ def _security_value(text: str) -> str:
 # Here an empty list is not the same as none. Null leaves the Engine's own lists in place; any list takes their place,
 # so `[]`, which `--security-opt systempaths=unconfined` sends, hides and protects nothing. With `/proc/sys` not in it a
 # container writes `core_pattern`: the program that the kernel of the host starts as root when a process crashes.
-def _uncovered(paths: frozenset[str], word: str) -> "Reader":
-    def read(_: Given, found: Finding) -> Iterator[Argument]:
-        if not paths <= frozenset(texts_of(found.value)):
-            yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
-
-    return read
+def _uncovered(
+    paths: frozenset[str], word: str, _: Given, found: Finding
+) -> Iterator[Argument]:
+    if not paths <= frozenset(texts_of(found.value)):
+        yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
 
 
 def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Reader":
@@ -273,14 +269,11 @@ def _endpoints(_: Given, found: Finding) -> Iterator[Argument]:
         yield Argument("CREATE_NAMESPACES", "net:host", place)
 
 
-def _each(variable: str, value: str) -> "Reader":
+def _each(value: str, _: Given, found: Finding) -> Iterator[Argument]:
     """The same for each text of a list, whatever it says."""
-
-    def read(_: Given, found: Finding) -> Iterator[Argument]:
-        for index, text in enumerate(texts_of(found.value)):
-            yield Argument(variable, value, found.place.at(index).shown, show(text))
-
-    return read
+    for index, text in enumerate(texts_of(found.value)):
+        place = found.place.at(index).shown
+        yield Argument("CREATE_NAMESPACES", value, place, show(text))
 
 
 def _runtime(_: Given, found: Finding) -> Iterator[Argument]:
@@ -374,10 +367,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "build-version": text_option("1"),
     "caps": _caps,
     "cgroup-mode": _word("CREATE_NAMESPACES", "cgroup", "private", joins=True),
-    "device-paths": _devices("Path"),
+    "device-paths": partial(_devices, "Path"),
     "device-requests": _device_requests,
     "device-rules": _device_rules,
-    "devices": _devices("PathOnHost"),
+    "devices": partial(_devices, "PathOnHost"),
     "driver-options": driver_options,
     "endpoints": _endpoints,
     "environment": _environment,
@@ -390,10 +383,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "import-tag": _import_tag,
     "ipam-driver": _word("CREATE_DRIVERS", "ipam", "default"),
     "ipc-mode": _word("CREATE_NAMESPACES", "ipc", "none", "private", joins=True),
-    "links": _each("CREATE_NAMESPACES", "links"),
+    "links": partial(_each, "links"),
     "log-driver": _word("CREATE_DRIVERS", "log", *HARMLESS_LOGS),
     "log-options": log_options,
-    "masked": _uncovered(MASKED, "paths:unmasked"),
+    "masked": partial(_uncovered, MASKED, "paths:unmasked"),
     "memory-options": memory_options,
     "mounts": mounts,
     "network-driver": _word("CREATE_DRIVERS", "network", "bridge"),
@@ -411,7 +404,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "publish-all": _publish_all,
     "pull-image": _pull,
     "push-tag": _push_tag,
-    "readonly": _uncovered(READ_ONLY, "paths:writable"),
+    "readonly": partial(_uncovered, READ_ONLY, "paths:writable"),
     "runtime": _runtime,
     "security": _security,
     "storage-options": options_beside(frozenset({"size"})),
@@ -422,7 +415,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "uts-mode": _word("CREATE_NAMESPACES", "uts", joins=True),
     "volumes": volumes,
     "volume-driver": _word("CREATE_DRIVERS", "volume", "local"),
-    "volumes-from": _each("CREATE_NAMESPACES", "volumes:container"),
+    "volumes-from": partial(_each, "volumes:container"),
 }
 if missing := READERS.keys() ^ (fields.SOURCES.keys() - {fields.WITH_PARENT}):
     raise AssertionError(f"table or code does not know {sorted(missing)}")
