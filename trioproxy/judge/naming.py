@@ -60,8 +60,7 @@ class Judge:
             # volume, or be started onto his network.
             _by_list(self._outside(reference, thing))
             or _by_list(self._beyond_limits(reference, thing, known))
-            or self._mounted(reference, thing, known)
-            or self._joins(reference, thing, known)
+            or self._led_to(reference, thing, known)
         )
 
     def _missing(self, reference: Reference, missing: Missing) -> Decision:
@@ -115,41 +114,32 @@ class Judge:
                 return replace(refusal, message=message, argument=None)
         return None
 
-    def _mounted(
+    def _led_to(
         self, reference: Reference, thing: Thing, known: Known
     ) -> Decision | None:
-        """Refuse to reach into a container whose volumes a creation may not name.
+        """Refuse what comes by way of a container: volumes that a creation may not name, where
+        one reaches into it, and networks that it joins by a name, where one starts it.
 
         A volume has no id that could be pinned. Between our question and a creation
-        another may come under its name; from then on it is in use, and stays the same.
+        another may come under its name; from then on it is in use, and stays the same. A
+        network's name may mean another one by now.
         """
-        if not reference.reaches:
-            return None
         owns = self.objects.owns(thing)
-        for name in thing.volumes if owns or self.limits.limits_creation else ():
-            volume = known.get((Kind.VOLUME, name))
-            if not isinstance(volume, Thing):
-                return not_there(volume)
-            shown = Reference(Kind.VOLUME, name, f"container {show(reference.text)}")
-            refusal = self._beyond_limits(shown, volume, known)
-            if refusal is None and owns:
-                refusal = self._unlisted(shown, volume)
+        counts = {
+            Kind.VOLUME: owns or self.limits.limits_creation,
+            Kind.NETWORK: self.objects.limits(Kind.NETWORK),
+        }
+        for kind, name in reference.leads_to(thing):
+            if not counts[kind]:
+                continue
+            there = known.get((kind, name))
+            if not isinstance(there, Thing):
+                return not_there(there)
+            shown = Reference(kind, name, f"container {show(reference.text)}")
+            refusal = self._beyond_limits(shown, there, known)
+            if refusal is None and (owns or kind is Kind.NETWORK):
+                refusal = self._unlisted(shown, there)
             if refusal is not None:
-                return _by_list(refusal)
-        return None
-
-    def _joins(
-        self, reference: Reference, thing: Thing, known: Known
-    ) -> Decision | None:
-        """Refuse to start what joins a network by a name that may mean another one now."""
-        if not reference.starts or not self.objects.limits(Kind.NETWORK):
-            return None
-        for name in thing.unpinned:
-            network = known.get((Kind.NETWORK, name))
-            if not isinstance(network, Thing):
-                return not_there(network)
-            shown = Reference(Kind.NETWORK, name, f"container {show(reference.text)}")
-            if refusal := self._unlisted(shown, network):
                 return _by_list(refusal)
         return None
 
