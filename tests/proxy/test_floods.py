@@ -724,16 +724,22 @@ class Descriptors(trio.abc.Instrument):
         self.most = max(self.most, len(os.listdir("/proc/self/fd")))
 
 
+@pytest.mark.parametrize("is_over", [False, True], ids=["served", "at the end"])
 async def test_who_is_turned_away_takes_no_more_than_the_spare_descriptors(
-    launch: Launch, mock_clock: MockClock
+    launch: Launch, mock_clock: MockClock, is_over: bool
 ) -> None:
     """300 who are here at once, and find every slot taken, have 48 descriptors at a time: before
-    their first bytes are waited for, and until they are closed, too."""
+    their first bytes are waited for, and until they are closed, too; also where the listener is
+    about to close, and takes those who have asked."""
     proxy = await launch(max_connections=1, max_connections_per_client=1)
     await stream(proxy, await proxy.connect())
     (url,) = [url for url in proxy.server.addresses if url.startswith("tcp")]
     at = "127.0.0.1", int(url.rpartition(":")[2])
     clients = [socket.create_connection(at) for _ in range(300)]
+    if is_over:
+        for client in clients:
+            client.send(b"GET /_ping HTTP/1.1\r\n\r\n")
+        proxy.server._accepting.cancel()
     before, counted = len(os.listdir("/proc/self/fd")), Descriptors()
     trio.lowlevel.add_instrument(counted)
     await settle()

@@ -461,13 +461,13 @@ class Server:
             _close(scraped)
             scraped.clear()
             while bound:
-                one = bound.pop()
+                one = bound[-1]
                 one.remove()
                 if not one.is_lent:
-                    self._take_the_last(one, serving)
-                one.sock.close()
+                    await self._take_the_last(one, serving)
+                bound.pop().sock.close()
 
-    def _take_the_last(self, listener: Listener, nursery: trio.Nursery) -> None:
+    async def _take_the_last(self, listener: Listener, nursery: trio.Nursery) -> None:
         """Accept those who have asked and wait in a backlog: closing it would reset them.
 
         Who has not asked for anything yet finds an end, and asks a successor.
@@ -484,6 +484,7 @@ class Server:
                 client.close()
             else:
                 self._take(client, address, listener, admission, nursery)
+                await self._turned_away.room()
 
     def _admission_of(self, listener: Listener) -> Admission | None:
         """Whose policy judges, and where it is reached; None: each client's own, by its
