@@ -22,6 +22,7 @@ from trioproxy.evidence.seen import (
 )
 from trioproxy.evidence.sight import UNKNOWN, Sight, Who, result_of, route
 from trioproxy.learning.flows import half_granted
+from trioproxy.learning.wording import describe_runs
 from trioproxy.limits.grant import Grant
 
 DAY = 86_400
@@ -404,6 +405,17 @@ def test_only_runs_that_went_well_prove_something(
     facts = union(evidence).completeness()
     assert (facts.runs, facts.quiet_runs, facts.quiet) == (2, proves, 30 * proves)
     assert facts.failed_runs == (2,) * (1 - proves)
+
+
+def test_a_run_that_goes_on_did_not_fail() -> None:
+    """Beside a learner that is at work, what it watches is told as without an end, and a run
+    that failed as failed."""
+    evidence = seen(("2026-01", LIST, "200", 0, NOBODY))
+    for run, status in (("2026-02", None), ("2026-03", 1)):
+        evidence.begin(run, 10, has_command=True)
+        evidence.end(When(40, 30), status)
+    said = describe_runs(union(evidence).completeness())
+    assert said == "3 runs (run 3 failed; run 2 without an end so far)"
 
 
 def test_what_ran_before_something_new_is_not_watched_since() -> None:

@@ -21,6 +21,8 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
     "nothing": (LIST, LIST, []),
     "less": ({"ALLOW_OPERATIONS": "ContainerList,VolumeList"}, LIST, []),
     "an operation": (LIST, {"ALLOW_OPERATIONS": "ContainerList,VolumeList"}, ["ALLOW_OPERATIONS=VolumeList"]),
+    "an operation with two routes": (
+        LIST, {"ALLOW_OPERATIONS": "ContainerList,NetworkList"}, ["ALLOW_OPERATIONS=NetworkList"]),
     "a route that is named": (
         LIST, {"ALLOW_OPERATIONS": "ContainerList,GET:/frob/{id}"}, ["ALLOW_OPERATIONS=GET:/frob/{id}"]),
     "a route by another parameter": (

@@ -133,7 +133,7 @@ def _split_version(path: str) -> tuple[str, str]:
 
 def _check_unusual_version(version: str, rest: str) -> None:
     if not rest.startswith("libpod/"):
-        raise BadTarget(f"the version must be v1.24 or higher, not {version[:64]!a}")
+        raise BadTarget(f"the version must be v1.24 to v1.999, not {version[:64]!a}")
     if not _LIBPOD_VERSION.fullmatch(version):
         raise BadTarget(f"no version of Podman: {version[:64]!a}; write v5.0.0")
     if _MANIFESTS.match(rest) and version[1] in "0123":

@@ -278,6 +278,8 @@ class Completeness:
     """Time watched, overlaps counted once."""
     failed_runs: tuple[int, ...]
     """Which runs, counted from 1, had a COMMAND that failed, or never ended: they prove nothing."""
+    open_runs: frozenset[int]
+    """Which of these have not ended so far: they are under way, or their learner was killed."""
     newest_run: int
     """In which run, counted from 1, something last was new; 0 for none."""
     newest: int
@@ -594,6 +596,11 @@ class Evidence:
             seconds=_covered(runs.values()),
             failed_runs=tuple(
                 at for at, name in enumerate(runs, start=1) if name not in proofs
+            ),
+            open_runs=frozenset(
+                at
+                for at, run in enumerate(runs.values(), start=1)
+                if run.status == UNFINISHED
             ),
             # A run that is no longer listed is older than all that are.
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),

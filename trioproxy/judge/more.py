@@ -78,9 +78,11 @@ def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
 # about with a segment that nobody wrote in the place of its parameters, beside one for each word that refuses.
 def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
     """The routes that pass by `new` alone: of the table, newer ones, and those they name."""
-    for endpoint, decision in new.rows.items():
-        if decision.allowed and not old.rows[endpoint].allowed:
-            yield endpoint.operation
+    yield from dict.fromkeys(  # for one operation may have two routes
+        endpoint.operation
+        for endpoint, decision in new.rows.items()
+        if decision.allowed and not old.rows[endpoint].allowed
+    )
     if any(new.takes_options(one) > old.takes_options(one) for one in SECTIONS):
         yield OPTIONS.operation
     for section in (*SECTIONS, *LIBPOD_SECTIONS):

@@ -46,10 +46,16 @@ def describe_hidden(hidden: Mapping[str, int]) -> Iterator[str]:
 
 def describe_runs(facts: Completeness) -> str:
     """Say how many runs there were, and which of them prove nothing."""
-    names = some(list(map(str, facts.failed_runs)), FAILED_SHOWN)
-    which = "run" if len(facts.failed_runs) == 1 else "runs"
-    failed = f" ({which} {names} failed)" if names else ""
-    return f"{count(facts.runs, 'run')}{failed}"
+    failed = [one for one in facts.failed_runs if one not in facts.open_runs]
+    told = [
+        f"{'run' if len(runs) == 1 else 'runs'} {some(list(map(str, runs)), FAILED_SHOWN)} {what}"
+        for runs, what in (
+            (failed, "failed"),
+            (sorted(facts.open_runs), "without an end so far"),
+        )
+        if runs
+    ]
+    return count(facts.runs, "run") + (f" ({'; '.join(told)})" if told else "")
 
 
 def describe_groups(evidence: Evidence) -> Iterator[str]:
