@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -118,6 +119,13 @@ def test_a_log_is_piped_in(read: Reading) -> None:
     before = read.written
     assert read(logs=("-",), piped=gzip.compress(HAPROXY)).status == 0
     assert read.written == before
+
+
+def test_a_byte_order_mark_hides_no_line(read: Reading) -> None:
+    """Windows saves what it is piped with a mark before the first line, which counts."""
+    line = next(one for one in HAPROXY.splitlines(True) if b" 200 " in one)
+    assert read(logs=("-",), piped=BOM_UTF8 + line).status == 0
+    assert len(read.granted) == 1
 
 
 def test_reading_again_changes_nothing(read: Reading) -> None:

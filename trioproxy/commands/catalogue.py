@@ -63,7 +63,7 @@ def locate(name: str) -> Path:
     having = [
         stem
         for stem in all_of_them
-        if wanted and (wanted in stem or wanted in _words(clients[stem]))
+        if len(wanted) > 1 and (wanted in stem or wanted in _words(clients[stem]))
     ]
     known = [] if having else _documented_as(wanted)
     if known:

@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -128,6 +129,8 @@ def _unpacked(stream: IO[bytes]) -> BufferedIOBase:
     # By its content: a name says nothing about what is piped in.
     if stream.peek(len(GZIP)).startswith(GZIP):  # type: ignore[attr-defined]  # buffered
         return gzip.GzipFile(fileobj=stream)
+    if stream.peek(len(BOM_UTF8)).startswith(BOM_UTF8):  # type: ignore[attr-defined]
+        stream.read(len(BOM_UTF8))
     return stream  # type: ignore[return-value]  # buffered
 
 
