@@ -97,8 +97,10 @@ async def test_who_asks_seldom_rests_at_once_and_who_asks_often_does_not(
     monkeypatch.setattr(client_module, "AWAKE", 1)
     proxy = await start()
     await proxy.serve()
-    other, client = await proxy.connect(), await proxy.connect()
+    other = await proxy.connect()
     await ask(other)
+    await settle()  # who comes before this one waits again would keep a task in its place
+    client = await proxy.connect()
     tasks = proxy._idle[1] + 2  # that of the other, and the fake's for it
     for _ in range(2):
         await ask(client)
