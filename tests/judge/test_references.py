@@ -11,7 +11,7 @@ from trioproxy.api.edits import Sent
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import ARGUED, STRUCTS, rows
 from trioproxy.api.reading import Asked, ask
-from trioproxy.errors import BodyTooLarge
+from trioproxy.errors import BadBody, BodyTooLarge
 from trioproxy.judge.references import (
     FINDERS,
     MOST_REFERENCES,
@@ -300,6 +300,19 @@ def test_a_reference_that_has_no_pin_stays() -> None:
     """A volume has no id, and what is known without asking needs none."""
     thing = Thing(Kind.VOLUME, "v")
     assert not list(Named((), (Reference(Kind.VOLUME, "v", "", thing=thing),)).pinned())
+
+
+@pytest.mark.parametrize(
+    "text", ["b:../web", "b:x/../../web", "b:a/b", "b:..", "/b:/c/.."]
+)
+def test_a_link_names_nothing_for_all(text: str) -> None:
+    """By `../web` the Engine calls what is linked so, whatever names the lists have: also as a
+    stranger's id begins, who is not found by that any more."""
+    host: dict[str, Json] = {"NetworkMode": "none", "Links": ["a", text]}
+    with pytest.raises(
+        BadBody, match=r"^HostConfig.Links\[1\] gives another container a name: "
+    ):
+        named("ContainerCreate", {"HostConfig": host})
 
 
 def test_names_are_bounded() -> None:

@@ -99,7 +99,8 @@ async def test_who_asks_seldom_rests_at_once_and_who_asks_often_does_not(
     await proxy.serve()
     other = await proxy.connect()
     await ask(other)
-    await settle()  # who comes before this one waits again would keep a task in its place
+    # Who comes before this one waits again would keep a task in its place.
+    await settle()
     client = await proxy.connect()
     tasks = proxy._idle[1] + 2  # that of the other, and the fake's for it
     for _ in range(2):

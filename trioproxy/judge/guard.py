@@ -18,7 +18,7 @@ from trioproxy.api.arguments import map_of, text_of, texts_of
 from trioproxy.api.decoding import Json, show
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import Effect
-from trioproxy.judge.references import link, new_name
+from trioproxy.judge.references import GIVES_NAME, gives_name, link, new_name
 from trioproxy.judge.rules import READING, Decision, Reason, refuse
 from trioproxy.limits.marks import below, key_of
 from trioproxy.limits.things import BUILT_IN
@@ -108,11 +108,9 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
         return _refuses_network(operation, body)
     if operation == "ContainerCreate":
         for one in _links(body):
-            # The Engine joins the alias to the name of who links: `../web` is a plain name then.
-            alias = link(one)[1]
-            if "/" in alias or alias == "..":
+            if gives_name(link(one)[1]):
                 what = f"{operation} with the link {show(one)}"
-                return _refuse(f"{what}, which gives another container a name,")
+                return _refuse(f"{what}, which {GIVES_NAME},")
         return _refuses_joining(guard, operation, list(_joined(body)))
     name = text_of(body.get(key_of(body, "Container")))
     if guard.is_proxy(name):

@@ -24,13 +24,16 @@ from trioproxy.api.fields import ARGUED
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
 from trioproxy.api.routes import Endpoint, Touch
-from trioproxy.errors import BadTarget, BodyTooLarge
+from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 from trioproxy.judge import fills
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
 
 MOST_REFERENCES: Final = 256
 """Names in the body and query of one request: each may be a question to the Engine."""
+
+
+GIVES_NAME: Final = "gives another container a name"
 
 
 class Pin(NamedTuple):
@@ -316,10 +319,18 @@ def link(text: str) -> tuple[str, str]:
     return name, alias.rpartition("/")[2] if name.startswith("/") else alias
 
 
+def gives_name(alias: str) -> bool:
+    """Whether a link names the container that it leads to, for all: the Engine joins the alias to
+    the name of who links, and `../web` is a plain name then."""
+    return "/" in alias or alias == ".."
+
+
 def _links(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         name, alias = link(text)
         place = found.place.at(index)
+        if gives_name(alias):
+            raise BadBody(f"{place.shown} {GIVES_NAME}: {show(text)}")
         pins = (Pin(place.keys, behind=f":{alias}"),)
         yield Reference(Kind.CONTAINER, name, place.shown, pins)
 
