@@ -195,10 +195,8 @@ def test_no_container_is_named_like_an_id() -> None:
     for lists in (objects(ONLY_CONTAINERS="*", ONLY_OWNER="app"), NO_OBJECTS):
         asked = mark(create, made(create, {}, b"name=0123456789ab"), lists.owner)
         assert lists.refuses_making(create, asked) is None
-    for operation in (
-        "VolumeCreate",
-        "NetworkCreate",
-    ):  # as testcontainers for Node does
+    # Networks are called so by testcontainers for Node.
+    for operation in ("VolumeCreate", "NetworkCreate"):
         asked = mark(operation, made(operation, {"Name": "0123456789ab"}), own.owner)
         assert own.refuses_making(operation, asked) is None
 

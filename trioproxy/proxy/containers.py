@@ -490,9 +490,8 @@ class Containers:
             for line in filter(bytes.strip, lines):
                 self._heed(line)
             rest = rest[:LONGEST_EVENT]
-            if (
-                self._has_moved
-            ):  # at once, for who is connected already asks no more who he is
+            if self._has_moved:
+                # At once, for who is connected already asks no more who he is.
                 self._has_moved, self._networks = False, {}
                 await self._know_networks()
 
