@@ -10,7 +10,13 @@ from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.marks import mark
-from trioproxy.limits.objects import NO_OBJECTS, OWNER_LABEL, Objects, parse_objects
+from trioproxy.limits.objects import (
+    NO_OBJECTS,
+    OWNER_LABEL,
+    Objects,
+    is_listed,
+    parse_objects,
+)
 from trioproxy.limits.things import ANONYMOUS, Thing, describe
 
 OWNED = {OWNER_LABEL: "app"}
@@ -213,3 +219,22 @@ def test_what_is_made_must_be_listed() -> None:
     volume = "VolumeCreate"
     assert limits.refuses_making(volume, made(volume, {"Name": "data"})) is None
     assert limits.refuses_making(volume, made(volume, {"Name": "other"}))
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "name", "project", "holds"),
+    [
+        ("default", Kind.NETWORK, "bridge", "", True),
+        ("bridge", Kind.NETWORK, "default", "", True),
+        ("default", Kind.CONTAINER, "bridge", "", False),
+        ("host", Kind.NETWORK, "bridge", "", False),
+        ("@project:shop", Kind.CONTAINER, "web", "shop", True),
+        ("@project:shop", Kind.CONTAINER, "web", "shop2", False),
+        ("db", Kind.CONTAINER, "web", "shop", False),
+    ],
+)
+def test_a_name_that_was_written_down(
+    item: str, kind: Kind, name: str, project: str, holds: bool
+) -> None:
+    """An item holds it by the name, the network that has two names, or the project of the same name."""
+    assert is_listed([item], kind, name, project) is holds
