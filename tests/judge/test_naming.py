@@ -168,6 +168,10 @@ def test_a_start_that_joins_a_network_by_name(line: str) -> None:
     theirs = world(container(NetworkSettings=networks(mine="", theirs="")))
     answer = decide(LISTED, line, None, theirs)
     assert because(answer) == "names network theirs in container c, which ONLY_NETWORKS does not list"  # fmt: skip
+    anothers = world(container(None, NetworkSettings=networks(theirs="")))
+    assert "names network theirs in container c" in because(
+        decide({**LISTED, "ONLY_CONTAINERS": "c"}, line, None, anothers)
+    )
     for free in (EXEC, INSPECT):
         assert decide(LISTED, free, {} if free == EXEC else None, theirs).allowed
     pinned = world(container(NetworkSettings=networks(theirs="9" * 64)))

@@ -124,20 +124,20 @@ class Judge:
         another may come under its name; from then on it is in use, and stays the same. A
         network's name may mean another one by now.
         """
-        owns = self.objects.owns(thing)
-        counts = {
-            Kind.VOLUME: owns or self.limits.limits_creation,
-            Kind.NETWORK: self.objects.limits(Kind.NETWORK),
-        }
         for kind, name in reference.leads_to(thing):
-            if not counts[kind]:
+            is_listed = kind is Kind.NETWORK or self.objects.owns(thing)
+            if kind is Kind.NETWORK:
+                counts = self.objects.limits(kind)
+            else:
+                counts = is_listed or self.limits.limits_creation
+            if not counts:
                 continue
             there = known.get((kind, name))
             if not isinstance(there, Thing):
                 return not_there(there)
             shown = Reference(kind, name, f"container {show(reference.text)}")
             refusal = self._beyond_limits(shown, there, known)
-            if refusal is None and (owns or kind is Kind.NETWORK):
+            if refusal is None and is_listed:
                 refusal = self._unlisted(shown, there)
             if refusal is not None:
                 return _by_list(refusal)

@@ -33,9 +33,6 @@ MOST_REFERENCES: Final = 256
 """Names in the body and query of one request: each may be a question to the Engine."""
 
 
-GIVES_NAME: Final = "gives another container a name"
-
-
 class Pin(NamedTuple):
     """Where the id of what was judged goes on in place of what the client wrote."""
 
@@ -317,6 +314,9 @@ def link(text: str) -> tuple[str, str]:
     if not mark:
         return name, name.removeprefix("/")
     return name, alias.rpartition("/")[2] if name.startswith("/") else alias
+
+
+GIVES_NAME: Final = "gives another container a name"
 
 
 def gives_name(alias: str) -> bool:
