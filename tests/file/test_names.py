@@ -109,6 +109,7 @@ def test_a_port_of_kubernetes() -> None:
         ("EXEC_ROOT", "there are EXEC_COMMANDS, EXEC_OPTIONS, EXEC_PRIVILEGED"),
         ("create_binds", "did you mean CREATE_BINDS? Names are in capitals"),
         ("LOGS", "did you mean ALLOW_LOGS?"),
+        ("REDCAT", "did you mean REDACT?"),
         ("POSTGRES_PASSWORD", "remove it"),
     ],
 )

@@ -53,7 +53,9 @@ _HINTS = (
     (re.compile(r"\s+\Z"), "remove the space at the end of the line"),
     (re.compile(r"\s#"), "put the comment on a line of its own"),
     (re.compile(r"\s[A-Z_]+="), "write each NAME=value on a line of its own"),
-    (re.compile(r"\s"), "write no spaces"),
+    (re.compile(r"\A\s"), "write no space behind ="),
+    (re.compile(r",\s"), "write no space behind a comma"),
+    (re.compile(r"[\s;]"), "write a comma between two values, %20 for a space in one"),
     (re.compile(r"[$`\\]"), "nothing is substituted here: write the value itself"),
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),
@@ -153,6 +155,8 @@ def _check_value(name: str, value: str, number: int, file: str) -> None:
     if _VALUE.fullmatch(value) and not _NEEDLESS.search(value):
         return
     hint = next((hint for bad, hint in _HINTS if bad.search(value)), _OTHER_HINT)
+    if found := _VALUE.match(value):  # of a long one from the item on that is wrong
+        value = value[value.rfind(",", 0, max(found.end() - _SHOWN // 2, 0)) + 1 :]
     raise _error(file, number, f"{name} has the value {value[:_SHOWN]!r}", hint)
 
 

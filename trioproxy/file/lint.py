@@ -174,7 +174,7 @@ def _advice_on_word(name: str, *, list_closes: bool) -> str:
     if len(name) < _SHORTEST:
         return ""
     known = sorted(PERMISSIONS | SETTINGS)
-    found = near(name, known, cutoff=0.85)
+    found = near(name, known, cutoff=0.8)  # two letters of six that changed places
     return f"did you mean {found[0]}?" if found else ""
 
 

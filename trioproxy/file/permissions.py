@@ -272,6 +272,9 @@ def _parse_route(item: str, source: str) -> Route:
 
 
 def _unknown_operation(item: str, source: str) -> ConfigError:
+    if not item:
+        empty = f"{OPERATIONS_VARIABLE} in {source} has an item that is empty"
+        return ConfigError(empty, hint="list operations with one comma between two")
     names = {name.lower(): name for name in OPERATIONS}
     found = near(item.lower(), names)
     hint = "trioproxy explain lists them"

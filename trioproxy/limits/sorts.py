@@ -265,6 +265,8 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
             raise Bad("stands for nothing", hint)
         own = normal.quote(proxy)
         return Words((own,), (own, READ_ONLY))
+    if text.startswith("@"):
+        raise Bad("stands for nothing", f"write a path, or {PROXY}")
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
