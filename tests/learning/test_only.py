@@ -884,6 +884,18 @@ def test_what_a_list_told_of_is_not_what_it_needs() -> None:
     assert not file.proposal.has_news
 
 
+def test_what_a_network_told_before_a_list_did_is_no_need() -> None:
+    """Docker's libraries inspect the network that they made: who lists containers after that, and
+    looks at them, gets `@own` as without it."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.send("GET", "/v1.45/networks/net", None, network("net", owner="app"))
+    looks_around(file)
+    file.write()
+    assert file.listed() == "@own"
+
+
 @pytest.mark.parametrize(
     "lists",
     [

@@ -46,10 +46,12 @@ REASONS_KEPT: Final = 16
 OTHER_REASONS: Final = "other reasons"
 
 _TELLING: Final = frozenset(
-    one for one in ENDPOINTS if one.shows_all and one.section != "IMAGES"
+    one
+    for one in ENDPOINTS
+    if one.shows_all and not one.inspects and one.section != "IMAGES"
 )
-"""What tells of everybody's objects, and of their ids; an image tells how many use it, and by
-whom only to who asks for its platforms."""
+"""What tells of everybody's objects, and of their ids; a network that is named tells of its own,
+an image how many use it, and by whom only to who asks for its platforms."""
 _NAMING: Final = (b"%22name%22", b"%22id%22", b"%22container%22", b"%22label%22")
 """Filters by which a client asks for what it knows already, as all clients escape them."""
 _OK: Final = 200
