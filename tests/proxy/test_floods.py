@@ -515,6 +515,30 @@ async def test_the_longest_idle_makes_room(
     assert [await client.is_open() for client in clients] == [True, False, True, True]
 
 
+async def test_who_has_just_asked_makes_no_room(launch: Launch) -> None:
+    """A connection whose request came in the same moment as newcomers is served, and these get 503:
+    none finds a reset."""
+    proxy = await launch(max_connections=8, max_connections_per_client=8)
+    for _ in range(8):  # whose turn comes first is Trio's to choose
+        clients = [await proxy.connect() for _ in range(8)]
+        await settle()
+        newcomers = []
+        for client in clients:  # with no turn of the proxy's in between
+            newcomers.append(sock := socket.socket(socket.AF_UNIX))
+            sock.connect(proxy.unix_path)
+            sock.sendall(request())
+            os.write(client.sock.fileno(), request())
+        for _ in clients:
+            await (await proxy.fake.accept()).answer(body=b"OK")
+        for client in clients:
+            assert (await client.read_response()).status == 200
+            client.close()
+        await settle()
+        for sock in newcomers:
+            assert sock.recv(12) == b"HTTP/1.1 503"
+            sock.close()
+
+
 async def test_who_never_spoke_is_idle(launch: Launch, mock_clock: MockClock) -> None:
     """Silent connections, opened one after the other, go in that order."""
     proxy = await launch(max_connections=3, max_connections_per_client=3)

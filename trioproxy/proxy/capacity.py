@@ -11,6 +11,9 @@ from trioproxy.proxy.client import Client, Clients
 SPARE_DESCRIPTORS: Final = 96
 """For listeners, log and files, for those who are turned away, and for a health check."""
 
+MOST_LOOKED_AT: Final = 16
+"""Idle connections that one newcomer has looked at: each is a call of the system."""
+
 TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor limit"
 TOO_MANY_OF_ONE: Final = (
     "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
@@ -86,12 +89,21 @@ class Capacity:
 
     def _end_idle(self, group: str, *, most: int) -> bool:
         """End the connection that has been idle longest, of a client or of one that has
-        more than `most`; of those that are in the middle of a head, if none is idle."""
-        clients = self._clients
+        more than `most`; of those that are in the middle of a head, if none is idle.
+
+        Whose next request has come, and was not read yet, is idle no more: ended now, it would
+        find a reset, and not know whether that request ran.
+        """
+        clients, looked_at = self._clients, 0
         for client in itertools.chain(clients.idle, clients.in_head):
             other = client.group
             count = self._taken_of[other]
             if count > most or (other == group and (count > 1 or most >= self.limit)):
+                if client.is_idle and client.has_spoken():
+                    looked_at += 1
+                    if looked_at == MOST_LOOKED_AT:
+                        break
+                    continue
                 # Its task closes the socket, soon; its place is free from now on.
                 clients.idle.pop(client, None)
                 clients.in_head.pop(client, None)

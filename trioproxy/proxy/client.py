@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from trioproxy.errors import HeadEvicted, HeadTooSlow
+from trioproxy.errors import ClientLost, HeadEvicted, HeadTooSlow
 from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.relay import Buffer
@@ -90,8 +90,15 @@ class Client:
 
     @property
     def is_idle(self) -> bool:
-        """Between two requests, with not a byte of the next one here."""
+        """Between two requests, with not a byte of the next one read."""
         return self in self.clients.idle
+
+    def has_spoken(self) -> bool:
+        """Whether bytes wait to be read."""
+        try:
+            return bool(self.wire.peek_now(1))
+        except ClientLost:
+            return False
 
     def idle_for(self, now: float) -> float:
         """How long it has been idle, as far as was asked before."""
