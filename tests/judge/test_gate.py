@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.judge.judging import found_of, judged, outcome_of
+from tests.judge.judging import found_of, judge, judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit
 from trioproxy.api.form import Asked
@@ -348,6 +348,18 @@ def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
     open_gate = Gate.enforcing(parse_policy(granted)[0])
     start = b"/containers/x/start?checkpoint=c"
     assert judged(open_gate, "POST", start).decision.allowed
+
+
+def test_nothing_of_a_container_is_run_to_learn_whose_files_are_copied_in() -> None:
+    """By copyUIDGID Engines before 28 run the container's own getent as root: beside limits only keys that are known pass."""
+    granted, limits = {"ALLOW_OPERATIONS": "PutContainerArchive"}, {"CREATE_BINDS": ""}
+    put = "/containers/web/archive?path=/bin"
+    for more in ("copyUIDGID=1", "copyUIDGID=f", "CopyUidGid=t", "copyUIDGI%44=%20x", "copyUIDGID=0&copyUIDGID=1", "rename=%7B%7D", "new=1"):  # fmt: skip
+        decision = judge({**granted, **limits}, "PUT", f"{put}&{more}")
+        assert decision.reason is Reason.UNLIMITABLE, more
+        assert judge(granted, "PUT", f"{put}&{more}").allowed
+    for same in ("", "&noOverwriteDirNonDir=true", "&copyUIDGID=false", "&copyUIDGID=0", "&copyUIDGID="):  # fmt: skip
+        assert judge({**granted, **limits}, "PUT", put + same).allowed, same
 
 
 MORE = {

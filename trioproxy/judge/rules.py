@@ -248,8 +248,7 @@ class Policy:
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
         endpoint, target = request.endpoint, request.target
-        if target.query and self.limits and _restores(request):
-            message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
+        if target.query and self.limits and (message := _does_more(request)):
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         is_open = row is not None and row.allowed
@@ -435,19 +434,29 @@ UNRESOLVED: Final = refuse(
 """What is said where the Engine does not say, or is not asked, what a name means."""
 
 
-def _restores(request: Request) -> bool:
-    """Whether a start makes of a container what a folder of the host says.
+def _does_more(request: Request) -> str:
+    """Say by which key the Engine does what no variable limits; empty: by none.
 
     Experimental Engines restore from `checkpoint-dir`, wherever that is: a brother of the
-    routes for checkpoints, which no variable limits either.
+    routes for checkpoints, which no variable limits either. And before 28 whose files those
+    are that are copied in was looked up by `getent`, of the container, as root of the host.
     """
-    if request.operation != "ContainerStart":
-        return False
-    pairs = query.parse(request.target.query)
-    return any(value and key in _CHECKPOINTS for key, value in pairs)
+    operation = request.operation
+    if operation not in {"ContainerStart", "PutContainerArchive"}:
+        return ""
+    for key, value in query.parse(request.target.query):
+        if operation == "ContainerStart":
+            if value and key in _CHECKPOINTS:
+                return f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
+        # Podman takes a name in any case.
+        elif key.casefold() not in _COPIES and value.casefold() not in _NO:
+            return f"{request.shown} with {key[:64]!a} is not allowed: by copyUIDGID Engines before 28 run a program of the container as root of the host, so leave it out (docker cp without -a)"
+    return ""
 
 
 _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
+_COPIES = frozenset({"path", "nooverwritedirnondir"})
+_NO = frozenset({"", "0", "false"})
 
 
 def _refuses_podmans(request: Request) -> Decision | None:
