@@ -11,7 +11,7 @@ from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.commands import serving as serving_module
 from trioproxy.commands.recording import open_record
-from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy
+from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy, look
 from trioproxy.commands.serving import Serving
 from trioproxy.proxy.own import Own
 
@@ -240,6 +240,16 @@ async def test_a_file_that_is_gone_is_no_failure(folder: Folder) -> None:
     assert not folder.proxy.lines_of(" reload-failed ")
 
 
+async def test_a_file_that_cannot_be_looked_for_is_not_gone(folder: Folder) -> None:
+    """In a folder that nobody may look into (`chmod -R 644`) a file is there, and cannot be read: it was told of by nothing, and the old policy was called new."""
+    (folder.path / "app.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    folder.path.rename(folder.path.with_name("away"))  # as root, who may look anywhere
+    await folder.serving.reload(folder.policies["app"])
+    assert "client=app" in folder.proxy.lines_of(" reload-failed ")[0]
+    assert folder.policies["app"].is_stale
+
+
 async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(
     folder: Folder,
 ) -> None:
@@ -360,3 +370,30 @@ async def test_owners_are_judged_as_they_will_be(
     if together:
         failed = folder.proxy.lines_of(" reload-failed ")
         assert len(failed) == len(refused)
+
+
+async def test_a_file_that_comes_is_read_when_it_is_whole(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy that is still being written into the folder judges nobody: what limits it may be the next line."""
+    watched, lines = str(folder.path), ["CREATE_IMAGES=busybox\n", *["# more\n"] * 9]
+    known, file = look(watched), folder.path / "app.env"
+
+    def look_and_write(path: str) -> tuple[int, ...]:
+        found = look(path)
+        if lines:
+            with file.open("a") as writing:
+                writing.write(lines.pop())
+        return found
+
+    came = trio.Event()
+
+    async def read() -> None:
+        came.set()
+
+    monkeypatch.setattr(serving_module, "WATCH_EVERY", 0.01)
+    monkeypatch.setattr(serving_module, "look", look_and_write)
+    folder.nursery.start_soon(folder.serving.watch, watched, read, known)
+    with trio.fail_after(PATIENCE):
+        await came.wait()
+    assert not lines

@@ -6,8 +6,9 @@ in force only when whoever has all policies (`commands.serving`) says so.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 import trio
 
@@ -193,8 +194,12 @@ class ServedPolicy:
     @property
     def is_gone(self) -> bool:
         """Whether its file is in the folder no more: whoever looks at that ends it."""
+        file = self.env_file
         return self.scope.cancel_called or (
-            self.is_containers and not os.path.lexists(self.env_file)
+            self.is_containers
+            and not os.path.lexists(file)
+            # Where nobody may look into the folder, it cannot be told (`chmod -R 644`).
+            and os.access(os.path.dirname(file), os.X_OK)
         )
 
     async def end_recording(self) -> None:
@@ -283,10 +288,18 @@ async def in_thread(function: Callable[[*_Args], _Result], *args: *_Args) -> _Re
     return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
 
+MOST_SEEN: Final = 512
+"""Of what lies in a folder so much is looked at: twice what may be policies."""
+
+
 def look(path: str) -> tuple[int, ...]:
-    """What changes with a file; nothing if it is not there."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return ()
-    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    """What changes with a file, or with a folder and the files in it; nothing if it is not there."""
+    paths, seen = [path], list[int]()
+    with suppress(OSError):  # it is a file
+        # What just came into a folder may not be whole yet.
+        paths += [f"{path}/{one}" for one in sorted(os.listdir(path))[:MOST_SEEN]]
+    for one in paths:
+        with suppress(OSError):
+            at = os.stat(one)
+            seen += at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns
+    return tuple(seen)
