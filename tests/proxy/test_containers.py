@@ -119,6 +119,8 @@ class Host:
     tells: bool = True
     """Whether it tells of events."""
     holds_back: trio.Event | None = None
+    held: bytes = b"/containers/json?"
+    """How the questions begin whose answers are held back."""
     is_asked: trio.Event = field(default_factory=trio.Event)
     """Set when the answer to a question is held back."""
 
@@ -144,11 +146,7 @@ class Host:
                 head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                 await connection.send(head.encode())
                 return
-            if (
-                self.holds_back is not None
-                and path == "/containers/json"
-                and b"?" in target
-            ):
+            if self.holds_back is not None and target.startswith(self.held):
                 self.is_asked.set()
                 await self.holds_back.wait()
             asked = dict(parse_qsl(target.partition(b"?")[2].decode()))
@@ -621,11 +619,36 @@ async def test_who_was_moved_to_an_address_has_no_part_in_what_was_sent_from_it(
     for end in ("a" * 64, "b" * 64):  # it has left, and has come again
         stack.host.containers = [container("ps", end=end)]
         stack.host.came = [("1" * 64, time.time() + 60)]
-        for _ in range(2):
-            status, text = await stack.ask()
-            assert (status, "connect again" in text) == (403, True)
+        status, text = await stack.ask()
+        assert (status, "connect again" in text) == (403, True)
         stack.host.came = [("1" * 64, time.time() - 1)]
         await be_known(stack)
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_out(stack: Stack) -> None:
+    """A container that was started, as the Engine noted it, in an hour from now is served when it connects again, as it was told to."""
+    stack.host.containers = [container("ps")]
+    stack.host.started["1" * 64] = time.time() + 3600
+    status, text = await stack.ask()
+    assert (status, "connect again" in text) == (403, True)
+    be_there_for_long(stack)
+    assert (await stack.ask())[0] == 200
+
+
+async def test_a_clock_that_is_set_forward_makes_nobody_older(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who came to an address after a connection was made from there has no part in it, be it an hour later by the machine's clock when that is asked."""
+    client, answer = await asked_about(stack)
+    now = time.time()
+    actor = {"ID": NET, "Attributes": {"container": "1" * 64}}
+    event = {"Type": "network", "Action": "connect", "Actor": actor}
+    await stack.host.tell({**event, "timeNano": int(now * 1e9)})
+    await settle()
+    stack.host.came = [("1" * 64, now)]
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    answer.set()
+    assert (await client.read_response()).status == 403
 
 
 CAME: dict[str, tuple[str, list[tuple[str, float]] | None, dict[str, object]]] = {
@@ -1071,6 +1094,23 @@ async def test_the_proxy_is_known_as_it_is_now(
         while (answer := await connects()).status == 200:
             pass
     assert (answer.status, why in answer.body.decode()) == (403, True)
+
+
+async def test_while_nobody_knows_what_is_guarded_nobody_is_served(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy is put onto another network, and the Engine does not say which in time: who is connected is cut, and joins that one no more."""
+    stack.host.containers = [container("all")]
+    client = await stack.served()
+    monkeypatch.setattr(containers, "CHOOSE_SECONDS", 0.1)
+    stack.host.held, stack.host.holds_back = (
+        b"/containers/%b/" % OWN.encode(),
+        trio.Event(),
+    )
+    await stack.host.tell(MOVED["on another network"][2])
+    with trio.fail_after(PATIENCE):
+        assert await client.read_gone() in {"end", "reset"}
+    assert "does not say which networks are ours" in stack.lines()
 
 
 @pytest.mark.parametrize(

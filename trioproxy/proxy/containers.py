@@ -138,7 +138,8 @@ class Containers:
         """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
         they were there; until one of a container's goes."""
         self._came = dict[str, float]()
-        """When a container came to a network, by the stream of events: the last ones, by id."""
+        """When a container came to a network, by the stream of events and Trio's clock: the last
+        ones, by id."""
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
@@ -176,12 +177,18 @@ class Containers:
             with trio.move_on_at(now + CHOOSE_SECONDS):
                 if not self.is_listening:  # else to wait would be a pass of Trio's loop
                     await self._listening.wait()
-                found = await self._look_up(engine, address, now - age)
-                full = found.thing.id
+                found, is_late = await self._look_up(engine, address, now - age)
+                full, name = found.thing.id, found.thing.names[0]
                 if full in gone or "" in gone:
-                    name = found.thing.names[0]
                     raise Nobody(f"the container {name} has gone, or its name")
+                # Who came too late as well: the next connection is known by this, whatever the
+                # clock of the machine says by then.
                 self._know(full, found.addresses[address].values())
+                if is_late:
+                    raise Nobody(
+                        f"the container {name} came to {address} after this connection was made:"
+                        " connect again"
+                    )
                 if self._welcome is not None and found.names:
                     self._welcome([*found.names])
                 return identity.choose(found, self._policies), full
@@ -194,26 +201,25 @@ class Containers:
         raise EngineTooSlow("the Docker Engine does not say which container this is")
 
     async def _look_up(
-        self,
-        engine: Engine,
-        address: str,
-        made_at: float,
-    ) -> identity.Running:
+        self, engine: Engine, address: str, made_at: float
+    ) -> tuple[identity.Running, bool]:
+        """Find who has an address, and whether he came there after a connection was made."""
         found = await self._find(engine, address)
-        name, full = found.thing.names[0], found.thing.id
+        full = found.thing.id
         for network, end in found.addresses[address].items():
             if self._ends.get(full, {}).get(end, inf) < made_at:
                 continue
             made = made_at + time.time() - trio.current_time()
+            # The stream tells that too: in Trio's clock, for the machine's may be set, and of all
+            # events together the Engine keeps a few, so that who makes many hides that one.
+            if self._came.get(full, -inf) >= made_at:
+                return found, True
             if await self._since(engine, full, network, made) >= made:
-                raise Nobody(
-                    f"the container {name} came to {address} after this connection was made:"
-                    " connect again"
-                )
+                return found, True
         if not found.names:
             thing = await self._with_image(engine, found.thing)
             found.names = identity.names_for(thing)
-        return found
+        return found, False
 
     def _know(self, container: str, ends: Iterable[str]) -> None:
         """Remember that a container has its ends of networks."""
@@ -344,9 +350,7 @@ class Containers:
             if at and who == (network, container):
                 came = at
         if came is None:
-            began = await self._started(engine, container) - NOTED_LATE
-            # Of all events together it keeps a few: who makes many hides that one.
-            return max(began, self._came.get(container, 0.0))
+            return await self._started(engine, container) - NOTED_LATE
         return came
 
     async def _started(self, engine: Engine, container: str) -> float:
@@ -501,10 +505,13 @@ class Containers:
         try:
             with trio.move_on_after(CHOOSE_SECONDS):
                 await self._find_networks(engine)
+                return
         except Nobody as error:
             shared.log.line(Level.ERR, "no-network", error=error)
+            return
         finally:
             engine.drop()
+        raise EngineTooSlow("the Docker Engine does not say which networks are ours")
 
     def _heed(self, line: bytes) -> None:
         """Tell whose event it is. Who makes a container says how long its labels are, and the event
@@ -532,7 +539,7 @@ class Containers:
         self._came.pop(container, None)
         if len(self._came) >= MOST_ENDS:
             del self._came[next(iter(self._came))]
-        self._came[container] = at
+        self._came[container] = at - time.time() + trio.current_time()
 
     def _gone(self, container: str) -> None:
         self._has_moved |= container == self._own
