@@ -15,6 +15,7 @@ room is answered 503.
 """
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -97,35 +98,24 @@ class Bodies:
         """Whose long body is parsed and judged: with one at a time the others are bytes."""
 
 
+@dataclass(slots=True, eq=False)
 class Reading:
     """What one request makes us hold: a long head, its body, and what the Engine says of its names.
 
     Closing: whoever makes one releases it.
     """
 
-    __slots__ = (
-        "_bodies",
-        "_evicted",
-        "_has_turn",
-        "_head",
-        "_heard",
-        "_kept",
-        "_owner",
-        "_scope",
-        "_taken",
-    )
-
-    def __init__(self, bodies: Bodies, owner: str, head: int = 0) -> None:
-        """`owner`: the client that asks; `head`: bytes of its head, if that is a long one."""
-        self._bodies = bodies
-        self._owner = owner
-        self._head = HEAD_WEIGHS * head
-        self._taken = 0
-        self._kept = 0
-        self._heard = 0
-        self._evicted = False
-        self._has_turn = False
-        self._scope = trio.CancelScope()
+    _bodies: Bodies
+    _owner: str
+    """The client that asks."""
+    _head: int = 0
+    """Bytes of its head, if that is a long one."""
+    _taken: int = 0
+    _kept: int = 0
+    _heard: int = 0
+    _evicted: bool = False
+    _has_turn: bool = False
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def evict(self) -> None:
         """End the wait for the rest of a body: others need the memory."""
@@ -139,7 +129,7 @@ class Reading:
         other requests have its share.
         """
         heard = max(0, self._heard - HEARD)
-        weight = self._head + count + HEARD_WEIGHS * heard
+        weight = HEAD_WEIGHS * self._head + count + HEARD_WEIGHS * heard
         others = self._bodies.kept_of[self._owner] - self._kept
         if weight > self._kept and others > self._bodies.room // SHARE:
             raise TooManyBodies(NO_ROOM)

@@ -14,6 +14,7 @@ nothing: what may pass is the verdict's word alone.
 
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
+from dataclasses import InitVar, dataclass, field
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, assert_never
@@ -74,46 +75,33 @@ MISSING: Final = Reason.MISSING
 """Looked up once, as `WHOLE` is."""
 
 
+@dataclass(slots=True, eq=False)
 class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
-    __slots__ = (
-        "_body",
-        "_crash",
-        "_is_asking",
-        "_shared",
-        "_sides",
-        "admission",
-        "client",
-        "exchange",
-    )
+    client: Client
+    admission: Admission
+    _shared: Shared
+    engine: InitVar[Engine | None] = None
+    """What was asked already who this is; None: nothing was."""
+    exchange: Exchange | None = None
+    """The request that is being served; None between two."""
+    _crash: Exception | None = None
+    _body: bytes | None = None
+    """Of what was refused and may be asked about, if it was read."""
+    _is_asking: bool = False
+    """Whether others are waited for, to judge a request: the Engine, reservations."""
+    _sides: Sides = field(init=False)
 
-    def __init__(
-        self,
-        client: Client,
-        admission: Admission,
-        shared: Shared,
-        engine: Engine | None = None,
-    ) -> None:
-        """`engine`: what was asked already who this is; None: nothing was."""
-        self.client = client
-        self.exchange: Exchange | None = None
-        """The request that is being served; None between two."""
-        self.admission = admission
-        self._shared = shared
-        self._crash: Exception | None = None
-        self._body: bytes | None = None
-        """Of what was refused and may be asked about, if it was read."""
-        self._is_asking = False
-        """Whether others are waited for, to judge a request: the Engine, reservations."""
+    def __post_init__(self, engine: Engine | None) -> None:
         self._sides = Sides(
-            client=client,
-            engine=engine or shared.engine(),
-            admission=admission,
-            shared=shared,
-            scope=client.scope,
+            client=self.client,
+            engine=engine or self._shared.engine(),
+            admission=self.admission,
+            shared=self._shared,
+            scope=self.client.scope,
         )
-        client.wire.on_hangup = self.hung_up
+        self.client.wire.on_hangup = self.hung_up
 
     # -- called from outside its task ----------------------------------------------
 

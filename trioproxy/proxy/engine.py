@@ -5,6 +5,7 @@ the other. Before it is used again it is looked at: an end or any byte discards 
 """
 
 import socket
+from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress
@@ -41,30 +42,20 @@ SEND_BUFFER: Final = 1024 * 1024
 ResponseMemo = Memo[tuple[bytes, Expectation], ResponseHead]
 
 
+@dataclass(slots=True, eq=False)
 class Engine:
     """The Engine's wire, while there is one."""
 
-    __slots__ = (
-        "_address",
-        "_responses",
-        "_watch",
-        "_wire",
-        "has_answered",
-        "is_reused",
-        "waits",
-    )
-
-    def __init__(self, address: Address, responses: ResponseMemo, watch: Watch) -> None:
-        self._watch = watch
-        self._address = address
-        self._responses = responses
-        self._wire: Wire | None = None
-        self.waits: Waits | None = None
-        """How long it was waited for; None: that is not measured."""
-        self.has_answered = False
-        """Whether a byte came since the last request was sent."""
-        self.is_reused = False
-        """Whether that went out on a connection that had served another."""
+    _address: Address
+    _responses: ResponseMemo
+    _watch: Watch
+    _wire: Wire | None = None
+    waits: Waits | None = None
+    """How long it was waited for; None: that is not measured."""
+    has_answered: bool = False
+    """Whether a byte came since the last request was sent."""
+    is_reused: bool = False
+    """Whether that went out on a connection that had served another."""
 
     @property
     def wire(self) -> Wire:

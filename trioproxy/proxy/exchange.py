@@ -123,60 +123,38 @@ class Uploading:
     over: trio.Event = field(default_factory=trio.Event)
 
 
+@dataclass(slots=True, eq=False)
 class Exchange:
     """One request and its answer. Made per request."""
 
     # All slots, all set when it is made: to look a default up in the class costs more than
     # to set it.
-    __slots__ = (
-        "_began",
-        "_is_engine_fit",
-        "_is_responding",
-        "_is_tunnel",
-        "_is_uploaded",
-        "_moment",
-        "_narrowing",
-        "_sent_at_once",
-        "_sides",
-        "_unrouted",
-        "_uploading",
-        "admitted",
-        "downward",
-        "ending",
-        "head_sent",
-        "is_ours",
-        "serial",
-        "status",
-        "upward",
-    )
-
-    def __init__(self, sides: Sides, admitted: Admitted, began: float) -> None:
-        self.admitted = admitted
-        self.status = 0
-        """Of the final answer; 0 until one has begun."""
-        self.is_ours = False
-        """The answer is ours, as the Engine gave none."""
-        self.head_sent = False
-        """A byte of the final answer may have gone to the client."""
-        self.upward: Boundary = NOTHING
-        """Where the request's body ends, and how much of it has passed."""
-        self.downward: Boundary = NOTHING
-        """The same for the answer."""
-        self.ending = ""
-        """Why it did not end as planned."""
-        self.serial = 0
-        """The number of our own answer; 0 while there is none."""
-        self._sides = sides
-        self._began = began
-        self._moment = WHOLE
-        self._unrouted = False
-        self._is_uploaded = True
-        self._uploading: Uploading | None = None
-        self._is_responding = False
-        self._is_tunnel = False
-        self._is_engine_fit = False
-        self._sent_at_once = 0
-        self._narrowing: Narrowing | None = None
+    _sides: Sides
+    admitted: Admitted
+    _began: float
+    status: int = 0
+    """Of the final answer; 0 until one has begun."""
+    is_ours: bool = False
+    """The answer is ours, as the Engine gave none."""
+    head_sent: bool = False
+    """A byte of the final answer may have gone to the client."""
+    upward: Boundary = NOTHING
+    """Where the request's body ends, and how much of it has passed."""
+    downward: Boundary = NOTHING
+    """The same for the answer."""
+    ending: str = ""
+    """Why it did not end as planned."""
+    serial: int = 0
+    """The number of our own answer; 0 while there is none."""
+    _moment: Moment = WHOLE
+    _unrouted: bool = False
+    _is_uploaded: bool = True
+    _uploading: Uploading | None = None
+    _is_responding: bool = False
+    _is_tunnel: bool = False
+    _is_engine_fit: bool = False
+    _sent_at_once: int = 0
+    _narrowing: "Narrowing | None" = None
 
     @property
     def is_sent(self) -> bool:

@@ -42,6 +42,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from time import perf_counter
 from typing import Any, Final, TypeVarTuple
@@ -76,6 +77,10 @@ READS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _Args = TypeVarTuple("_Args")
 
 
+class Rests(Exception):
+    """Ends a task that waited in vain for long, and its socket stays (`Watched.rest`)."""
+
+
 class _Woken:
     """What a task gets that is woken: nothing.
 
@@ -83,43 +88,26 @@ class _Woken:
     at only once, and is a quarter of what it costs to park a task and wake it.
     """
 
-    __slots__ = ()
-
     def unwrap(self) -> None:
         """Let the task go on."""
 
 
+class _Ended(_Woken):
+    """What a task gets whose wait ends otherwise: an error, made anew for each."""
+
+    def __init__(self, why: Callable[[], Exception]) -> None:
+        self._why = why
+
+    def unwrap(self) -> None:
+        """End the wait."""
+        raise self._why()
+
+
 WOKEN: Final[Any] = _Woken()
-
-
-class _Closed:
-    """What a task gets whose socket was closed while it waited."""
-
-    __slots__ = ()
-
-    def unwrap(self) -> None:
-        """End the wait with an error."""
-        raise trio.ClosedResourceError("another task closed this socket")
-
-
-CLOSED: Final[Any] = _Closed()
-
-
-class Rests(Exception):
-    """Ends a task that waited in vain for long, and its socket stays (`Watched.rest`)."""
-
-
-class _Resting:
-    """What such a task gets."""
-
-    __slots__ = ()
-
-    def unwrap(self) -> None:
-        """End the wait, and the task."""
-        raise Rests
-
-
-RESTING: Final[Any] = _Resting()
+CLOSED: Final[Any] = _Ended(
+    lambda: trio.ClosedResourceError("another task closed this socket")
+)
+RESTING: Final[Any] = _Ended(Rests)
 
 
 class Hangup(Enum):
@@ -133,37 +121,29 @@ class Hangup(Enum):
     """Both are over, and what waits here is lost."""
 
 
+@dataclass(slots=True, eq=False)
 class Watched:
-    """A socket under watch, and the tasks that wait for it: one to read, one to write."""
+    """A socket under watch, and the tasks that wait for it: one to read, one to write.
 
-    __slots__ = (
-        "fd",
-        "heard",
-        "on_event",
-        "on_hangup",
-        "reader",
-        "sock",
-        "twin",
-        "watch",
-        "writer",
-    )
+    To make one raises `OSError` where the kernel watches no more sockets; it stays open."""
 
-    def __init__(self, sock: socket.socket, watch: "Watch") -> None:
-        """Raises `OSError` where the kernel watches no more sockets; it stays open."""
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.heard = 0
-        """Events that were reported and not yet proved stale."""
-        self.on_hangup: Callable[[Hangup], None] | None = None
-        """Called by whichever task looks at the events; it must not raise."""
-        self.on_event: Callable[[], None] | None = None
-        """Begins a task again, where none has the socket: see `rest`."""
-        self.reader: Task | None = None
-        self.writer: Task | None = None
-        self.twin: Watched | None = None
-        """Another one whose `reader` is the same task: that waits for either."""
-        self.watch = watch
-        watch.add(self)
+    sock: socket.socket
+    watch: "Watch"
+    fd: int = -1
+    heard: int = 0
+    """Events that were reported and not yet proved stale."""
+    on_hangup: Callable[[Hangup], None] | None = None
+    """Called by whichever task looks at the events; it must not raise."""
+    on_event: Callable[[], None] | None = None
+    """Begins a task again, where none has the socket: see `rest`."""
+    reader: Task | None = None
+    writer: Task | None = None
+    twin: "Watched | None" = None
+    """Another one whose `reader` is the same task: that waits for either."""
+
+    def __post_init__(self) -> None:
+        self.fd = self.sock.fileno()
+        self.watch.add(self)
 
     def close(self) -> None:
         """Close the socket; tasks still parked on it wake with an error."""
