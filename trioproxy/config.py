@@ -451,11 +451,12 @@ def _one_of(name: str, environ: Mapping[str, str], words: tuple[str, ...]) -> st
 def parse_bind_config(text: str, *, disable_ipv6: bool = False) -> TcpAddress:
     """Read the incumbent's `BIND_CONFIG`: `[ADDR]:PORT`, then `v4v6` or `v6only`."""
     words = text.split()
-    found = re.fullmatch(r"(.*):([0-9]{1,5})", words[0]) if words else None
+    found = re.fullmatch(r"([^,]*):([0-9]{1,5})", words[0]) if words else None
     options = frozenset(words[1:])
     if found is None or int(found[2]) > LAST_PORT or not options <= {"v4v6", "v6only"}:
         raise ConfigError(
-            f"bad BIND_CONFIG {text!r}", hint="write [ADDRESS]:PORT [v4v6|v6only]"
+            f"bad BIND_CONFIG {text!r}",
+            hint="write [ADDRESS]:PORT [v4v6|v6only]; LISTEN takes several addresses",
         )
     host = found[1].strip("[]")
     host = "" if host == "*" else host

@@ -152,6 +152,7 @@ async def test_a_run_that_must_see_something(learn: Learning) -> None:
     done = await learn("--require-seen", "--", "true")
     assert done.status == 1
     assert "nothing seen: did the command use -H" in done.err
+    assert f"nothing is written to {learn.file}" in done.err
     assert (await learn("--require-seen", "--", "sh", "-c", "exit 7")).status == 7
     assert not learn.file.exists()
     assert (await learn("--require-seen", "--", *client_sending(LIST))).status == 0

@@ -339,6 +339,28 @@ def test_what_only_failed_is_not_listed() -> None:
     assert file.lists()["CREATE_BINDS"] == "/nowhere,/srv"
 
 
+def test_what_was_only_refused_is_not_told_as_what_failed() -> None:
+    """To include what failed lists nothing of it; once a person said no for good, it is told
+    as declined, and restoring lists it."""
+    ceiling = parse_policy_file(
+        "CREATE_BINDS=/srv\nALLOW_OPERATIONS=ContainerCreate\n", name="c.env"
+    )[0]
+    file = File(gate=Gate.learning(ceiling, learns_arguments=True))
+    file.learn(bind("/srv"), bind("/etc"))
+    file.wish = replace(WISH, include_failed=True)
+    file.write()
+    etc = Grant("CREATE_BINDS", "/etc")
+    assert not file.proposal.lists.failed
+    assert file.proposal.lists.refused == {etc}
+    file.evidence.granted.add(etc)  # as `approve` remembers a no
+    file.write()
+    assert not file.proposal.lists.refused
+    assert file.proposal.lists.declined == {etc}
+    file.wish = replace(WISH, restore=frozenset({etc}))
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/etc,/srv"
+
+
 def test_what_a_reviewer_took_out_stays_out() -> None:
     """A value, a hole, a whole line: learned again, none of them comes back."""
     file = File()

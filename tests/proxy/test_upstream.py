@@ -426,10 +426,14 @@ def test_why_the_engine_cannot_be_reached(number: int) -> None:
 def test_a_socket_that_is_closed_to_us(tmp_path: Path) -> None:
     """Its owner, its group and its mode are named, and how to get in."""
     path = tmp_path / "e.sock"
-    path.touch(0o660)
+    path.touch()
+    path.chmod(0o660)
     os.chown(path, -1, group := os.getgid())
     told = explain(UnixAddress(path=str(path)), PermissionError(errno.EACCES, "no"))
     assert f"run with group {group} (in Compose: group_add: [{group}])" in told
+    path.chmod(0o600)
+    told = explain(UnixAddress(path=str(path)), PermissionError(errno.EACCES, "no"))
+    assert f'run as user {os.getuid()} (in Compose: user: "{os.getuid()}")' in told
     gone = explain(
         UnixAddress(path="/nope/e.sock"), PermissionError(errno.EACCES, "no")
     )

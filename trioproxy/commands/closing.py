@@ -149,8 +149,9 @@ class Closing:
             unproven,
         )
         yield from _names("declined, not granted (--restore NAME)", proposal.declined)
-        refused = {sight.operation for sight in evidence.refused()} - proposal.granted
-        yield from _names("refused, not granted", refused - {UNKNOWN})
+        refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
+        refused -= proposal.granted | proposal.declined
+        yield from _names("refused, not granted", refused)
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
         yield from unread_lines(self.unread)
@@ -209,6 +210,7 @@ def _asked(
     yield from _names("declined, not listed (--restore NAME)", lists.declined)
     yield from _names("asked for, but beyond the ceiling", lists.capped)
     yield from _names("asked for in vain, not listed (--include-failed)", lists.failed)
+    yield from _names("refused, not listed", lists.refused)
     yield from _names("no list can hold what was asked for of", lists.unlisted)
     if any(v == "CREATE_BINDS" and is_engines(item) for v, item in items):
         yield (

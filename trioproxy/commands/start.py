@@ -71,7 +71,8 @@ def check_upstream(
             return _not_yet(upstream, error, environ)
         raise ConfigError(
             explain(upstream, error),
-            hint=_elsewhere(upstream, environ) or SOCKET_HINT,
+            hint=_elsewhere(upstream, environ)
+            or SOCKET_HINT * (not isinstance(error, PermissionError)),
         ) from error
     return ""
 

@@ -110,7 +110,7 @@ def nothing_seen(
         ask = "clients were turned away;"
     else:
         ask = "no client connected;"
-    warn(f"nothing seen: {ask} {file} is unchanged")
+    warn(f"nothing seen: {ask} nothing is written to {file}")
     for line in unread_lines(unread):
         say(line)
 

@@ -59,6 +59,8 @@ class Lists:
     """What the ceiling refuses now."""
     failed: frozenset[Grant] = frozenset()
     """What was asked for, and never worked."""
+    refused: frozenset[Grant] = frozenset()
+    """What was asked for, and never let pass."""
     by_hand: frozenset[Grant] = frozenset()
     """What a person wrote into the file, and no run asked for."""
     unlisted: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -127,21 +129,28 @@ class _Proposing:
         old = self._old or {}
         kept = {name: old[name] for name in MOVING.values() if name in old}
         self._values |= {**self._places.used_in(self._values.values()), **kept}
-        listed = set(grants_in(self._values, LIMITS))
-        seen = {one.grant for one in self._used if one.item}
-        failed = {
-            one.grant
-            for one in self._known.evidence.arguments
-            if one.item and one.operation in self._known.granted
-        }
+        evidence = self._known.evidence
+        asked = self._grants(evidence.arguments) - self._grants(self._used)
+        asked -= set(grants_in(self._values, LIMITS))
+        if self._old is not None:  # also what nobody was ever let have
+            taken = asked & self._marks - self._known.wish.restore
+            self._notes["declined"] |= taken
+            asked -= taken
+        failed = asked & self._grants(evidence.used_arguments(include_failed=True))
         return Lists(
             values={name: self._values[name] for name in ORDER if name in self._values},
             **{name: frozenset(found) for name, found in self._notes.items()},
-            failed=frozenset(failed - seen - listed),
+            failed=failed,
+            refused=asked - failed,
             unlisted=self._unlisted,
             open=self._open,
             holes=self._holes,
         )
+
+    def _grants(self, sights: Iterable[Sight]) -> frozenset[Grant]:
+        """The values of operations that are granted."""
+        granted = self._known.granted
+        return frozenset(s.grant for s in sights if s.item and s.operation in granted)
 
     def _propose_family(self, family: Family) -> None:
         names = frozenset(FAMILIES[family])
