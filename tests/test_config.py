@@ -125,7 +125,9 @@ def test_bind_config_is_read_as_the_incumbent_does(
     assert config.parse_bind_config(text) == address
 
 
-@pytest.mark.parametrize("text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b", ":1,:2"])
+@pytest.mark.parametrize(
+    "text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b", ":1,:2"]
+)
 def test_bad_bind_config_is_refused(text: str) -> None:
     """A BIND_CONFIG with anything unknown in it is refused."""
     with pytest.raises(ConfigError, match="BIND_CONFIG"):

@@ -23,10 +23,12 @@ from tests.fakes import Client, FakeEngine, answer_always, connect
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
 from tests.proxy.test_asking import Asker
-from trioproxy.commands.answering import SETTLES, _clients
+from trioproxy.commands.answering import SETTLES, Answering, _clients
 from trioproxy.commands.ask import read_address
 from trioproxy.config import UnixAddress, parse_listener
 from trioproxy.errors import ConfigError
+from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 
 FILE = """\
 CREATE_BINDS=/srv/a
@@ -272,6 +274,24 @@ async def test_an_answer_is_for_the_question_that_was_read(tmp_path: Path) -> No
         await shown.type("n", "Enter")
         assert (await other.read_response()).status == 403
         other.close()
+
+
+def test_what_became_of_a_question_is_told_beside_the_next_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the question that went on, on a line of its own, and the prompt comes back."""
+    file = tmp_path / "app.env"
+    with socket.socket() as sock:
+        asked = Answering(
+            store=Store(file, Wish(name="app", file=str(file))), sock=sock
+        )
+        asked.numbers, asked.prompt = {"id": 1}, "[q]uit: "
+        asked._receive(b'{"done":"id","passed":true}\n')
+        asked._receive(b'{"done":"other","passed":false,"why":"over"}\n')
+    assert capsys.readouterr().out == (
+        "\n  question 1 went on\n[q]uit: "
+        "\n  another question stays refused: over\n[q]uit: "
+    )
 
 
 def test_no_client_writes_a_line_of_ours() -> None:

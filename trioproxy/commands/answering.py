@@ -83,6 +83,8 @@ class Answering:
     typed: bytes = b""
     pending: bytes = b""
     number: int = 0
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Of the questions that were shown, by id."""
     answered: str = ""
     """The id of the question that was answered last."""
     settles: float = SETTLES
@@ -197,7 +199,7 @@ class Answering:
         wish = self.store.wish
         grants = list(map(_grant, data["grants"]))
         if beyond := [one.name for one in grants if is_beyond(one, wish.ceiling)]:
-            show(f"{wish.within} does not allow {', '.join(beyond)}: no is said")
+            self._tell(f"{wish.within} does not allow {', '.join(beyond)}: no is said")
             self._send(answer=data["question"], say="no")
             return
         self.questions[data["question"]] = data
@@ -215,10 +217,18 @@ class Answering:
             self._clear()
 
     def _hear_done(self, data: Data) -> None:
-        show("  it went on" if data["passed"] else f"  it stays refused: {data['why']}")
+        number = self.numbers.pop(data["done"], 0)
+        which = f"question {number}" if number else "another question"
+        told = "went on" if data["passed"] else f"stays refused: {data['why']}"
+        self._tell(f"  {which} {told}")
 
     def _hear_error(self, data: Data) -> None:
-        show(f"trioproxy: {data['error']}", err=True)
+        self._tell(f"trioproxy: {data['error']}")
+
+    def _tell(self, line: str) -> None:
+        """Say what is not of the question on the screen, and draw its prompt anew."""
+        show(*[""] * bool(self.prompt), line)
+        click.echo(self.prompt, nl=False)
 
     def _hear_write(self, data: Data) -> None:
         name = data["write"]
@@ -318,6 +328,7 @@ class Answering:
     def _ask_next(self) -> None:
         self.shown, question = next(iter(self.questions.items()))
         self.number += 1
+        self.numbers[self.shown] = self.number
         lines = list(_lines(question, self.number, len(self.questions)))
         show("", *lines)
         if len(lines) >= os.get_terminal_size(sys.stdin.fileno()).lines:

@@ -295,7 +295,7 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
         raise ConfigError(
             f"{OWN} in {source} needs a name for what is the client's own",
             hint=f"set {OWNER_VARIABLE}=NAME, another one in each file;"
-            f" an unset variable of {', '.join(OBJECTS)} is {OWN}",
+            f" an unset variable of {', '.join(OBJECTS)} lists {OWN}",
         )
     return Objects(
         by_kind={
