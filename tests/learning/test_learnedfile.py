@@ -73,6 +73,13 @@ def changed(learned: Learned, **changes: object) -> Learned:
     return Learned(**{**values, **changes})
 
 
+def test_what_a_list_opens_is_counted_as_explain_counts_it() -> None:
+    """With a GET passes the HEAD of its path, which no line names."""
+    policy, _ = parse_policy_file("ALLOW_OPERATIONS=ContainerArchive\n", name="a.env")
+    assert len(policy.opened_operations) == 2
+    assert in_tecnativa(["ContainerArchive"]).endswith(" instead of 2")
+
+
 def test_text() -> None:
     """The file says what it means, what each operation risks, and its last line alone grants."""
     assert render(TRAEFIK) == TEXT

@@ -413,7 +413,8 @@ def in_tecnativa(granted: Iterable[str]) -> str:
         if value != TECNATIVA.defaults.get(name, "0")
     ]
     opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
-    opened += f" instead of {len(granted)}"
+    mine, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(granted)})
+    opened += f" instead of {len(mine.opened_operations)}"
     closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
     none = closed and f", and none of its variables opens {closed}"
     return f"{_TECNATIVA} {' '.join(words) or 'as it is'}; opens {opened}{none}"
