@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.fakes import (
@@ -169,6 +170,42 @@ async def test_a_body_beyond_the_bound_is_a_413(
     assert "MAX_BODY" in told(answer)
     client.close()
     await limited.assert_clean()
+
+
+AUTH, BUILD = "/v1.45/auth", "/v1.45/build"
+
+
+async def test_the_engine_holds_no_body_of_any_size(start: Start) -> None:
+    """What nobody reads here the Engine holds as a whole, three times over: beyond the bound
+    it gets none of it, or no end; what is content has no bound."""
+    proxy = await start(OPEN)
+    sized = request("POST", AUTH, JSON, f"Content-Length: {DEFAULT_MAX_BODY + 1}")
+    client = await proxy.connect()
+    await client.send(sized + b" ")
+    assert (await client.read_response()).status == 413
+    client.close()
+    assert not await proxy.fake.is_called()
+    whole = request("POST", BUILD, f"Content-Length: {DEFAULT_MAX_BODY + 1}")
+    client = await proxy.connect()
+    await client.send(whole + b" ")
+    engine = await proxy.fake.accept()
+    assert b"build" in await engine.read_head()
+    client.close()
+    for piece in (b" " * 60_000, b" "):  # of the short ones many are walked over at once
+        client = await proxy.connect()
+        await client.send(request("POST", AUTH, JSON, CHUNKED))
+        engine = await proxy.fake.accept()
+        await engine.read_head()
+        block = chunk(piece) * (1 + 60_000 // len(piece))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.count_rest)
+            for _ in range(DEFAULT_MAX_BODY // 60_000 + 1):
+                await client.send(block)
+            answer = await client.read_response()
+        assert answer.status == 413, piece[:2]
+        assert "MAX_BODY" in told(answer)
+        client.close()
+    await proxy.assert_clean()
 
 
 async def test_tiny_chunks_do_not_get_around_the_bound(limited: Proxy) -> None:

@@ -185,15 +185,21 @@ class Chunked:
         "_failure",
         "_is_short",
         "_line",
+        "_most",
         "_trailers",
         "done",
         "passed",
         "unseen",
     )
 
-    def __init__(self, failure: type[BadRequest] | type[UpstreamError]) -> None:
+    def __init__(
+        self,
+        failure: type[BadRequest] | type[UpstreamError],
+        most: int = sys.maxsize,
+    ) -> None:
         self.done = False
         self._failure = failure
+        self._most = most
         self.unseen = 0
         self.passed = 0
         self._line = b""
@@ -225,6 +231,8 @@ class Chunked:
             else:
                 at = self._take_line(data, at, end)
         self.passed += at - start
+        if self.passed + self.unseen > self._most:
+            raise too_large(self._most)
         return at
 
     def skip(self, count: int) -> None:
@@ -353,17 +361,29 @@ def one_chunk(data: bytes) -> bytes | None:
     return content if len(content) == int(found[1], 16) != 0 else None
 
 
+def too_large(most: int) -> BodyTooLarge:
+    """What is said of a body that the Engine would have in its memory as a whole."""
+    return BodyTooLarge(
+        f"the request body is longer than {most} bytes, and the Engine would hold it as a whole: raise MAX_BODY"
+    )
+
+
 def boundary_of(
-    framing: Framing, failure: type[BadRequest] | type[UpstreamError] = BadRequest
+    framing: Framing,
+    failure: type[BadRequest] | type[UpstreamError] = BadRequest,
+    most: int = sys.maxsize,
 ) -> Boundary:
-    """Make the boundary of one body; `failure` is what a bad chunk raises."""
+    """Make the boundary of one body; `failure` is what a bad chunk raises, and of more than
+    `most` bytes it is `BodyTooLarge`."""
     match framing.body:
         case Ending.NONE:
             return NOTHING
         case Ending.SIZED:
+            if framing.length > most:
+                raise too_large(most)
             return Sized(framing.length)
         case Ending.CHUNKED:
-            return Chunked(failure)
+            return Chunked(failure, most)
         case Ending.UNTIL_CLOSE:
             return UntilClose()
 

@@ -64,6 +64,9 @@ TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
 FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
 """The answer ends by itself."""
 
+CONTENT: Final = frozenset({Stream.UPLOAD, Stream.UPLOAD_FOLLOW})
+"""A body is content."""
+
 RAW_BODY_OPERATIONS: Final = frozenset(
     {
         "BuildKitControl",
@@ -108,6 +111,9 @@ class Traits:
     """Asking twice does nothing that asking once does not."""
     makes_images: bool
     """Its answer may tell the id of an image that it made."""
+    takes_content: bool
+    """A body is content, which the Engine reads as it comes; others, JSON, it holds as a
+    whole, and makes more of it in its memory."""
     has_raw_body: bool
     """A framed body goes on as it comes until the answer begins; from then on all bytes
     belong to the stream, if that is what it begins."""
@@ -124,11 +130,12 @@ def _traits(
         is_finite=stream in FINITE,
         is_repeatable=effect is Effect.READ and stream is Stream.NONE,
         makes_images=makes_images,
+        takes_content=has_raw_body or stream in CONTENT,
         has_raw_body=has_raw_body,
     )
 
 
-UNKNOWN: Final = _traits(Effect.WRITE, Stream.NONE, False, False)
+UNKNOWN: Final = _traits(Effect.WRITE, Stream.UPLOAD, False, False)
 """Of a route that the table does not have."""
 
 TRAITS: Final = {

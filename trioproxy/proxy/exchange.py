@@ -293,7 +293,11 @@ class Exchange:
             self.upward = content_of(framing)
             self._is_uploaded = False
             return b""
-        self.upward = boundary_of(framing)
+        most = self._sides.shared.bodies.most
+        if self.admitted.traits.takes_content:
+            self.upward = boundary_of(framing)
+        else:
+            self.upward = boundary_of(framing, most=most)
         early = client.early
         body = client.take_early(self.upward.feed(early, 0, len(early)))
         self._is_uploaded = self.upward.done
