@@ -13,6 +13,7 @@ import trioproxy
 from tests.commands.running import Finished, run, running
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
+from trioproxy.commands import tell
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.seen import Evidence
 from trioproxy.learning.proposal import listed_operations
@@ -589,6 +590,18 @@ def test_the_engine_is_found_as_clients_find_it(
     file = tmp_path / "x.env"
     done = run("learn", "-o", str(file), "--", "true", variables=variables)
     assert (done.status, said in done.err) == (2, True), done.err
+
+
+def test_in_a_container_it_is_said_who_reaches_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A socket of its own is for what runs in it, and an address for others is named."""
+    tell.where([], private="unix:///d", is_contained=True)
+    assert "--listen tcp://:2375" in capsys.readouterr().err
+    tell.where([], private="unix:///d")
+    assert capsys.readouterr().err.endswith(
+        "client here:\nexport DOCKER_HOST=unix:///d\n"
+    )
 
 
 async def test_own_listener_is_no_upstream(learn: Learning, tmp_path: Path) -> None:

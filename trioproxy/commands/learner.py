@@ -33,6 +33,7 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
+from trioproxy.hostpath import is_in_container
 from trioproxy.judge.gate import Gate
 from trioproxy.learning.store import Store, Written
 from trioproxy.limits.objects import NO_OBJECTS
@@ -204,7 +205,8 @@ async def _serve(
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping, server)
         else:
-            tell.where(server.addresses, private=plan.docker_host)
+            private, is_inside = plan.docker_host, is_in_container()
+            tell.where(server.addresses, private=private, is_contained=is_inside)
             if block:
                 nursery.start_soon(_show, block, plan, recorder)
             await outwait(plan.asked, partial(_is_quiet, recorder), stopping)

@@ -81,10 +81,13 @@ def complain(error: TrioProxyError, warn: Callable[[str], None] = warn) -> None:
         say(f"hint: {error.hint}")
 
 
-def where(addresses: Sequence[str], *, private: str) -> None:
-    """Say where clients are waited for."""
+def where(
+    addresses: Sequence[str], *, private: str, is_contained: bool = False
+) -> None:
+    """Say where clients are waited for; `is_contained`: nobody else reaches what is private."""
     if private:
-        warn("learning until Ctrl-C; point the client here:")
+        others = " (none outside of this container: --listen tcp://:2375 is for those)"
+        warn(f"learning until Ctrl-C; point the client here{others * is_contained}:")
         say(f"export DOCKER_HOST={private}", is_whole=True)
     else:
         warn(f"learning until Ctrl-C, listening on {', '.join(addresses)}")
