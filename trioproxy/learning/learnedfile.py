@@ -32,8 +32,8 @@ from trioproxy.api.families import (
     REDACT_VARIABLE,
     VARIABLES,
 )
+from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Risk, kinds_of, row_of
 from trioproxy.api.routes import LIMITED as ASKING
-from trioproxy.api.routes import OPERATIONS, Risk, kinds_of, row_of
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
@@ -413,8 +413,14 @@ def in_tecnativa(granted: Iterable[str]) -> str:
         if value != TECNATIVA.defaults.get(name, "0")
     ]
     opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
-    mine, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(granted)})
-    opened += f" instead of {len(mine.opened_operations)}"
+    rows = [row for name in granted for row in OPERATIONS.get(name, ())]
+    gets = {row.template for row in rows if row.method == "GET"}
+    mine = {row.operation for row in rows} | {
+        row.operation
+        for row in ENDPOINTS
+        if row.method == "HEAD" and row.template in gets
+    }
+    opened += f" instead of {len(mine)}"
     closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
     none = closed and f", and none of its variables opens {closed}"
     return f"{_TECNATIVA} {' '.join(words) or 'as it is'}; opens {opened}{none}"
