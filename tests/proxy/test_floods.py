@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -399,6 +399,26 @@ async def test_slow_readers_of_chunked_answers(proxy: Proxy) -> None:
             await pour(engine, chunk(b"x" * 4096) * 1000)
         await settle()
         assert (held() - before) / count < SLOW_READER_BYTES
+
+
+async def test_slow_readers_of_one_burst(proxy: Proxy) -> None:
+    """What waits for clients that read nothing is bounded for all together, also where all answers go
+    on in the same moment: how much is read is not settled before it comes."""
+    count = 100
+    with traced():
+        pairs = [await proxy.ask(target="/containers/x/logs") for _ in range(count)]
+        for _client, engine in pairs:
+            await engine.read_request()
+            await engine.send(response("200 OK", "Content-Length: 999999999"))
+        await settle()
+        before = held()
+        for _ in range(4):  # the first fill what the kernel has room for
+            for _client, engine in pairs:
+                with suppress(BlockingIOError):
+                    while True:
+                        os.write(engine.sock.fileno(), bytes(32 * 1024))
+            await settle()
+        assert held() - before < 6 * MIB + count * 24 * 1024
 
 
 # Bodies of many short chunks

@@ -123,6 +123,7 @@ async def test_whatever_is_there_is_read(away: float, steps: list[Step]) -> None
 class Memory:
     """Room for whatever comes."""
 
+    most = 1 << 20
     takes_all = True
 
     def fill(self, sock: socket.socket, size: int) -> int:

@@ -173,11 +173,11 @@ class Narrowing:
             data = self._framed(piece)
             del piece
             self._weigh(len(data))
-            self._buffer.held += len(data)
+            self._buffer.hold(len(data))
             try:
                 await client.send_all(data)
             finally:
-                self._buffer.held -= len(data)
+                self._buffer.hold(-len(data))
             self._weigh(0)
         if self._is_chunked:
             await client.send_all(LAST_CHUNK)

@@ -33,12 +33,14 @@ class Pipe:
     is made anew if an exception, whichever, came in between.
     """
 
-    __slots__ = ("_filled", "_inlet", "_outlet", "works")
+    __slots__ = ("_filled", "_inlet", "_outlet", "most", "works")
 
     takes_all = False
     """It has room for so many pages, full or not."""
 
     def __init__(self) -> None:
+        self.most = PIPE_SIZE
+        """Bytes that it takes at a time."""
         self.works = True
         """Until the kernel says that it does not."""
         self._open()

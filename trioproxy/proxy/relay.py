@@ -47,7 +47,7 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 class Buffer:
     """Where bytes rest between two sockets: one for all connections of a server."""
 
-    __slots__ = ("held", "memory", "pipe", "view")
+    __slots__ = ("_held", "memory", "most", "pipe", "view")
 
     takes_all = True
 
@@ -55,8 +55,15 @@ class Buffer:
         self.memory = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.memory)
         self.pipe = Pipe()
-        self.held = 0
-        """Bytes that were copied out of it and wait for their sinks."""
+        self.most = BUFFER_SIZE
+        """Bytes that are read at a time, by whichever connection."""
+        self._held = 0
+
+    def hold(self, count: int) -> None:
+        """Know that so many bytes more, or less, were copied out of it and wait for a sink."""
+        self._held += count
+        self.most = SMALL_SIZE if self._held > HELD_MUCH else BUFFER_SIZE
+        self.pipe.most = self.most
 
     def fill(self, sock: socket.socket, size: int) -> int:
         """Read up to `size` bytes from a socket into the memory."""
@@ -81,8 +88,6 @@ async def relay(
     size = BUFFER_SIZE // 4
     count = 0
     while not boundary.done:
-        if buffer.held > HELD_MUCH:
-            size = SMALL_SIZE
         # What comes in large pieces and need not be seen is not copied.
         is_bulk = buffer.pipe.works and min(count, boundary.unseen) >= BULK
         try:
@@ -125,8 +130,7 @@ async def relay_rewritten(
     data, at = early, 0
     while not boundary.done:
         if at == len(data):
-            is_much = buffer.held > HELD_MUCH
-            data, at = await source.recv(SMALL_SIZE if is_much else TAR_SIZE), 0
+            data, at = await source.recv(min(TAR_SIZE, buffer.most)), 0
             if not data:
                 return None
         # What are contents costs nothing; a header is work, and thousands may come at once.
@@ -149,11 +153,11 @@ async def _send_chunk(
     """Send one chunk; of nothing none, for that would be the last."""
     if size := sum(map(len, pieces)):
         data = b"".join((b"%x\r\n" % size, *pieces, b"\r\n"))
-        buffer.held += size
+        buffer.hold(size)
         try:
             await sink.send_all(data)
         finally:
-            buffer.held -= size
+            buffer.hold(-size)
 
 
 async def _pass_on(
@@ -166,7 +170,7 @@ async def _pass_on(
 ) -> bytes:
     """Send `data`, of which the boundary has seen the first `used` bytes, and look at
     the others in slices, with a turn for everybody in between. Returns the surplus."""
-    buffer.held += len(data)
+    buffer.hold(len(data))
     try:
         at = 0
         while True:
@@ -179,7 +183,7 @@ async def _pass_on(
             if used < len(data) and not boundary.done:
                 await source.let_others()
     finally:
-        buffer.held -= len(data)
+        buffer.hold(-len(data))
 
 
 Left = tuple[int, bytes]

@@ -22,6 +22,8 @@ EMPTIED: Final = ~select.EPOLLIN
 class Room(Protocol):
     """Where a wire puts what it receives."""
 
+    most: int
+    """Bytes that it takes at a time."""
     takes_all: bool
     """Whether it had room for all that was asked for: then less means no more was there."""
 
@@ -119,6 +121,8 @@ class Wire(Watched):
         return count
 
     def _recv_into_now(self, room: Room, size: int) -> int | None:
+        # Asked now, and not before the wait: meanwhile others may have come to hold much.
+        size = min(size, room.most)
         try:
             count = room.fill(self.sock, size)
         except (BlockingIOError, InterruptedError):
