@@ -191,7 +191,10 @@ async def test_the_engine_holds_no_body_of_any_size(start: Start) -> None:
     engine = await proxy.fake.accept()
     assert b"build" in await engine.read_head()
     client.close()
-    for piece in (b" " * 60_000, b" "):  # of the short ones many are walked over at once
+    for piece in (
+        b" " * 60_000,
+        b" ",
+    ):  # of the short ones many are walked over at once
         client = await proxy.connect()
         await client.send(request("POST", AUTH, JSON, CHUNKED))
         engine = await proxy.fake.accept()
