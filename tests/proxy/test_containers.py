@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from tests.fakes import (
     EngineConnection,
     FakeEngine,
     Message,
+    chunk,
     connect,
     response,
     settle,
@@ -29,6 +30,7 @@ from tests.fakes import (
 from tests.patience import PATIENCE
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
+from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy import client as client_module
 from trioproxy.proxy import containers
@@ -118,6 +120,8 @@ class Host:
     """Whether the proxy is listed on its networks; of a pod Podman's lists one container."""
     tells: bool = True
     """Whether it tells of events."""
+    between: Callable[[EngineConnection], Awaitable[object]] | None = None
+    """What happens between two pieces of the list, which comes in one chunk then."""
     holds_back: trio.Event | None = None
     held: bytes = b"/containers/json?"
     """How the questions begin whose answers are held back."""
@@ -153,7 +157,18 @@ class Host:
             filters = json.loads(asked.get("filters", "{}"))
             with suppress(OSError):  # who has read enough hangs up
                 since = float(asked.get("since", 0))
-                await connection.send(self._answer(path, filters.get("id"), since))
+                answer = self._answer(path, filters.get("id"), since)
+                is_list = path == "/containers/json" and "filters" in asked
+                if self.between is None or not is_list:
+                    await connection.send(answer)
+                else:
+                    body = chunk(answer.partition(b"\r\n\r\n")[2]) + b"0\r\n\r\n"
+                    begun = response("200 OK", "Transfer-Encoding: chunked")
+                    await connection.send(begun + body[:100])
+                    await self.between(connection)
+                    await connection.send(body[100:-7])
+                    await settle()
+                    await connection.send(body[-7:])
 
     def _answer(self, path: str, ids: list[str] | None, since: float) -> bytes:
         me = container("proxy", "127.0.0.9", full=OWN, network=self.network)
@@ -315,6 +330,92 @@ async def test_one_question_tells_who_it_is(stack: Stack) -> None:
     assert len(asked) == 4
     assert asked[0].startswith(b"/containers/json?filters=")
     assert NET.encode() in asked[0]
+
+
+def count_calls(where: Callable[[FrameType], bool], count: list[int]) -> None:
+    """Count what is called from now on where that counts, by Python or by C."""
+
+    def counts(frame: FrameType, event: str, _: object) -> None:
+        count[-1] += event in {"call", "c_call"} and where(frame)
+
+    sys.setprofile(counts)
+
+
+async def test_a_list_in_pieces_is_read_at_one_look(
+    stack: Stack, fake: FakeEngine
+) -> None:
+    """The Engine writes the list in one chunk, and the socket has it in pieces: its lines are not walked over, and the connection carries the request then."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+
+    async def later(_: EngineConnection) -> None:
+        await settle()
+
+    stack.host.between, walked = later, [0]
+    count_calls(lambda frame: frame.f_code is Dechunked.feed.__code__, walked)
+    try:
+        assert (await stack.ask())[0] == 200
+    finally:
+        sys.setprofile(None)
+    assert walked == [0]
+    asked = [one.partition(b"?")[0] for one in stack.host.asked[-2:]]
+    assert asked == [b"/containers/json"] * 2
+
+
+async def test_who_goes_while_the_list_comes_is_nobody(stack: Stack) -> None:
+    """The list has begun to come, and the container goes: 403."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+
+    async def goes(_: EngineConnection) -> None:
+        await stack.host.tell(GONE)
+        await settle()
+
+    stack.host.between = goes
+    status, text = await stack.ask()
+    assert (status, "has gone" in text) == (403, True), text
+    stack.host.between = None
+    assert (await stack.ask())[0] == 200
+
+
+@pytest.mark.parametrize("leaves", ["client", "engine"])
+async def test_who_leaves_while_the_list_comes(stack: Stack, leaves: str) -> None:
+    """The client or the Engine leaves in the middle of the list: nobody is chosen by a part of it, and others are served."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+    client = await stack.connect()
+
+    async def left(connection: EngineConnection) -> None:
+        (connection if leaves == "engine" else client).close()
+        await settle()
+
+    stack.host.between = left
+    await client.ask("GET", "/containers/json")
+    if leaves == "engine":
+        assert (await client.read_response()).status == 502
+    await settle()
+    stack.host.between = None
+    assert (await stack.ask())[0] == 200
+    assert "crash" not in stack.lines()
+
+
+async def test_a_list_is_compared_where_it_stands(stack: Stack) -> None:
+    """Sixty containers beside the proxy, in a list as before but for the order of mounts: some calls for each, and none is cut out of it."""
+    mounts = [{"Type": "bind", "Source": f"/{at}"} for at in range(2)]
+    others = [
+        container(f"c{at}", f"10.0.0.{at}", full=f"{at:064x}") | {"Mounts": mounts}
+        for at in range(1, 61)
+    ]
+    stack.host.containers = [*others, container("ps", full="f" * 64)]
+    await be_known(stack)
+    mounts.reverse()
+    called = [0]
+    count_calls(lambda frame: frame.f_code.co_filename == containers.__file__, called)
+    try:
+        assert (await stack.ask())[0] == 200
+    finally:
+        sys.setprofile(None)
+    assert called[0] < 60 * 8
 
 
 async def test_a_large_stack_is_no_limit(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import trio
@@ -23,7 +24,7 @@ from tests.fakes import (
 from tests.proxy.conftest import Proxy
 from tests.proxy.heads import feed_all
 from trioproxy.errors import BadRequest
-from trioproxy.http.framing import Chunked, Dechunked, one_chunk
+from trioproxy.http.framing import Chunked, Dechunked, left_of_one_chunk, one_chunk
 
 Ends = tuple[Client, EngineConnection]
 CHUNKED = "Transfer-Encoding: chunked"
@@ -451,6 +452,11 @@ def test_a_body_in_one_chunk_is_read_as_its_lines_are() -> None:
             assert feed_all(walked, data) == len(data)
             assert (walked.done, walked.take()) == (True, content)
             taken += 1
+        walked = Dechunked()
+        with suppress(BadRequest):
+            whole = feed_all(walked, data)
+            for at in range(whole if walked.done else 0):
+                assert left_of_one_chunk(data[:at]) <= whole - at
     assert taken
     for content in (b"x", bytes(5000), b"\r\n0\r\n\r\n"):
         assert one_chunk(chunk(content) + CHUNK_END) == content

@@ -156,6 +156,9 @@ BAD = {
     ),
     "no HTTP": (b"SSH-2.0\r\n\r\n", "head is bad"),
     "bad chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "chunk"),
+    "cut chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}", "in mid-body"),
+    "more than its chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}{}\r\n0\r\n\r\n", "end of a chunk"),
+    "long chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}", "in mid-body"),
 }  # fmt: skip
 
 
@@ -174,12 +177,14 @@ async def test_a_bad_answer_fails_the_request(
     assert not await engine.read_rest()
 
 
-async def test_an_answer_in_chunks(limited: Proxy) -> None:
-    """However the Engine frames its answer, it is read whole."""
+@pytest.mark.parametrize("cut", [0, 20])
+async def test_an_answer_in_chunks(limited: Proxy, cut: int) -> None:
+    """However the Engine frames its answer, and in whatever pieces it comes, it is read whole."""
     _, engine, _ = await asking(limited, "a1")
     value = described("busybox:latest")
+    parts = [value[:cut], value[cut:]] if cut else [value]
     await engine.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    await engine.send_each(chunk(value[:20]) + chunk(value[20:]) + b"0\r\n\r\n")
+    await engine.send_each(b"".join(map(chunk, parts)) + b"0\r\n\r\n")
     assert json.loads((await engine.read_request()).body)["Image"] == ID
 
 

@@ -350,6 +350,15 @@ class Dechunked(Chunked):
 _BEHIND_ONE_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 
+def left_of_one_chunk(data: bytes) -> int:
+    """Say how many bytes of a chunked body are still to come, if it is the chunk that begins
+    here; of one that goes on there are as many at least."""
+    found = CHUNK_SIZE.match(data)
+    if found is None or not (size := int(found[1], 16)):
+        return 0
+    return found.end() + size + len(_BEHIND_ONE_CHUNK) - len(data)
+
+
 def one_chunk(data: bytes) -> bytes | None:
     """Give the content of a chunked body if it is all there is, whole and in one chunk, as
     nearly all answers to questions come; None: its lines have to be walked over."""

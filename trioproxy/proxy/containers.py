@@ -86,6 +86,7 @@ _BEGIN_MOUNT: Final = b'[{"'
 _BETWEEN_MOUNTS: Final = b'},{"'
 _END: Final = b"}]"
 _END_OF_LIST: Final = b"}]\n"
+_BEHIND_MOUNTS: Final = _END + _BETWEEN
 """How the Engine writes a list of containers. The mounts stand at the end of each, in another
 order each time."""
 
@@ -143,13 +144,13 @@ class Containers:
         self._is_long_until = 0.0
         """By Trio's clock: until then the list of all is taken for more than is read."""
         self._seen: dict[bytes, list[identity.Candidate]] = {}
-        """A container as it was listed, up to its mounts if these are several, and as that reads."""
+        """A container as it was listed, without its mounts, and as that reads."""
         self._mounts = set[bytes]()
         """Mounts that were read."""
         self._size = 0
         """Bytes of these."""
         self._before: list[bytes] = []
-        """The last list, container by container, up to the mounts of who has several."""
+        """The last list, what stands between the mounts of two containers as one."""
         self._as_read: list[identity.Candidate] = []
         """As that reads."""
         self._listening = trio.Event()
@@ -391,12 +392,13 @@ class Containers:
         """
         if not (raw.startswith(_BEGIN) and raw.endswith(_END_OF_LIST)):
             return identity.look(parse_answer(raw))
+        raw = raw[len(_BEGIN) : -len(_END_OF_LIST)] + _BETWEEN  # so that all end alike
         if self._is_as_before(raw):
             return self._as_read
-        texts, listed = list[bytes](), list[identity.Candidate]()
-        at, fresh = len(_BEGIN), 0
+        before, run, listed = list[bytes](), list[bytes](), list[identity.Candidate]()
+        at = fresh = 0
         while at < len(raw):
-            end = _end_of(raw, at)
+            end = raw.index(_BETWEEN, at)
             if end - at > most:
                 raise TooMuch("a container is described by more than is read")
             text, mounts = _parted(raw[at:end])
@@ -408,27 +410,32 @@ class Containers:
                 if fresh > STEP:
                     fresh = 0
                     await engine.wire.let_others()
-            texts.append(text)
+            run.append(text)
+            if mounts:
+                before.append(b"".join((*run, _MOUNTS)))
+                run = [_END]
+            run.append(_BETWEEN)
             listed += found
-            at = end
+            at = end + len(_BETWEEN)
         if len(raw) <= MOST_KEPT:
-            self._before, self._as_read = texts, listed
+            self._before, self._as_read = [*before, b"".join(run)], listed
         return listed
 
     def _is_as_before(self, raw: bytes) -> bool:
         """Whether a list is the last one, but for the order of mounts.
 
-        It is compared where it stands: to cut it and to look that up takes ten times as long.
+        It is compared where it stands, all at once between two that have mounts: to cut it and
+        to look that up takes ten times as long.
         """
-        at = len(_BEGIN)
+        at = 0
         for text in self._before:
             if not raw.startswith(text, at):
                 return False
             at += len(text)
-            if text.endswith(_MOUNTS):
-                end = _end_of(raw, at)
-                mounts = _mounts_of(raw[at:end])
-                if not mounts or not self._mounts.issuperset(mounts):
+            if at < len(raw):
+                end = raw.find(_BEHIND_MOUNTS, at)
+                mounts = raw[at:end].split(_BETWEEN_MOUNTS)
+                if end < 0 or not self._mounts.issuperset(mounts):
                     return False
                 at = end
         return at == len(raw)
@@ -552,34 +559,19 @@ class Containers:
         self._cut(container)
 
 
-def _end_of(raw: bytes, at: int) -> int:
-    """Where the container ends that stands there, with what stands between it and the next."""
-    end = raw.find(_BETWEEN, at)
-    return len(raw) if end < 0 else end + len(_BETWEEN)
-
-
 def _parted(one: bytes) -> tuple[bytes, list[bytes]]:
-    """A container up to its mounts, and these, if they are several; else all of it."""
-    described, _, rest = one.partition(_MOUNTS)
-    mounts = _mounts_of(rest)
-    return (described + _MOUNTS, mounts) if len(mounts) > 1 else (one, [])
+    """A container without its mounts, and these; all of it, if something stands behind them."""
+    text, _, mounts = one.partition(_MOUNTS)
+    if mounts.endswith(_END):
+        return text, mounts.removesuffix(_END).split(_BETWEEN_MOUNTS)
+    return one, []
 
 
 def _look(text: bytes, mounts: list[bytes]) -> list[identity.Candidate]:
     """Look at a container that was not listed just so before."""
-    behind = _BETWEEN if text.endswith(_BETWEEN) else _END_OF_LIST
-    described = text.removesuffix(_MOUNTS if mounts else behind)
     for mount in mounts:
         parse_answer(_BEGIN_MOUNT + mount + _END)
-    return identity.look(parse_answer(_BEGIN + described + _END))
-
-
-def _mounts_of(rest: bytes) -> list[bytes]:
-    """The mounts with which a container ends; none, if something else stands behind them."""
-    for behind in (_BETWEEN, _END_OF_LIST):
-        if rest.endswith(_END + behind):
-            return rest[: -len(_END + behind)].split(_BETWEEN_MOUNTS)
-    return []
+    return identity.look(parse_answer(_BEGIN + text + _END))
 
 
 def _who_came(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:

@@ -24,7 +24,7 @@ from trioproxy.errors import (
     UpstreamLost,
 )
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import CHUNKED, one_chunk
+from trioproxy.http.framing import CHUNKED, left_of_one_chunk, one_chunk
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.references import Reference
@@ -602,8 +602,17 @@ async def _begin(
 
 async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
     """Read the body of an answer whole; bytes behind it are none of an answer's."""
-    if head.framing is CHUNKED and (raw := one_chunk(data)) is not None:
-        return raw
+    if head.framing is CHUNKED:
+        # The Engine writes it in one chunk, and that comes in pieces.
+        pieces, left = [data], left_of_one_chunk(data)
+        while 0 < left <= MOST_OF_AN_ANSWER and (
+            piece := await engine.wire.recv(min(left, PIECE))
+        ):
+            pieces.append(piece)
+            left -= len(piece)
+        data = b"".join(pieces)
+        if (raw := one_chunk(data)) is not None:
+            return raw
     content, raw = Content(engine.wire, head.framing), None
     content.put(data)
     if head.framing.length <= MOST_OF_AN_ANSWER:
