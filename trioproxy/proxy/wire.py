@@ -151,7 +151,7 @@ class Wire(Watched):
             raise self.lost(str(error)) from error
 
     async def send_all(self, data: bytes | memoryview) -> None:
-        """Send everything. What may change is copied before waiting: it is shared."""
+        """Send everything, of what does not change while it waits: no memory that is shared."""
         if (sent := self.send_now(data)) < len(data):
             await self.send_rest(data, sent)
 
@@ -161,8 +161,6 @@ class Wire(Watched):
         Apart from `send_all` for who sends small things all the time: a coroutine that
         awaits nothing costs as much as another half of the call."""
         rest = memoryview(data)[sent:]
-        if not rest.readonly:
-            rest = memoryview(bytes(rest))
         # A socket that took less than all has no room now; the watch hears when it has.
         while rest:
             self._credit = FAIR_SHARE
