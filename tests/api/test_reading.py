@@ -118,6 +118,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"BlkioWeightDevice": [], "BlkioDeviceReadBps": None}, []),
     ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, [("CREATE_DEVICES", "gpu")]),
     ({"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["x.com/y=z"]}]}, [("CREATE_DEVICES", "driver:cdi")]),
+    ({"DeviceRequests": [{"Capabilities": [["gpu"]], "DeviceIDs": ["0", "nvidia.com/gpu=1", "amd.com/gpu=all", "MIG-GPU-a/1/0"]}]}, [("CREATE_DEVICES", "gpu")]),
+    *(({"DeviceRequests": [{"Driver": "nvidia", "Capabilities": [["gpu"]], "DeviceIDs": ["0", name]}]}, [("CREATE_DEVICES", "driver:cdi")]) for name in ("x.com/y=z", "nvidia.com/gpu=0,x.com/y=z", "xnvidia.com/gpu=0", "nvidia.com/x=0")),
     ({"DeviceRequests": [{"Capabilities": [["gpu"], ["tpu"]]}]}, [("CREATE_DEVICES", "driver:any")]),
     ({"DeviceCgroupRules": ["a *:* rwm"]}, [("CREATE_DEVICES", "rule")]),
     # Security
@@ -581,6 +583,21 @@ def test_a_name_by_which_a_runtime_gives_devices(name: str, runtime: str) -> Non
     told = [one for one in found if one.variable == "CREATE_DEVICES"]
     assert [(one.value, one.unless_default) for one in told] == [("gpu", not runtime)] * asks  # fmt: skip
     assert not asked("ImageCommit", {"Env": [name]}, "container=c").arguments
+
+
+@pytest.mark.parametrize(
+    "name", ["x.com/y=z", "0,x.com/y=z", "nvidia.com/gpu=0,x.com/y=z"]
+)
+def test_a_device_of_others_is_no_gpu(name: str) -> None:
+    """NVIDIA's runtime gives any device of CDI by its name, with mounts and hooks."""
+    for key, same in (
+        ("NVIDIA_VISIBLE_DEVICES", "nvidia.com/gpu=0,1"),
+        ("DOCKER_RESOURCE_GPU", "1"),
+    ):
+        asked_for = (create({}, Env=[f"{key}={one}"]).arguments for one in (name, same))
+        assert [one.value for (one,) in asked_for] == ["driver:cdi", "gpu"]
+    needs = create({}, Env=["NVIDIA_REQUIRE_CUDA=cuda>=12 brand=x,driver>=5"]).arguments
+    assert [one.value for one in needs] == ["gpu"]
 
 
 TOLD = {

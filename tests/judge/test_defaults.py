@@ -98,6 +98,7 @@ DEFAULTS = [
     ({"SecurityOpt": ["seccomp=unconfined"]}, set()),
     ({"Env": [GPU]}, {"stock", "sandbox", "podman"}),
     ({"Env": ["A=b", "NVIDIA_DRIVER_CAPABILITIES=all"]}, {"stock", "sandbox", "podman"}),
+    ({"Env": ["NVIDIA_VISIBLE_DEVICES=x.com/y=z"]}, {"stock", "sandbox", "podman"}),
     ({"Env": ["NVIDIA_VISIBLE_DEVICES=void"]}, set(ENGINES)),
     ({"Env": ["NVIDIA_VISIBLE_DEVICES=none"]}, set(ENGINES)),
     ({"Env": ["NVIDIA_VISIBLE_DEVICES="]}, set(ENGINES)),

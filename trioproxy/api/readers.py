@@ -4,7 +4,7 @@ Nothing is allowed or refused here; `limits` does that.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -172,10 +172,22 @@ def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
             and bool(groups)
             and all("gpu" in texts_of(one) for one in groups)
         )
-        value = "gpu" if is_gpu else f"driver:{normal.quote(driver or 'any')}"
+        value = f"driver:{normal.quote(driver or 'any')}"
+        value = _gpus(texts_of(wanted.get("DeviceIDs"))) if is_gpu else value
         yield Argument(
             "CREATE_DEVICES", value, found.place.at(index).shown, show(value)
         )
+
+
+def _gpus(names: Iterable[str]) -> str:
+    """What asks for these by the driver of GPUs: CDI's, too, where one is no GPU's."""
+    return "gpu" if all(map(_IS_GPU, names)) else "driver:cdi"
+
+
+# As from Engine 29 on, and by NVIDIA's runtime, `VENDOR/CLASS=NAME` goes on as it is.
+_IS_GPU: Final = re.compile(
+    r"(?:(?:(?:runtime\.)?nvidia|amd)\.com/gpu=)?[^=]*", re.DOTALL
+).fullmatch
 
 
 def _device_rules(_: Given, found: Finding) -> Iterator[Argument]:
@@ -324,9 +336,11 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
         if text[-1:] == "*" and "=" not in text:
             yield option(given, Spot(found.place.path, found.place.at(index).shown))
         elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
-            name, place = text.partition("=")[0], found.place.at(index).shown
+            name, _, value = text.partition("=")
+            place, is_name = found.place.at(index).shown, "_REQUIRE_" not in name
+            asked = _gpus(value.split(",") if is_name else ())
             yield Argument(
-                "CREATE_DEVICES", "gpu", place, show(name), unless_default=not runtime
+                "CREATE_DEVICES", asked, place, show(name), unless_default=not runtime
             )
 
 

@@ -347,7 +347,8 @@ def _engine(value: Mapping[str, Json]) -> Thing:
         given.append("CREATE_SECURITY=seccomp:builtin")
     parts = {k: v for k, v in map_of(runtimes.get(runtime)).items() if k != "status"}
     if not _GIVES_DEVICES.search(f"{runtime} {parts}"):
-        given.append("CREATE_DEVICES=gpu")  # that is, names alone give none
+        # That is, names alone give none.
+        given += ("CREATE_DEVICES=gpu", "CREATE_DEVICES=driver:cdi")
     return Thing(Kind.ENGINE, "", tuple(given), value=value)
 
 
