@@ -201,7 +201,7 @@ async def test_health_fails_where_a_newer_file_was_refused(
         told = await health(address)
         assert (
             told.status,
-            f"policy {first}, and a newer one was refused" in told.out,
+            f"policy {first}, and a newer policy was refused" in told.out,
         ) == (1, True)
         file.write_text("ALLOW_OPERATIONS=ImageList\n")
         second = hash_in(await reloaded(proxy))

@@ -183,7 +183,7 @@ def test_agent_sandbox_with_a_mounted_policy(
             new.rename(policy)
             sandbox.await_line("socket-proxy", " reload-failed ")
             told = proxy("trioproxy health --fail-stale")
-            assert "and a newer one was refused" in told
+            assert "and a newer policy was refused" in told
             assert told.endswith("status=1")
             assert "add VolumeList to ALLOW_OPERATIONS" in agent("docker volume ls")
             return

@@ -28,7 +28,7 @@ Data = dict[str, Any]
 DEADLINE = 5.0
 """Seconds from the question to the end of the answer, however that comes."""
 DOWN = "the proxy runs, but the Engine does not answer"
-STALE = ", and a newer one was refused: its log says why (reload-failed)"
+STALE = ", and a newer policy{} was refused: its log says why (reload-failed)"
 ALIVE = "the proxy answers"
 REQUEST = "GET /_trioproxy/{} HTTP/1.1\r\nHost: trioproxy\r\nConnection: close\r\n\r\n"
 
@@ -102,8 +102,8 @@ def _shown(told: Data) -> str:
         for client, said in told.get("policies", {}).items()
         if "newer" in said
     ]
-    whose = f" (of {', '.join(stale)})" if stale else ""
-    return f"{told['detail']}{policy}{f'{STALE}{whose}' if told['stale'] else ''}"
+    whose = f" of {', '.join(stale)}" if stale else ""
+    return f"{told['detail']}{policy}{STALE.format(whose) if told['stale'] else ''}"
 
 
 def ask_proxy(address: Address, probe: str) -> Data:
