@@ -344,7 +344,7 @@ def test_a_log_where_evidence_would_be(read: Reading) -> None:
         assert "app.jsonl is the log, and where the evidence of app.env" in done.err
     done = read()
     assert "no evidence" in done.err
-    assert "learn --from-log reads it" in lines(done)[1]
+    assert lines(done)[1].startswith("hint: name another file: evidence is NAME.jsonl")
     assert read.written == before
 
 

@@ -100,7 +100,9 @@ async def test_each_policy_is_read_again_by_itself(
         url = f"unix://{tmp_path}/volumes.sock"
         told = await trio.to_thread.run_sync(run, "health", url)
         assert told.status == 0
-        assert ", and a newer policy of images was refused: its log says why" in told.out
+        assert (
+            ", and a newer policy of images was refused: its log says why" in told.out
+        )
         told = await trio.to_thread.run_sync(run, "health", url, "--json")
         said = json.loads(told.out)
         assert said["policies"].keys() == LISTS.keys()

@@ -187,7 +187,7 @@ class _NoEvidenceError(ValueError):
 
 def _hint(error: ValueError) -> str:
     if isinstance(error, _NoEvidenceError):
-        return "if it is the log of another proxy: learn --from-log reads it"
+        return "name another file: evidence is NAME.jsonl; learn --from-log reads logs of other proxies"
     return (
         "restore the file from a backup, or remove it: an env file next to it grants as"
         " before, and only what was declined is forgotten"
