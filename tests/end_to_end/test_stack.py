@@ -161,6 +161,7 @@ def test_a_client_that_makes_containers_makes_itself_nobody_else(stack: Stack) -
             '{"Image": "busybox", "HostConfig": {"NetworkMode": "container:ps"}}',
         ),
         ("/containers/maker/rename?name=ps", ""),
+        ("/containers/maker/rename?name=tomorrow", ""),
     ):
         said = stack.run("maker", post(target, body)).output.decode()
         assert "403" in said

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import Answer, Door, asked
+from tests.deciding import Answer, Door, World, asked
 from trioproxy.errors import BadBody
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.guard import JOINING, Guard, refuses_body
 from trioproxy.judge.rules import Reason
+from trioproxy.limits.marks import OWNER_LABEL
 
 ID = "ab" * 32
 OF_A_SWARM = "w8klx393ei2fp60d57oescl7x"
@@ -31,9 +32,14 @@ UNKNOWN = Guard(names=frozenset(), networks=None)
 SAYS = "is refused in every policy here: clients are known by their containers"
 
 
-def becomes(line: str, body: object = None, guard: Guard | None = OURS) -> Answer:
+def becomes(
+    line: str,
+    body: object = None,
+    guard: Guard | None = OURS,
+    world: World | None = None,
+) -> Answer:
     gate = replace(Gate.enforcing(parse_policy(ALL)[0]), guard=guard)
-    return asked(Door(gate=gate), line, body)
+    return asked(Door(gate=gate), line, body, world)
 
 
 CREATE, CONNECT = "POST /containers/create", "POST /networks/other/connect"
@@ -167,6 +173,43 @@ def test_nobody_becomes_another_one(line: str, body: object, what: str) -> None:
     assert not answer.allowed
     assert answer.message == f"{what}{SAYS}"
     assert becomes(line, body, None).allowed
+
+
+CLIENT = "12" * 32
+
+
+def renamed(
+    networks: dict[str, Any], labels: object = None, guard: Guard = OURS
+) -> Answer:
+    """What becomes of a rename of a container that is on these networks."""
+    value = {"Id": CLIENT, "Name": "/c", "Config": {"Labels": labels}, "HostConfig": {}}
+    settings = {"NetworkSettings": {"Networks": networks}}
+    world = {"/containers/c/json": {**value, **settings}}
+    return becomes(f"{RENAME}?name=webs", None, guard, world)
+
+
+@pytest.mark.parametrize("name", ["front", "other"], ids=["by name", "by id"])
+def test_nobody_takes_a_name_before_its_policy_comes(name: str) -> None:
+    """A client that may rename calls no client otherwise, itself neither: the file that is called so may come tomorrow."""
+    networks = {"bridge": {"NetworkID": "cd" * 32}, name: {"NetworkID": ID}}
+    answer = renamed(networks)
+    assert not answer.allowed
+    assert answer.message == f"to rename what may be a client {SAYS}"
+    if name == "front":  # made, and never started
+        assert not renamed({name: {}}).allowed
+
+
+def test_who_can_be_no_client_is_renamed() -> None:
+    """What a client made, what is on other networks, and what is not there at all; and it is renamed by the id of what was looked at."""
+    ours, others = {"front": {"NetworkID": ID}}, {"x": {"NetworkID": "cd" * 32}}
+    for answer in (
+        renamed(ours, {OWNER_LABEL: ""}),
+        renamed(others),
+        renamed({"bridge": {"NetworkID": "cd" * 32}}, None, UNKNOWN),
+    ):
+        assert answer.allowed, answer.message
+        assert answer.line == f"POST /containers/{CLIENT}/rename?name=webs"
+    assert not renamed(others, None, UNKNOWN).allowed
 
 
 def test_until_it_is_known_which_are_ours_nothing_is_joined() -> None:

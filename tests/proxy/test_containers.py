@@ -32,6 +32,7 @@ from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
+from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.proxy import client as client_module
 from trioproxy.proxy import containers
 from trioproxy.proxy.containers import LONGEST_EVENT
@@ -188,7 +189,8 @@ class Host:
             full = path.split("/")[2]
             began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
             state = {"StartedAt": began.isoformat()}
-            value = {**me, "Name": f"/{self.called}", "State": state}
+            made = {"Config": {"Labels": {OWNER_LABEL: ""}}, "HostConfig": {}}
+            value = {**me, **made, "Name": f"/{self.called}", "State": state}
         elif path.startswith("/images/sha256"):
             if self.image_labels is None:
                 return response("404 Not Found", body=b"{}")

@@ -39,12 +39,12 @@ from trioproxy.errors import BadRequest
 from trioproxy.judge import fills
 from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, not_there
-from trioproxy.judge.references import Named, Reference, find
+from trioproxy.judge.references import RENAMING, Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, mark, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
-from trioproxy.limits.things import Known, Missing
+from trioproxy.limits.things import Known, Missing, Thing
 from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ class Gate:
         """
         if operation in MARKED and not decision.would_refuse:
             return True
-        if self.guards(operation):
+        if self.guards(operation) or (self.guard and operation == RENAMING):
             return True
         return operation in self.read_operations or operation in self.objects.operations
 
@@ -583,7 +583,9 @@ def _told(given: Given) -> Generator[None, Any, tuple[Argument, ...]]:
 
 def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:
     """Tell what a request names; None for nothing that could ever matter."""
-    if not gate.objects and not (asked and (asked.named or asked.of_defaults)):
+    is_naming = asked and (asked.named or asked.of_defaults)
+    is_guarded = gate.guard and request.operation == RENAMING
+    if not (gate.objects or is_guarded or is_naming):
         return None
     found = find(request, asked, gate.objects, filled=gate.form.limits_fills)
     return _need(gate, found)
@@ -598,7 +600,9 @@ def _need(gate: Gate, named: Named) -> Named:
             if (
                 gate.goes_by_names(one.argument)
                 if one.argument
-                else gate.objects or (one.fills and gate.form.limits_fills)
+                else gate.objects
+                or (one.fills and gate.form.limits_fills)
+                or (gate.guard and one.renamed is not None)
             )
         )
     )
@@ -650,6 +654,8 @@ def _by_what_it_names(
             if thing is None:
                 return named, UNRESOLVED
         refusal = judge.refuses(one, thing, named.known) if judge else None
+        if not refusal and gate.guard and one.renamed and isinstance(thing, Thing):
+            refusal = gate.guard.refuses_renaming(thing)
         if refusal is not None:
             return named, refusal
     # Only what passed has volumes made: a refusal leaves nothing behind. The Engine gives back what it has under a

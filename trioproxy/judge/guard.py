@@ -2,10 +2,11 @@
 
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
-client renames a container to what a policy is called, or has a link name one beside its own
-name; none joins a network of the proxy's, or a container's network (which may be on one), or
-brings the proxy onto another one, or off one; none makes a network that lies on the same
-bridge, or containers of which nobody knows what they are (a swarm's, and Podman's own).
+client renames a container to what a policy is called or may be tomorrow, or has a link name
+one beside its own name; none joins a network of the proxy's, or a container's network (which
+may be on one), or brings the proxy onto another one, or off one; none makes a network that
+lies on the same bridge, or containers of which nobody knows what they are (a swarm's, and
+Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -18,10 +19,10 @@ from trioproxy.api.arguments import map_of, text_of, texts_of
 from trioproxy.api.decoding import Json, show
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import Effect
-from trioproxy.judge.references import GIVES_NAME, gives_name, link, new_name
+from trioproxy.judge.references import GIVES_NAME, RENAMING, gives_name, link, new_name
 from trioproxy.judge.rules import READING, Decision, Reason, refuse
-from trioproxy.limits.marks import below, key_of
-from trioproxy.limits.things import BUILT_IN
+from trioproxy.limits.marks import OWNER_LABEL, below, key_of
+from trioproxy.limits.things import BUILT_IN, Thing
 from trioproxy.values import value_class
 
 JOINING: Final = frozenset(
@@ -65,6 +66,17 @@ class Guard:
         name = text.removeprefix("/")
         return bool(text) and ("/" in name or _means(name, self.container))
 
+    def refuses_renaming(self, thing: Thing) -> Decision | None:
+        """Say why a container may not be renamed: it may be a client, by the name that it has
+        then. The file that is called so may come tomorrow, or come back."""
+        joined = map_of(map_of(thing.value.get("NetworkSettings")).get("Networks"))
+        for name, endpoint in joined.items():
+            both = name, text_of(map_of(endpoint).get("NetworkID")) or name
+            if name not in BUILT_IN and any(map(self.is_ours, both)):
+                is_marked = OWNER_LABEL in thing.labels
+                return None if is_marked else _refuse("to rename what may be a client")
+        return None
+
 
 def _means(text: str, ours: frozenset[str]) -> bool:
     # Of a name the Engine takes no beginning: `web` is not `web-socket`.
@@ -82,7 +94,7 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
         return _refuse(f"{request.method} of a route that is not known")
     if endpoint.is_unconfined and endpoint.effect is Effect.WRITE:
         return _refuse(f"{operation}, which may make containers that have no mark,")
-    if operation == "ContainerRename":
+    if operation == RENAMING:
         if guard.is_proxy(request.parameter):
             return _refuse("to rename what may be this proxy's own container")
         name = new_name(request.target.query)

@@ -29,6 +29,9 @@ from trioproxy.judge import fills
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
 
+RENAMING: Final = "ContainerRename"
+"""Which container that is counts without lists, too (`guard`)."""
+
 MOST_REFERENCES: Final = 256
 """Names in the body and query of one request: each may be a question to the Engine."""
 
@@ -175,7 +178,8 @@ def find(
     candidates: list[Reference] = []
     edits: list[Edit] = []
     operation, row = request.operation, request.endpoint
-    if objects and row and row.kind and row.touch is Touch.NAMES:
+    counts = bool(objects) or operation == RENAMING
+    if counts and row and row.kind and row.touch is Touch.NAMES:
         candidates.append(_in_path(request, row, row.kind, asked))
     if asked is not None:
         # First: what is remembered of the Engine for others must not do for these.
@@ -188,10 +192,10 @@ def find(
         most = len(candidates) + MOST_REFERENCES
         # Of a volume that is made it counts later that it was not there before.
         is_made = filled and operation == "VolumeCreate"
-        counts = bool(names) or is_made
+        of_volumes = OF_VOLUMES if names or is_made else set[str]()
         # Without lists of objects that alone is looked for which limits or fills need: images that may be named by an
         # id, and volumes of which it counts who has them. What limits neither asks the Engine nothing.
-        finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if counts else set())
+        finders = FINDERS if objects else OF_IMAGES | of_volumes
         found = _in_what_is_asked(operation, asked, finders, objects=bool(objects))
         if objects.network and operation in _REPLACED:
             others = (one for one in found if not _is_built_in(one))
@@ -236,7 +240,7 @@ def _in_path(
     if row.operation == "NetworkConnect" and asked and asked.body is not None:
         pins.append(Pin(("EndpointConfig", "NetworkID")))
     renamed = None
-    if row.operation == "ContainerRename":
+    if row.operation == RENAMING:
         renamed = new_name(request.target.query)
     return Reference(
         kind,
