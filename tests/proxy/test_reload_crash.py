@@ -375,12 +375,14 @@ async def test_owners_are_judged_as_they_will_be(
 async def test_a_file_that_comes_is_read_when_it_is_whole(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A policy that is still being written into the folder judges nobody: what limits it may be the next line."""
+    """A policy that is still being written into the folder judges nobody: what limits it may be the next line. Whatever else is written there for ever keeps none waiting."""
     watched, lines = str(folder.path), ["CREATE_IMAGES=busybox\n", *["# more\n"] * 9]
     known, file = look(watched), folder.path / "app.env"
 
     def look_and_write(path: str) -> tuple[int, ...]:
         found = look(path)
+        with (folder.path / "log").open("a") as log:
+            log.write("more")
         if lines:
             with file.open("a") as writing:
                 writing.write(lines.pop())

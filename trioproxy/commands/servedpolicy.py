@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
 
@@ -288,16 +288,16 @@ async def in_thread(function: Callable[[*_Args], _Result], *args: *_Args) -> _Re
     return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
 
-MOST_SEEN: Final = 512
-"""Of what lies in a folder so much is looked at: twice what may be policies."""
-
-
 def look(path: str) -> tuple[int, ...]:
-    """What changes with a file, or with a folder and the files in it; nothing if it is not there."""
+    """What changes with a file, or with a folder and its policies; nothing if it is not there."""
     paths, seen = [path], list[int]()
     with suppress(OSError):  # it is a file
-        # What just came into a folder may not be whole yet.
-        paths += [f"{path}/{one}" for one in sorted(os.listdir(path))[:MOST_SEEN]]
+        names = sorted(os.listdir(path))
+        from trioproxy.commands.folder import ENDING, MOST_POLICIES
+
+        # What just came may not be whole yet. What else lies there may never be at rest.
+        policies = [f"{path}/{one}" for one in names if one.endswith(ENDING)]
+        paths += policies[:MOST_POLICIES]
     for one in paths:
         with suppress(OSError):
             at = os.stat(one)
