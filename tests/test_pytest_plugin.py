@@ -34,6 +34,9 @@ def test_info():
     assert b" 200 " in ask("GET /info")
 """
 
+NO_OTHERS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""The plugins of our own tests take longer to load than this one takes to learn."""
+
 
 @pytest.fixture
 async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
@@ -50,8 +53,10 @@ async def run_suite(
     variables = {
         "DOCKER_HOST": host or f"unix://{folder}/engine.sock",
         "PYTHONPATH": str(Path(trioproxy.__file__).parents[1]),
+        **NO_OTHERS,
     }
     plugin = ["-p", "trioproxy.pytest_plugin"] if named else []
+    plugin += ["-p", "xdist"] if "-n" in options else []
     command = [sys.executable, "-m", "pytest", *plugin]
     done = await trio.to_thread.run_sync(
         lambda: subprocess.run(
@@ -183,9 +188,10 @@ async def test_the_table_fits_a_terminal(fake: FakeEngine, tmp_path: Path) -> No
     (tmp_path / "test_suite.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
     options = ("-p", "trioproxy.pytest_plugin", f"--docker-learn={tmp_path}/app.env")
+    (others,) = (f"{name}={value}" for name, value in NO_OTHERS.items())
     suite = f"DOCKER_HOST=unix://{fake.path} {sys.executable} -m pytest -q {' '.join(options)}"
     shown = await on_pty(
-        "sh", "-c", f"cd {tmp_path} && PYTHONWARNINGS= COLUMNS=80 {suite}"
+        "sh", "-c", f"cd {tmp_path} && PYTHONWARNINGS= COLUMNS=80 {others} {suite}"
     )
     table = shown.decode().replace("\r\n", "\n").partition("permissions learned")[2]
     assert "ContainerList" in table, shown
