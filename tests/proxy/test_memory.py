@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +50,18 @@ LETTERS: Final = {"wide": "\N{GRINNING FACE}", **({"ascii": "x"} if IS_DEEP else
 """The wide one takes more, and comes first."""
 
 
+@cache
+def longest(letter: str) -> bytes:
+    """The longest body of a creation, but for its bind."""
+    text = letter + "x" * (DEFAULT_MAX_BODY - 999)
+    value = {"Env": [text], "HostConfig": {"Binds": ["BIND"]}}
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
 def creation(bind: str, letter: str) -> bytes:
     """The longest body of a creation with such a bind."""
-    text = letter + "x" * (DEFAULT_MAX_BODY - 999)
-    value = {"Env": [text], "HostConfig": {"Binds": [bind]}}
-    body = json.dumps(value, ensure_ascii=False).encode()
+    before, after = longest(letter).rsplit(b"BIND", 1)
+    body = b"%b%b%b" % (before, bind.encode(), after)
     assert DEFAULT_MAX_BODY - 999 < len(body) <= DEFAULT_MAX_BODY
     return request("POST", CREATE, JSON, body=body)
 
