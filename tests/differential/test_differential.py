@@ -34,12 +34,12 @@ from trioproxy.file.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumb
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import READ_VERBS, speaks_of_podman
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.rules import Decision, Reason
+from trioproxy.judge.rules import Decision, Policy, Reason
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 SEED = 20261124
-ENVIRONMENTS = by_depth(5, 30)
+ENVIRONMENTS = by_depth(3, 30)
 AT_ONCE = 8
 NOT_FROM_REQUESTS = {"exact list", "values"}
 """Rows about files: no request shows them, tests of their own do."""
@@ -74,8 +74,8 @@ class Place:
 
     variables: Mapping[str, str]
     fronts: tuple[Front, ...]
-    compats: tuple[str, ...] = ("", LINUXSERVER.name)
-    """The values of `COMPAT` with which this proxy judges."""
+    policies: Mapping[str, Policy]
+    """How this proxy judges, by the value of `COMPAT`."""
 
 
 def place_all(base: Path) -> list[Place]:
@@ -92,7 +92,13 @@ def place_all(base: Path) -> list[Place]:
             )
             for incumbent in INCUMBENTS
         )
-        places.append(Place(variables=variables, fronts=tuple(fronts)))
+        policies = {
+            compat: parse_policy({**variables, "COMPAT": compat})[0]
+            for compat in ("", LINUXSERVER.name)
+        }
+        places.append(
+            Place(variables=variables, fronts=tuple(fronts), policies=policies)
+        )
     return places
 
 
@@ -103,8 +109,7 @@ async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> Mapping[st
     """
     log = Log(Level.EMERG)
     addresses = dict[str, str]()
-    for compat in place.compats:
-        policy, _ = parse_policy({**place.variables, "COMPAT": compat})
+    for compat, policy in place.policies.items():
         config = Config(
             listen=(TcpAddress(host="127.0.0.1", port=0),),
             upstream=UnixAddress(path=str(engine)),
@@ -210,8 +215,7 @@ def judge(place: Place, compat: str, sent: HttpRequest) -> tuple[Request, Decisi
     request = Request(
         method=sent.method, target=target, endpoint=match(sent.method, target)
     )
-    policy, _ = parse_policy({**place.variables, "COMPAT": compat})
-    return request, policy.decide(request)
+    return request, place.policies[compat].decide(request)
 
 
 def may_be_wider(

@@ -14,6 +14,7 @@ from tests.differential.test_differential import Outcome, Place, serve, work
 from tests.judge.judging import of_table
 from tests.migration.tables import Example, examples
 from tests.patience import PATIENCE
+from trioproxy.file.permissions import parse_policy
 
 SEED = 20261125
 WIDER = {row.name for row in DIFFERENCES if row.is_wider}
@@ -27,7 +28,8 @@ async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
         variables=example.variables,
         path=sockets / example.incumbent.name,
     )
-    place = Place(variables=example.variables, fronts=(front,), compats=("",))
+    policies = {"": parse_policy(example.variables)[0]}
+    place = Place(variables=example.variables, fronts=(front,), policies=policies)
     engine = haproxy([front])
     plain = [
         HttpRequest(method=one.method, target=one.target.path) for one in of_table()

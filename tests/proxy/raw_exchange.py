@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 import trio
@@ -11,11 +12,18 @@ from tests.fakes import Client, Message, connect, settle
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.rules import Policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 CHANGING = frozenset({b"date", b"connection"})
 """Headers that differ from one answer to the next, or from one hop to the next."""
+
+
+@cache
+def _read(policy: frozenset[tuple[str, str]]) -> Policy:
+    """Read a policy once: hundreds of proxies have the same one."""
+    return parse_policy(dict(policy))[0]
 
 
 @asynccontextmanager
@@ -30,7 +38,7 @@ async def proxy_before(
     log_file = os.open(folder / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     server = Server(
         config=Config(listen=(address,), upstream=UnixAddress(path=str(upstream))),
-        gates={"": Gate.enforcing(parse_policy(policy)[0])},
+        gates={"": Gate.enforcing(_read(frozenset(policy.items())))},
         log=Log(Level.INFO, log_file),
     )
     async with trio.open_nursery() as nursery:

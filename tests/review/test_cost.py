@@ -1,12 +1,12 @@
 """What long lists cost: counted in calls of functions, which no machine makes faster."""
 
-import sys
 from collections.abc import Callable
-from types import FrameType
+from cProfile import Profile
 
 import pytest
 
 from tests.cost import KINDS, Kind
+from tests.depth import by_depth
 from tests.review.given import file
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.review.attacking import try_all, words_of
@@ -14,26 +14,17 @@ from trioproxy.review.compare import compare
 from trioproxy.review.page import Record, page
 
 RUN = "ContainerCreate,ContainerLogs,ContainerStart,ContainerWait"
-FEW, MORE = 30, 120
+FEW = by_depth(15, 30)
+MORE = 4 * FEW
 MOST = 1.25
 """How much more work an item may be in a list that is four times as long."""
 
 
 def calls(function: Callable[[], object]) -> int:
     """How many functions are called meanwhile, those of C among them."""
-    count = 0
-
-    def note(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in {"call", "c_call"}
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
-    return count
+    counting = Profile(builtins=True)
+    counting.runcall(function)
+    return sum(one.callcount for one in counting.getstats())
 
 
 def shown(kind: Kind, numbers: range) -> object:
@@ -57,6 +48,7 @@ def compared(kind: Kind, numbers: range) -> object:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("done", [shown, compared])
 def test_work_grows_with_the_list_and_not_with_its_square(
