@@ -75,7 +75,7 @@ def _rule(rule: Rule, is_set: str) -> str:
     condition = is_set if rule.allows else f"!{is_set}"
     if rule.writes_only:
         condition = f"!METH_GET {condition}"
-    if rule.pattern is not None:
-        path = rf"{{ path,url_dec -m reg -i ^(/v[\d\.]+)?{rule.pattern.pattern} }}"
+    if rule.begins:
+        path = rf"{{ path,url_dec -m reg -i ^(/v[\d\.]+)?{rule.begins} }}"
         condition = f"{path} {condition}"
     return f"{'allow' if rule.allows else 'deny'} if {condition}"

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from trioproxy.api.families import NOWHERE, Places
-from trioproxy.commands import fromlog, tell
+from trioproxy.commands import tell
 from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.config import (
@@ -154,6 +154,9 @@ def _from_log(asked: Call) -> int:
                 f"--from-log reads a log and serves nobody: {named} has no place there",
                 hint=f"leave out {named}, or learn live without --from-log",
             )
+    # Here, for who learns live reads no logs.
+    from trioproxy.commands import fromlog
+
     return fromlog.learn(asked)
 
 

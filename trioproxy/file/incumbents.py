@@ -53,9 +53,9 @@ class Rule:
     """One line: one that allows acts where its variable is set, one that refuses where not."""
 
     variable: str
-    allows: bool
-    pattern: re.Pattern[str] | None
-    """How a path begins; None: any path."""
+    begins: str
+    """How a path begins, as a regular expression: made when it is asked for, as most are never."""
+    allows: bool = True
     writes_only: bool = False
     """Whether `GET` and `HEAD` pass by this rule."""
 
@@ -63,7 +63,12 @@ class Rule:
         """Whether a request is one that this rule speaks of."""
         if self.writes_only and method in READING:
             return False
-        return self.pattern is None or self.pattern.match(path) is not None
+        return _compiled(self.begins).match(path) is not None
+
+
+@cache
+def _compiled(begins: str) -> re.Pattern[str]:
+    return re.compile(begins, re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one is itself, and a key
@@ -119,22 +124,17 @@ def is_true(value: str) -> bool:
 
 def _sections(names: Iterable[str]) -> Iterator[Rule]:
     for name in names:
-        yield _rule(name, re.escape(section_prefix(name)))
+        yield Rule(variable=name, begins=re.escape(section_prefix(name)))
 
 
 def _verbs(prefix: str, base: str) -> Iterator[Rule]:
     for verb, words in _WORDS.items():
-        yield _rule(f"{prefix}{verb}", _route(base, words))
+        yield Rule(variable=f"{prefix}{verb}", begins=_route(base, words))
 
 
 def _denials() -> Iterator[Rule]:
     for verb, word in READ_WORDS.items():
-        yield _rule(verb, _route(_PODS_TOO, word), allows=False)
-
-
-def _rule(variable: str, pattern: str, *, allows: bool = True) -> Rule:
-    compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
-    return Rule(variable=variable, allows=allows, pattern=compiled)
+        yield Rule(variable=verb, begins=_route(_PODS_TOO, word), allows=False)
 
 
 def _route(base: str, words: str) -> str:
@@ -162,7 +162,7 @@ segment behind the name of a container begins."""
 
 _PODS_TOO = "(/libpod)?/(containers|pods)"
 
-_WRITES_NEED_POST = Rule(variable="POST", allows=False, pattern=None, writes_only=True)
+_WRITES_NEED_POST = Rule(variable="POST", begins="", allows=False, writes_only=True)
 _SWITCH_DEFAULTS = {name: str(int(name in ON_BY_DEFAULT)) for name in SWITCHES}
 
 TECNATIVA = Incumbent(

@@ -220,7 +220,7 @@ class Policy:
             from trioproxy.judge.showing import showings as showings_of
 
             showings = showings_of(self.objects, self.hides or frozenset())
-        touches = any(rows[one].allowed for one in rows if one.touches_containers)
+        touches = any(rows[one].allowed and one.touches_containers for one in rows)
         keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
         settle(
             self,
@@ -420,7 +420,7 @@ def is_untellable(endpoint: Endpoint | None) -> bool:
 
 def refuse(reason: Reason, rule: str, message: str, item: str = "") -> Decision:
     """Refuse a request; `rule`: the variable that does, `item`: what it does not list."""
-    return Decision(allowed=False, reason=reason, rule=rule, message=message, item=item)
+    return Decision(False, reason, rule, message=message, item=item)
 
 
 UNREAD: Final = refuse(
