@@ -296,7 +296,7 @@ def test_repeats_read_the_clocks_once_a_second() -> None:
         asked += 1
         return learner.time
 
-    learner.recorder._now = now
+    learner.recorder.now = now
     for step in range(100):
         learner.time = 100.25 + step / 64
         learner.serve("GET", b"/info", 200)

@@ -84,7 +84,7 @@ class Asker:
 async def asker(proxy: Proxy, **hello: object) -> AsyncIterator[Asker]:
     """Attach to a proxy."""
     assert proxy.server.asking is not None
-    async with await trio.open_unix_socket(proxy.server.asking.path) as stream:
+    async with await trio.open_unix_socket(proxy.server.asking.address.path) as stream:
         one = Asker(stream)
         await one.send(asker=1, **hello)
         await one.until("attached")
@@ -664,7 +664,7 @@ async def test_who_says_nothing_is_no_asker(start: Start) -> None:
     proxy = await start(PING, ask=30)
     assert proxy.server.asking is not None
     client = await proxy.connect()
-    async with await trio.open_unix_socket(proxy.server.asking.path) as stream:
+    async with await trio.open_unix_socket(proxy.server.asking.address.path) as stream:
         one = Asker(stream)
         await client.ask(target="/volumes")
         await refused(client)
@@ -690,6 +690,6 @@ async def test_another_user_is_kept_out(start: Start) -> None:
     proxy = await start(PING, ask=30)
     asking = proxy.server.asking
     assert asking is not None
-    asking._uid += 1
-    async with await trio.open_unix_socket(asking.path) as stream:
+    asking.uid += 1
+    async with await trio.open_unix_socket(asking.address.path) as stream:
         assert "is not asked here" in (await Asker(stream).until("error"))["error"]

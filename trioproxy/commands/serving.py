@@ -188,7 +188,7 @@ class Serving:
             yield Use(path=config.policies, access=os.R_OK | os.X_OK)
         sockets = [one for one in config.all_listened if isinstance(one, UnixAddress)]
         made = [one.path for one in sockets]
-        made += [self.server.asking.path] if self.server.asking else []
+        made += [self.server.asking.address.path] if self.server.asking else []
         for path in (one.recording.path for one in policies if one.recording):
             yield Use(
                 path=str(path if path.exists() else path.parent),

@@ -6,6 +6,7 @@ All of it is counted from the evidence when somebody looks, so a request pays fo
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.commands.tell import route_text
@@ -23,26 +24,23 @@ NAMES_SHOWN: Final = 8
 _LABEL: Final = 10
 
 
+@dataclass(slots=True, eq=False)
 class Watching:
     """Looks at what a recorder has seen so far."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        until: Quiet | None = None,
-        *,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._recorder = recorder
-        self._until = until
-        self._clock = clock
-        self._looks = deque([(clock(), 0)])
-        """When was looked, and how many requests there were."""
-        self._seen: tuple[int, int | None] = (0, None)
-        """How many different results all sights have, of which none ever goes, and when the
-        file last got something new: what was used is found anew where either changed."""
-        self._operations = frozenset[str]()
-        self._newest = (0, "")
+    _recorder: Recorder
+    _until: Quiet | None = None
+    clock: Callable[[], float] = time.perf_counter
+    _looks: deque[tuple[float, int]] = field(init=False)
+    """When was looked, and how many requests there were."""
+    _seen: tuple[int, int | None] = (0, None)
+    """How many different results all sights have, of which none ever goes, and when the
+    file last got something new: what was used is found anew where either changed."""
+    _operations: frozenset[str] = frozenset()
+    _newest: tuple[int, str] = (0, "")
+
+    def __post_init__(self) -> None:
+        self._looks = deque([(self.clock(), 0)])
 
     def rows(self, file: str) -> list[str]:
         """Say how it stands now, in lines for a block on a terminal."""
@@ -84,7 +82,7 @@ class Watching:
             self._newest = _newest(evidence)
 
     def _rate(self, requests: int) -> float:
-        now = self._clock()
+        now = self.clock()
         self._looks.append((now, requests))
         while len(self._looks) > 2 and now - self._looks[1][0] >= RATE_OVER:
             self._looks.popleft()

@@ -8,6 +8,7 @@ announced only when it is safely on disk.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -42,29 +43,25 @@ class Saves(Protocol[_Saved]):
         ...
 
 
+@dataclass(slots=True, eq=False)
 class Journal(Generic[_Saved]):
     """Keeps a file up with the evidence that is being gathered."""
 
-    def __init__(
-        self,
-        store: Saves[_Saved],
-        evidence: Evidence,
-        *,
-        tell: Callable[[Sequence[Sight], _Saved], None],
-        complain: Callable[[TrioProxyError], None],
-    ) -> None:
-        self._store = store
-        self._evidence = evidence
-        self._tell = tell
-        self._complain = complain
-        self._pending: list[Sight] = []
-        self._written = evidence.changes
-        self._woken = trio.Event()
-        self._trouble = ""
-        self._took = 0.0
-        """CPU seconds of the last save."""
-        self._is_all = True
-        """Whether the next save is of everything: the first, and after one that failed."""
+    _store: Saves[_Saved]
+    _evidence: Evidence
+    tell: Callable[[Sequence[Sight], _Saved], None] = field(kw_only=True)
+    complain: Callable[[TrioProxyError], None] = field(kw_only=True)
+    _pending: list[Sight] = field(default_factory=list)
+    _written: int = field(init=False)
+    _woken: trio.Event = field(default_factory=trio.Event)
+    _trouble: str = ""
+    _took: float = 0.0
+    """CPU seconds of the last save."""
+    _is_all: bool = True
+    """Whether the next save is of everything: the first, and after one that failed."""
+
+    def __post_init__(self) -> None:
+        self._written = self._evidence.changes
 
     def wake(self) -> None:
         """Say that there is something new; called by the gate."""
@@ -99,7 +96,7 @@ class Journal(Generic[_Saved]):
         except TrioProxyError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                self._complain(error)
+                self.complain(error)
             return None
         self._trouble = ""
         del self._pending[:]
@@ -109,7 +106,7 @@ class Journal(Generic[_Saved]):
         if run := saved.evidence.runs.get(self._evidence.run):
             self._evidence.runs[self._evidence.run].news = run.news
         self._written = changes + 1
-        self._tell(new, saved)
+        self.tell(new, saved)
         return saved
 
     def _timed(self, save: Callable[[], _Saved]) -> _Saved:

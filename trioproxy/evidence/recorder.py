@@ -15,6 +15,7 @@ clock at all but once a second, for the dates.
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
@@ -70,61 +71,55 @@ class Reasons(Counter[str]):
         self[reason] += 1
 
 
+@dataclass(slots=True, eq=False)
 class Recorder:
     """Turns requests into evidence, and wakes who writes it down when there is news.
 
     All of it is for the run that the evidence is in, which begins now.
     """
 
-    def __init__(  # noqa: PLR0913  settings of one run, each by its name
-        self,
-        evidence: Evidence,
-        *,
-        now: Callable[[], float],
-        wake: Callable[[], None],
-        only: Callable[[str], bool] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-        places: Places = NOWHERE,
-        proxy_socket: str = "",
-    ) -> None:
-        """`now` tells the wall's time, `clock` the same as outcomes are stamped with.
+    evidence: Evidence
+    now: Callable[[], float] = field(kw_only=True)
+    """Tells the wall's time."""
+    wake: Callable[[], None] = field(kw_only=True)
+    only: Callable[[str], bool] | None = field(default=None, kw_only=True)
+    clock: Callable[[], float] = field(default=time.perf_counter, kw_only=True)
+    """Tells the same time as outcomes are stamped with."""
+    places: Places = field(default=NOWHERE, kw_only=True)
+    """What lies in these, as they stand in lists, is learned as `{base}/...`."""
+    proxy_socket: str = field(default="", kw_only=True)
+    """What was bound in place of the Engine's is learned as `@proxy`."""
+    passed_over: int = 0
+    """Requests of clients that are none of ours to learn from."""
+    unanswered: int = 0
+    """Requests that might pass, and that the Engine gave no answer to."""
+    unread: Reasons = field(default_factory=Reasons)
+    """For which requests were answered with 400 and the like."""
+    clients: set[str] = field(default_factory=set)
+    """Who was learned from in this run."""
+    unknown: UnknownRoutes | None = None
+    """Where routes that the table does not have are kept, if somebody shows them."""
+    _has_project: bool = False
+    _origin: float = field(init=False)
+    _unmarked: deque[tuple[float, float]] = field(
+        default_factory=lambda: deque(maxlen=UNMARKED_KEPT)
+    )
+    """When creations were answered that a policy would have refused, in wall time."""
+    _tallies: dict[tuple[Hashable, ...], Tally] = field(default_factory=dict)
+    _own: dict[tuple[str, bool], set[str]] = field(default_factory=dict)
+    _told: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    """By which operation a client was told of all that there is, by kind."""
 
-        What lies in `places`, as they stand in lists, is learned as `{base}/...`, and
-        `proxy_socket`, which was bound in place of the Engine's, as `@proxy`.
-        """
-        self.evidence = evidence
-        self.passed_over = 0
-        """Requests of clients that are none of ours to learn from."""
-        self.unanswered = 0
-        """Requests that might pass, and that the Engine gave no answer to."""
-        self.unread = Reasons()
-        """For which requests were answered with 400 and the like."""
-        self.clients: set[str] = set()
-        """Who was learned from in this run."""
-        self.unknown: UnknownRoutes | None = None
-        """Where routes that the table does not have are kept, if somebody shows them."""
-        self._now = now
-        self._wake = wake
-        self._only = only
-        self._clock = clock
-        self._places = places
-        self._has_project = False
-        self._proxy_socket = proxy_socket
-        self._origin = clock()
-        self._unmarked = deque[tuple[float, float]](maxlen=UNMARKED_KEPT)
-        """When creations were answered that a policy would have refused, in wall time."""
-        self._tallies: dict[tuple[Hashable, ...], Tally] = {}
-        self._own: dict[tuple[str, bool], set[str]] = {}
-        self._told: dict[tuple[str, Kind], str] = {}
-        """By which operation a client was told of all that there is, by kind."""
+    def __post_init__(self) -> None:
+        self._origin = self.clock()
 
     def end(self, status: int | None = None) -> None:
         """End the run now; `status` is how its COMMAND ended, if it had one."""
-        self.evidence.end(self._when(self._clock()), status)
+        self.evidence.end(self._when(self.clock()), status)
 
     def elapsed(self) -> int:
         """Seconds since the run began."""
-        return self._when(self._clock()).after
+        return self._when(self.clock()).after
 
     def note(self, outcome: Outcome) -> None:
         """Add a request to the evidence: one that was answered, or refused by a policy.
@@ -193,17 +188,17 @@ class Recorder:
         if self.unknown is not None and sight.operation == UNKNOWN:
             # One sight has many routes, so each request is looked at: they are few.
             if self.unknown.add(verdict.request) or is_new:
-                self._wake()
+                self.wake()
             return None
         if decision.would_refuse and verdict.operation in MARKED:
             took = outcome.ended - outcome.began
-            self._unmarked.append((self._now() - took, self._now()))
+            self._unmarked.append((self.now() - took, self.now()))
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if verdict.named is not None:
             is_new |= self._observe_named(verdict, verdict.named, result, when, host)
         if is_new:
-            self._wake()
+            self.wake()
         return Tally(self.evidence, sight, result)
 
     def _observe_asked(
@@ -254,10 +249,10 @@ class Recorder:
         """Note how many strangers an answer left out, or would have; a stream's when it ends."""
         hidden = outcome.narrowed.hidden if outcome.narrowed else 0
         run = self.evidence.runs[self.evidence.run]
-        is_learned = self._only is None or self._only(_host(outcome.peer))
+        is_learned = self.only is None or self.only(_host(outcome.peer))
         if is_learned and hidden > run.hidden.get(operation, 0):
             run.hidden = {**run.hidden, operation: hidden}
-            self._wake()
+            self.wake()
 
     def _is_only_looked_at(self, verdict: Verdict, host: str) -> str:
         """The operation that told of what an inspection named by its id; empty: none did."""
@@ -349,12 +344,12 @@ class Recorder:
         from trioproxy.evidence.keeping import as_moving
 
         path = value.partition(":")[0]
-        if variable == "CREATE_BINDS" and path == self._proxy_socket != "":
+        if variable == "CREATE_BINDS" and path == self.proxy_socket != "":
             return PROXY
-        item = as_moving(variable, value, self._places)
+        item = as_moving(variable, value, self.places)
         if item != value:
             run = self.evidence.runs[self.evidence.run]
-            for name, one in self._places.used_in([item]).items():
+            for name, one in self.places.used_in([item]).items():
                 run.places = Places.of({name: one}, run.places)
         return item
 
@@ -365,22 +360,22 @@ class Recorder:
         project = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
         if isinstance(project, str) and PROJECT_NAME.fullmatch(project):
             self._has_project = True
-            self._places = self._places._replace(project=project)
+            self.places = self.places._replace(project=project)
 
     def _learns_from(self, host: str) -> bool:
-        if self._only is None or self._only(host):
+        if self.only is None or self.only(host):
             return True
         self.passed_over += 1
         return False
 
     def _date(self, tally: Tally, ended: float) -> None:
         """Say when it was counted; good until one of the two clocks shows another second."""
-        now, after = self._now(), max(0.0, ended - self._origin)
+        now, after = self.now(), max(0.0, ended - self._origin)
         tally.reach(When(int(now), int(after)))
         tally.stale_at = ended + min(1.0 - now % 1.0, 1.0 - after % 1.0)
 
     def _when(self, ended: float) -> When:
-        return When(int(self._now()), max(0, int(ended - self._origin)))
+        return When(int(self.now()), max(0, int(ended - self._origin)))
 
 
 def _host(peer: str) -> str:

@@ -13,6 +13,8 @@ body whatever they are, and may go through the kernel without being looked at.
 
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
 
@@ -169,6 +171,7 @@ class UntilClose:
         self.passed += count
 
 
+@dataclass(slots=True, eq=False)
 class Chunked:
     """A chunked body (RFC 9112 section 7.1), scanned strictly.
 
@@ -180,33 +183,18 @@ class Chunked:
     at the end of a piece is kept in `_line` until its rest comes.
     """
 
-    __slots__ = (
-        "_expect",
-        "_failure",
-        "_is_short",
-        "_line",
-        "_most",
-        "_trailers",
-        "done",
-        "passed",
-        "unseen",
+    _failure: type[BadRequest] | type[UpstreamError] = BadRequest
+    _most: int = sys.maxsize
+    done: bool = False
+    unseen: int = 0
+    passed: int = 0
+    _line: bytes = b""
+    _is_short: bool = False
+    _trailers: int = 0
+    # Unbound, for a bound method would tie a body into a reference cycle.
+    _expect: "Callable[[Chunked, bytes], None]" = field(
+        default_factory=lambda: Chunked._size
     )
-
-    def __init__(
-        self,
-        failure: type[BadRequest] | type[UpstreamError],
-        most: int = sys.maxsize,
-    ) -> None:
-        self.done = False
-        self._failure = failure
-        self._most = most
-        self.unseen = 0
-        self.passed = 0
-        self._line = b""
-        self._is_short = False
-        self._trailers = 0
-        # Unbound, for a bound method would tie a body into a reference cycle.
-        self._expect = Chunked._size
 
     def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
         """Walk over at most `MOST_STEPS` lines. A bad line raises before its end is sent."""
@@ -304,16 +292,11 @@ PIECE_OF_CHUNKS: Final = 16 * 1024
 TOO_MANY_PIECES: Final = f"the body comes in more than {MOST_CHUNKS:,} pieces"
 
 
+@dataclass(slots=True, eq=False)
 class Dechunked(Chunked):
     """A chunked body whose content is kept, in pieces, as it passes."""
 
-    __slots__ = ("content",)
-
-    def __init__(
-        self, failure: type[BadRequest] | type[UpstreamError] = BadRequest
-    ) -> None:
-        super().__init__(failure)
-        self.content: list[bytes] = []
+    content: list[bytes] = field(default_factory=list)
 
     def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
         """Walk over some of the chunks, and keep what is in them."""

@@ -14,11 +14,12 @@ Nothing is refused here: of a line that is long or cannot be read no image is kn
 
 import re
 from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
 from typing import Final
 
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import Dechunked, Framing, content_of
+from trioproxy.http.framing import Boundary, Dechunked, Framing, content_of
 
 LONGEST_TOLD: Final = 1_024
 """Bytes of a line that is read: those that tell an id have a tenth of that."""
@@ -32,30 +33,24 @@ _TELLING: Final = re.compile(rb'"(?:aux|Id)"|"(?:sha256:|Successfully )')
 """What stands in lines that may tell an id, or come behind one that does."""
 
 
+@dataclass(slots=True, eq=False)
 class Hearing:
     """The boundary of an answer, which hears what passes."""
 
-    __slots__ = (
-        "_boundary",
-        "_is_long",
-        "_line",
-        "_said",
-        "_take",
-        "done",
-        "passed",
-        "unseen",
-    )
+    framing: InitVar[Framing]
+    _take: Callable[[str], None]
+    """Is given the digits of each id."""
+    passed: int = 0
+    unseen: int = 0  # nothing goes through the kernel unread
+    _line: bytes = b""
+    _is_long: bool = False
+    _said: str = ""
+    _boundary: Boundary = field(init=False)
+    done: bool = field(init=False)
 
-    def __init__(self, framing: Framing, take: Callable[[str], None]) -> None:
-        """`take` is given the digits of each id."""
+    def __post_init__(self, framing: Framing) -> None:
         self._boundary = content_of(framing, UpstreamError)
         self.done = self._boundary.done
-        self.passed = 0
-        self.unseen = 0  # nothing goes through the kernel unread
-        self._take = take
-        self._line = b""
-        self._is_long = False
-        self._said = ""
 
     def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
         """Look at some bytes, and hear them before they go on."""

@@ -25,6 +25,7 @@ A FIFO passes: it leads to who opens it and to no device, and each container mak
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
 
@@ -125,6 +126,7 @@ class TarEntry:
     """Extended attributes, as records of pax."""
 
 
+@dataclass(slots=True, eq=False)
 class Rewriter:
     """One tar on its way, in pieces that may be cut anywhere. What it refuses raises.
 
@@ -133,30 +135,20 @@ class Rewriter:
     held than one header with what stands before it.
     """
 
-    __slots__ = (
-        "_expect",
-        "_extending",
-        "_extensions",
-        "_held",
-        "_is_first",
-        "_need",
-        "entry",
-        "unseen",
+    entry: TarEntry | None = None
+    """The one whose header was written last."""
+    # Unbound, for a bound method would tie a tar into a reference cycle.
+    _expect: "Callable[[Rewriter, bytes], bytes]" = field(
+        default_factory=lambda: Rewriter._header
     )
-
-    def __init__(self) -> None:
-        self.entry: TarEntry | None = None
-        """The one whose header was written last."""
-        # Unbound, for a bound method would tie a tar into a reference cycle.
-        self._expect: Callable[[Rewriter, bytes], bytes] = Rewriter._header
-        self._need = BLOCK
-        self._held = bytearray()
-        self.unseen = 0
-        """How many of the next bytes are contents, whatever they are."""
-        self._extensions: dict[bytes, bytes] = {}
-        self._extending = PAX, 0
-        """What is being collected before an entry, and its size."""
-        self._is_first = True
+    _need: int = BLOCK
+    _held: bytearray = field(default_factory=bytearray)
+    unseen: int = 0
+    """How many of the next bytes are contents, whatever they are."""
+    _extensions: dict[bytes, bytes] = field(default_factory=dict)
+    _extending: tuple[bytes, int] = PAX, 0
+    """What is being collected before an entry, and its size."""
+    _is_first: bool = True
 
     def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
         """Take the next bytes; return what goes on. Parts of it are parts of `data`.

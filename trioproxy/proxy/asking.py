@@ -167,39 +167,30 @@ class _BadLine(Exception):
         self.again = again
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class Asking:
     """All questions of a server, its askers, and what they said for an hour."""
 
-    def __init__(
-        self,
-        *,
-        address: UnixAddress,
-        uid: int,
-        log: Log,
-        hours: Hours,
-        files: Callable[[], Mapping[str, str]],
-        seconds: float = 30.0,
-    ) -> None:
-        """`uid`: who may ask. `files`: those of all policies, by what their clients are called."""
-        self.path = address.path
-        """Of the socket at which askers attach."""
-        self.seconds = seconds
-        self.hours = hours
-        self.reread: Callable[[str], Awaitable[None]] | None = None
-        """Reads the file of a policy again."""
-        self._address = address
-        self._uid = uid
-        self._log = log
-        self._files = files
-        self._askers: dict[Asker, None] = {}
-        self._open: dict[str, Question] = {}
-        self._by_key: dict[tuple[object, ...], Question] = {}
-        self._held = Counter[str]()
-        self._turn = trio.Lock()
-        """Who weighs an answer has it, until that counts."""
-        self._listener: listeners.Listener | None = None
-        self._scope = trio.CancelScope()
-        self._is_over = False
+    address: UnixAddress
+    """Of the socket at which askers attach."""
+    uid: int
+    """Who may ask."""
+    log: Log
+    hours: Hours
+    files: Callable[[], Mapping[str, str]]
+    """Those of all policies, by what their clients are called."""
+    seconds: float = 30.0
+    reread: Callable[[str], Awaitable[None]] | None = None
+    """Reads the file of a policy again."""
+    _askers: dict[Asker, None] = field(default_factory=dict)
+    _open: dict[str, Question] = field(default_factory=dict)
+    _by_key: dict[tuple[object, ...], Question] = field(default_factory=dict)
+    _held: Counter[str] = field(default_factory=Counter)
+    _turn: trio.Lock = field(default_factory=trio.Lock)
+    """Who weighs an answer has it, until that counts."""
+    _listener: listeners.Listener | None = None
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _is_over: bool = False
 
     def is_attached(self, policy: str) -> bool:
         """Whether somebody would be asked."""
@@ -208,7 +199,7 @@ class Asking:
 
     def _file(self, policy: str) -> str:
         """What the file of a policy is called: the shortest name that no other has too."""
-        files = self._files()
+        files = self.files()
         if not (path := files.get(policy)):
             return ""
         # Asked of each refusal: few of them are looked at, and hardly ever is one called so.
@@ -273,7 +264,7 @@ class Asking:
             self.end(question, NOBODY)
             return question
         self._open[question.id] = question
-        self._log.line(
+        self.log.line(
             Level.NOTICE,
             "asked",
             question=question.id,
@@ -359,7 +350,7 @@ class Asking:
 
     def bind(self) -> None:
         """Listen for askers. Raises `ConfigError`."""
-        (self._listener,) = listeners.bind(self._address)
+        (self._listener,) = listeners.bind(self.address)
 
     def stop(self) -> None:
         """Ask nobody any more: what is held is refused, and the socket is gone."""
@@ -392,9 +383,9 @@ class Asking:
         uid = _uid_of(stream)
         try:
             async with stream:
-                if uid != self._uid:
-                    self._log.line(Level.WARNING, "asker-kept-out", uid=uid)
-                    text = f"uid {uid} is not asked here: --ask is for uid {self._uid}"
+                if uid != self.uid:
+                    self.log.line(Level.WARNING, "asker-kept-out", uid=uid)
+                    text = f"uid {uid} is not asked here: --ask is for uid {self.uid}"
                     await _say(stream, error=text)
                 elif len(self._askers) >= MOST_ASKERS:
                     await _say(stream, error=f"{MOST_ASKERS} are attached already")
@@ -403,7 +394,7 @@ class Asking:
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it is gone
         except* Exception as error:  # noqa: BLE001  the edge: it ends one asker
-            self._log.crash(f"asker uid={uid}", leaf_of(error))
+            self.log.crash(f"asker uid={uid}", leaf_of(error))
 
     async def _converse(self, stream: trio.SocketStream) -> None:
         send, outbox = trio.open_memory_channel[bytes](inf)
@@ -422,7 +413,7 @@ class Asking:
     def _leave(self, asker: Asker) -> None:
         del self._askers[asker]
         if asker.is_ready:
-            self._log.line(Level.NOTICE, "asker-left", uid=self._uid)
+            self.log.line(Level.NOTICE, "asker-left", uid=self.uid)
         for question in list(self._by_key.values()):
             if question.writer is asker:
                 question.writer = None
@@ -469,9 +460,9 @@ class Asking:
                 raise _BadLine("files is a list of names")
             asker.files = frozenset(files)
         asker.is_ready = True
-        there = sorted(set(map(self._file, self._files())))
+        there = sorted(set(map(self._file, self.files())))
         asker.tell(attached=list(filter(asker.takes, there)), files=there)
-        self._log.line(Level.NOTICE, "asker", uid=self._uid)
+        self.log.line(Level.NOTICE, "asker", uid=self.uid)
         for question in self._open.values():
             if asker.takes(self._file(question.who.policy)):
                 asker.tell(**question.line())
@@ -540,7 +531,7 @@ class Asking:
             self.hours.decline(question.who, question.grants)
         holds = said in {Said.HOUR, Said.NO_HOUR}
         end = time.gmtime(time.time() + self.hours.seconds)
-        self._log.line(
+        self.log.line(
             Level.NOTICE,
             "answered",
             question=question.id,
@@ -549,7 +540,7 @@ class Asking:
             **question.who.logged,
             adds=names(question.grants),
             root=question.root or "no",
-            by=f"uid={self._uid}",
+            by=f"uid={self.uid}",
         )
         self._close(question)
 

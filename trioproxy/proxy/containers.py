@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from math import inf
@@ -108,54 +109,49 @@ EVENTS: Final = bare(
 )
 
 
+@dataclass(slots=True, eq=False)
 class Containers:
     """Knows who is who, for as long as it takes to say so."""
 
-    def __init__(
-        self,
-        shared: Shared,
-        policies: Mapping[str, object],
-        *,
-        welcome: Callable[[list[str]], str] | None,
-        on_networks: Callable[[frozenset[str], frozenset[str]], None],
-        cut: Callable[[str], None],
-    ) -> None:
-        """`policies`: what those are called that containers have. `welcome`: begins one for
-        whoever has none, by the names that it may have. `on_networks`: told which
-        the proxy is on, and what stands for its container. `cut`: a container is gone, or
-        all are that were chosen ("")."""
-        self._shared = shared
-        self._own = shared.remembered.own.id
-        self._policies = policies
-        self._welcome = welcome
-        self._on_networks = on_networks
-        self._cut = cut
-        self._networks: dict[str, str] = {}
-        self._has_moved = False
-        """Whether the proxy's container was told to be on other networks, or called otherwise."""
-        self._question = ""
-        """The list of what runs on these networks, as it is asked for after each accept."""
-        self._ends = dict[str, dict[str, float]]()
-        """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
-        they were there; until one of a container's goes."""
-        self._came = dict[str, float]()
-        """When a container came to a network, by the stream of events and Trio's clock: the last
-        ones, by id."""
-        self._is_long_until = 0.0
-        """By Trio's clock: until then the list of all is taken for more than is read."""
-        self._seen: dict[bytes, list[identity.Candidate]] = {}
-        """A container as it was listed, without its mounts, and as that reads."""
-        self._mounts = set[bytes]()
-        """Mounts that were read."""
-        self._size = 0
-        """Bytes of these."""
-        self._before: list[bytes] = []
-        """The last list, what stands between the mounts of two containers as one."""
-        self._as_read: list[identity.Candidate] = []
-        """As that reads."""
-        self._listening = trio.Event()
-        self._asking: dict[int, set[str]] = {}
-        """What went away since, of each question that is under way, by the set's identity."""
+    _shared: Shared
+    _policies: Mapping[str, object]
+    """What those are called that containers have."""
+    welcome: Callable[[list[str]], str] | None = field(kw_only=True)
+    """Begins one for whoever has none, by the names that it may have."""
+    on_networks: Callable[[frozenset[str], frozenset[str]], None] = field(kw_only=True)
+    """Told which the proxy is on, and what stands for its container."""
+    cut: Callable[[str], None] = field(kw_only=True)
+    """Told that a container is gone, or that all are that were chosen ("")."""
+    _networks: dict[str, str] = field(default_factory=dict)
+    _has_moved: bool = False
+    """Whether the proxy's container was told to be on other networks, or called otherwise."""
+    _question: str = ""
+    """The list of what runs on these networks, as it is asked for after each accept."""
+    _ends: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
+    they were there; until one of a container's goes."""
+    _came: dict[str, float] = field(default_factory=dict)
+    """When a container came to a network, by the stream of events and Trio's clock: the last
+    ones, by id."""
+    _is_long_until: float = 0.0
+    """By Trio's clock: until then the list of all is taken for more than is read."""
+    _seen: dict[bytes, list[identity.Candidate]] = field(default_factory=dict)
+    """A container as it was listed, without its mounts, and as that reads."""
+    _mounts: set[bytes] = field(default_factory=set)
+    """Mounts that were read."""
+    _size: int = 0
+    """Bytes of these."""
+    _before: list[bytes] = field(default_factory=list)
+    """The last list, what stands between the mounts of two containers as one."""
+    _as_read: list[identity.Candidate] = field(default_factory=list)
+    """As that reads."""
+    _listening: trio.Event = field(default_factory=trio.Event)
+    _asking: dict[int, set[str]] = field(default_factory=dict)
+    """What went away since, of each question that is under way, by the set's identity."""
+
+    @property
+    def _own(self) -> str:
+        return self._shared.remembered.own.id
 
     @property
     def is_listening(self) -> bool:
@@ -190,8 +186,8 @@ class Containers:
                         f"the container {name} came to {address} after this connection was made:"
                         " connect again"
                     )
-                if self._welcome is not None and found.names:
-                    self._welcome([*found.names])
+                if self.welcome is not None and found.names:
+                    self.welcome([*found.names])
                 return identity.choose(found, self._policies), full
         finally:
             del self._asking[id(gone)]
@@ -327,7 +323,7 @@ class Containers:
         self._question = with_filters("/containers/json", {"network": on_ours})
         container = self._own, text_of(value.get("Name")).removeprefix("/")
         networks = *self._networks, *self._networks.values()
-        self._on_networks(frozenset(networks), frozenset(container))
+        self.on_networks(frozenset(networks), frozenset(container))
 
     async def _since(
         self, engine: Engine, container: str, network: str, made: float
@@ -556,7 +552,7 @@ class Containers:
             self._ends.pop(container, None)
         else:
             self._ends.clear()
-        self._cut(container)
+        self.cut(container)
 
 
 def _parted(one: bytes) -> tuple[bytes, list[bytes]]:

@@ -8,6 +8,7 @@ None of it takes a place, or memory, that the proxy's clients have.
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -43,30 +44,25 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 ALONE: Final = "here is GET /metrics alone"
 
 
+@dataclass(slots=True, eq=False)
 class Scraping:
     """One listener's."""
 
-    def __init__(
-        self,
-        shared: Shared,
-        text: Callable[[], Awaitable[bytes]],
-        entry: Entry,
-        site: Site,
-        nursery: trio.Nursery,
-    ) -> None:
-        """`text`: what there is to read; `entry`: who may; `site`: where this is reached."""
-        self._shared = shared
-        self._text = text
-        self._entry = entry
-        self._site = site
-        self._nursery = nursery
-        self._scopes: dict[trio.CancelScope, str] = {}
-        """Around those who are here, the longest first, and who counts as one of them."""
-        self._came = Counter[str]()
-        """How often each came in this second."""
-        self._taken = 0
-        """How many of them were let in."""
-        self._second = -inf
+    _shared: Shared
+    _text: Callable[[], Awaitable[bytes]]
+    """What there is to read."""
+    _entry: Entry
+    """Who may."""
+    _site: Site
+    """Where this is reached."""
+    _nursery: trio.Nursery
+    _scopes: dict[trio.CancelScope, str] = field(default_factory=dict)
+    """Around those who are here, the longest first, and who counts as one of them."""
+    _came: Counter[str] = field(default_factory=Counter)
+    """How often each came in this second."""
+    _taken: int = 0
+    """How many of them were let in."""
+    _second: float = -inf
 
     def take(self, sock: socket.socket, address: object) -> None:
         """Answer an accepted client, in a task of its own."""
