@@ -81,18 +81,6 @@ from trioproxy.values import value_class
 
 SITE: Final = Site(reach=Reach.NETWORK)
 """Where a web page may reach the proxy as well."""
-_TOLD: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "bodiless": "it goes on without a body",
-        "cleaned": "paths go on without what leads up",
-        "nocopy": "the Engine is told to fill no volume that others have",
-        "nodes": "containers go on without MKNOD",
-        "redacted": "what REDACT names is hidden in the answer",
-        "reserved": "creations wait for the volumes of others",
-        "socket": "this proxy's socket goes on in its place",
-        "unpacked": "nodes in an archive are refused",
-    }
-)
 _NAMED: Final = re.compile(r"\{(name|store)\}((?:-?[a-z0-9]+|-?\{n\}|-?\{all\})*)")
 _COUNTED: Final = re.compile(r"\{(?:n|all|i)\}")
 _MADE: Final = MappingProxyType(
@@ -220,7 +208,7 @@ def _try(target: _Target, attack: Attack) -> tuple[Fate, str]:
             standing = Fate.SHUT if is_open else Fate.CLOSED
             return standing, found.decision.message
     if undone := attempt.undone & attack.undone:
-        return Fate.SHUT, _TOLD[min(undone)]
+        return Fate.SHUT, words("undone")[min(undone)]
     return Fate.OPEN, ""
 
 
@@ -326,23 +314,11 @@ def words_of(policy: Policy) -> dict[str, str]:
         "tag": next(iter(tags), "attack:latest"),
         "shared": next(iter(binds), "/srv/shared").removesuffix(READ_ONLY),
         "command": next(_values(policy, "EXEC_COMMANDS"), "sh"),
-        "network": "none",
         "open_network": _network(policy),
-        "host": "/strangers",
-        "disk": "/dev/sda",
-        "socket": "0:0",
-        "major": "8",
-        "minor": "0",
+        **words("offline"),
         "stranger": id_of("stranger")[:12],
-        "victim": "strangers-db",
         "victim_id": id_of("strangers-db"),
-        "lan": "strangers-lan",
-        "foreign": "strangers-data",
-        "used": "strangers-app",
-        "written": "written",
-        "say": "echo reached",
         "pad": PAD,
-        **{name: name for name in ("cgroup", "ipc", "uts")},
     }
 
 

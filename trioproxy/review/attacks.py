@@ -21,8 +21,6 @@ from trioproxy.values import value_class
 Sending = Mapping[str, Any]
 """A request, as a row of the data."""
 
-UNDONE: Final = frozenset({"bodiless", "cleaned", "nocopy", "nodes", "redacted", "reserved", "socket", "unpacked"})  # fmt: skip
-"""The changes of ours that take an effect away; `attacking` knows what each is."""
 _SENT: Final = frozenset(
     {
         *("send", "serve", "body", "raw", "form", "tar", "image", "packed", "fields"),
@@ -60,7 +58,7 @@ class Attack:
 
     def __post_init__(self) -> None:
         unknown = {key for one in (*self.setup, *self.requests) for key in one} - _SENT
-        unknown |= self.needs - OPERATIONS.keys() | self.undone - UNDONE
+        unknown |= self.needs - OPERATIONS.keys() | self.undone - words("undone").keys()
         if unknown or not self.needs or not self.requests:
             raise AssertionError(f"attack {self.name!r}: {sorted(unknown)}")
 
@@ -74,9 +72,9 @@ def attacks() -> tuple[Attack, ...]:
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.gives)))
 
 
-def words() -> Mapping[str, str]:
-    """The words that they share."""
-    shared: Mapping[str, str] = _data()["words"]
+def words(table: str = "words") -> Mapping[str, str]:
+    """The words that they share, or another table of words."""
+    shared: Mapping[str, str] = _data()[table]
     return shared
 
 
