@@ -48,24 +48,16 @@ _ENGINES: Final = """
 ENGINES_ATTRIBUTES: Final = frozenset(_ENGINES.split())
 """Attributes of an event that are the Engine's own; all others are labels."""
 
-OF_ENVIRONMENTS: Final = frozenset(
-    {
-        "annotation.io.kubernetes.container.hash",
-        "annotation.kubectl.kubernetes.io/last-applied-configuration",
-        "com.docker.compose.config-hash",
-        "com.microsoft.developer.usvc-dev.lifecycle-key",
-        "devcontainer.metadata",
-        "io.kubernetes.container.hash",
-        "io.podman.compose.config-hash",
-        "k3d.cluster.token",
-        "kubectl.kubernetes.io/last-applied-configuration",
-        "net.azure-devices.edge.create-options",
-        "net.azure-devices.edge.env",
-        "org.testcontainers.container-hash",
-        "org.testcontainers.hash",
-        "org.testcontainers.reuse-hash",
-    }
-)
+_KEEPING: Final = """
+    annotation.io.kubernetes.container.hash io.kubernetes.container.hash
+    annotation.kubectl.kubernetes.io/last-applied-configuration
+    kubectl.kubernetes.io/last-applied-configuration com.docker.compose.config-hash
+    io.podman.compose.config-hash com.microsoft.developer.usvc-dev.lifecycle-key
+    devcontainer.metadata k3d.cluster.token
+    net.azure-devices.edge.create-options net.azure-devices.edge.env
+    org.testcontainers.container-hash org.testcontainers.hash org.testcontainers.reuse-hash
+"""
+OF_ENVIRONMENTS: Final = frozenset(_KEEPING.split())
 """Labels by which tools keep an environment, a value of one (k3d), or a digest, that can be
 tried out."""
 
@@ -339,37 +331,32 @@ def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
     ]
 
 
+def _by_name(rules: Mapping[Hide, str]) -> Mapping[str, Hide]:
+    return {name: hide for hide, names in rules.items() for name in names.split()}
+
+
+# Podman's are `createcommand`, the line by which a container was made, and `secretdata`; `statement` is how an image
+# was built, with all arguments.
 _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
-    Hides.ENV: {
-        "action": _action,
-        "args": _built,
-        "cmd": _built,
-        "command": _built,
-        "created_by": _step,
-        "createcommand": _whole,  # Podman's: the line by which a container was made
-        "createdby": _step,
-        "data": _bytes,
-        "onbuild": _step,
-        "secretdata": _whole,  # Podman's
-        "statement": _whole,  # how an image was built, with all arguments
-        "status": _action,
-    },
-    Hides.COMMANDS: {
-        "args": _arguments,
-        "arguments": _whole,
-        "cmd": _whole,
-        "command": _whole,
-        "created_by": _whole,
-        "createcommand": _whole,
-        "createdby": _whole,
-        "description": _description,
-        "entrypoint": _whole,
-        "onbuild": _whole,
-        "output": _whole,
-        "path": _program,
-        "processes": _processes,
-        "test": _whole,
-    },
+    Hides.ENV: _by_name(
+        {
+            _action: "action status",
+            _built: "args cmd command",
+            _bytes: "data",
+            _step: "created_by createdby onbuild",
+            _whole: "createcommand secretdata statement",
+        }
+    ),
+    Hides.COMMANDS: _by_name(
+        {
+            _arguments: "args",
+            _description: "description",
+            _processes: "processes",
+            _program: "path",
+            _whole: "arguments cmd command created_by createcommand createdby entrypoint onbuild"
+            " output test",
+        }
+    ),
     Hides.LABELS: {},
 }
 """What is hidden by its name, for each word. Names in lower case."""

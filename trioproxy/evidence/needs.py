@@ -14,19 +14,33 @@ from typing import Final, NamedTuple
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.evidence.sight import UNKNOWN, Sight
 
-READS: Final = frozenset({"GET", "HEAD"})
-_REMOVES: Final = frozenset({"DELETE"})
-_CREATES: Final = frozenset(
-    f"{what}Create"
-    for what in ("Config", "Container", "Network", "Secret", "Service", "Volume")
-)
-_RESIZES: Final = frozenset({"ContainerResize", "ExecResize"})
-_LATE: Final = "a race: the process was over before its terminal had a size"
-_SETS_STATE: Final = frozenset(
-    f"{what}{verb}"
-    for what in ("Container", "LibpodContainer", "LibpodPod")
-    for verb in ("Kill", "Pause", "Start", "Stop", "Unpause")
-)
+_SETS: Final = {
+    "creates": [
+        f"{what}Create"
+        for what in ("Config", "Container", "Network", "Secret", "Service", "Volume")
+    ],
+    "sets-state": [
+        f"{what}{verb}"
+        for what in ("Container", "LibpodContainer", "LibpodPod")
+        for verb in ("Kill", "Pause", "Start", "Stop", "Unpause")
+    ],
+}
+"""Operations that the table names together."""
+
+_ROWS: Final = """
+404 GET HEAD: who asks whether a thing is there has got the answer
+404 DELETE: what is to be gone is gone: `docker rm -f` before a create
+404 ContainerKill ContainerStop: what is to end is not there: a stop before an `rm`, twice
+409 GET HEAD: the thing is in a state in which it has no logs, processes or statistics
+409 DELETE: it is in use, or is being removed at this moment
+409 creates ContainerRename: the name is taken: there is one of before, or another was faster
+404 ContainerResize ExecResize: a race: the process was over before its terminal had a size
+409 ContainerResize ExecResize: a race: the process was over before its terminal had a size
+409 sets-state: the container is in the wanted state already, or in none that has it
+403 NetworkConnect NetworkDelete: connected already, or others are connected still; the 403 is the Engine's
+503 GET HEAD: this node is no manager of a swarm, which the client wanted to know
+503 SwarmInit SwarmJoin SwarmLeave: this node is part of a swarm already, or of none
+"""
 
 
 class Need(NamedTuple):
@@ -37,48 +51,13 @@ class Need(NamedTuple):
     why: str
 
 
-NEEDS: Final = (
-    Need("404", READS, "who asks whether a thing is there has got the answer"),
-    Need("404", _REMOVES, "what is to be gone is gone: `docker rm -f` before a create"),
-    Need(
-        "404",
-        {"ContainerKill", "ContainerStop"},
-        "what is to end is not there: a stop before an `rm`, twice",
-    ),
-    Need(
-        "409",
-        READS,
-        "the thing is in a state in which it has no logs, processes or statistics",
-    ),
-    Need("409", _REMOVES, "it is in use, or is being removed at this moment"),
-    Need(
-        "409",
-        _CREATES | {"ContainerRename"},
-        "the name is taken: there is one of before, or another was faster",
-    ),
-    Need("404", _RESIZES, _LATE),
-    Need("409", _RESIZES, _LATE),
-    Need(
-        "409",
-        _SETS_STATE,
-        "the container is in the wanted state already, or in none that has it",
-    ),
-    Need(
-        "403",
-        {"NetworkConnect", "NetworkDelete"},
-        "connected already, or others are connected still; the 403 is the Engine's",
-    ),
-    Need(
-        "503",
-        READS,
-        "this node is no manager of a swarm, which the client wanted to know",
-    ),
-    Need(
-        "503",
-        {"SwarmInit", "SwarmJoin", "SwarmLeave"},
-        "this node is part of a swarm already, or of none",
-    ),
-)
+def _need(row: str) -> Need:
+    answer, _, why = row.partition(": ")
+    status, *of = answer.split()
+    return Need(status, {one for name in of for one in _SETS.get(name, (name,))}, why)
+
+
+NEEDS: Final = tuple(map(_need, _ROWS.strip().splitlines()))
 
 
 def is_need(sight: Sight, result: str) -> bool:

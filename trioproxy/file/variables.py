@@ -139,27 +139,12 @@ PREFIXES = ("ALLOW_", "LIBPOD_")
 FAMILY_PREFIXES = (*(f"{family}_" for family in Family), "ONLY_")
 """The same for limits; others' names that begin so stand in `file.names`."""
 
-SETTINGS = frozenset(
-    {
-        "ALLOWED_HOSTS",
-        "ASK_SECONDS",
-        "BIND_CONFIG",
-        "DISABLE_IPV6",
-        "DOCKER_HOST",
-        "ENV_FILE",
-        "LISTEN",
-        "LOG_FORMAT",
-        "LOG_LEVEL",
-        "LOG_TO",
-        "MAX_BODY",
-        "MAX_CONNECTIONS",
-        "MAX_CONNECTIONS_PER_CLIENT",
-        "METRICS",
-        "POLICIES",
-        "SOCKET_PATH",
-        "TZ",
-    }
-)
+_SETTINGS = """
+    ALLOWED_HOSTS ASK_SECONDS BIND_CONFIG DISABLE_IPV6 DOCKER_HOST ENV_FILE LISTEN LOG_FORMAT
+    LOG_LEVEL LOG_TO MAX_BODY MAX_CONNECTIONS MAX_CONNECTIONS_PER_CLIENT METRICS POLICIES
+    SOCKET_PATH TZ
+"""
+SETTINGS = frozenset(_SETTINGS.split())
 """Read from options and the environment, never from a policy file."""
 
 

@@ -25,28 +25,25 @@ class Flow:
         return f"half granted: {self.has} without {self.lacks}: {self.why}"
 
 
-_HALVES: Final = {
-    "a container can be created but not started": (
-        ("ContainerCreate", "ContainerStart"),
-        ("LibpodContainerCreate", "LibpodContainerStart"),
-    ),
-    "a command can be registered but not run": (
-        ("ContainerExec", "ExecStart"),
-        ("LibpodContainerExec", "LibpodExecStart"),
-    ),
-    "a container can be removed but not made again": (
-        ("ContainerDelete", "ContainerCreate"),
-    ),
-    "an image can be pulled but not looked at": (("ImageCreate", "ImageInspect"),),
-    "a pod can be created but not started": (("LibpodPodCreate", "LibpodPodStart"),),
-}
-"""What there is a half of, and the operations that go together."""
+_HALVES: Final = """
+ContainerCreate ContainerStart: a container can be created but not started
+LibpodContainerCreate LibpodContainerStart: a container can be created but not started
+ContainerExec ExecStart: a command can be registered but not run
+LibpodContainerExec LibpodExecStart: a command can be registered but not run
+ContainerDelete ContainerCreate: a container can be removed but not made again
+ImageCreate ImageInspect: an image can be pulled but not looked at
+LibpodPodCreate LibpodPodStart: a pod can be created but not started
+"""
+"""Operations that go together, and what there is a half of without the second one."""
 
-FLOWS: Final = tuple(
-    Flow(has=has, lacks=lacks, why=why)
-    for why, pairs in _HALVES.items()
-    for has, lacks in pairs
-)
+
+def _flow(row: str) -> Flow:
+    operations, why = row.split(": ")
+    has, lacks = operations.split()
+    return Flow(has=has, lacks=lacks, why=why)
+
+
+FLOWS: Final = tuple(map(_flow, _HALVES.strip().splitlines()))
 
 
 def half_granted(granted: Container[str]) -> tuple[Flow, ...]:
@@ -75,39 +72,26 @@ class State:
         return self.name.replace("-", " ")
 
 
-STATES: Final = (
-    State(
-        name="missing-image",
-        concerns=("ContainerCreate",),
-        seen_by=(
-            ("ContainerCreate", "404"),
-            ("ImageInspect", "404"),
-            ("ImageCreate", "200"),
-            ("ImageBuild", "200"),
-            ("ImageLoad", "200"),
-            ("Session", "101"),
-        ),
-        goes_with=("ImageCreate",),
-    ),
-    State(
-        name="taken-name",
-        concerns=("ContainerCreate",),
-        seen_by=(("ContainerCreate", "409"),),
-        goes_with=("ContainerDelete", "ContainerInspect"),
-    ),
-    State(
-        name="missing-network",
-        concerns=("ContainerCreate", "NetworkInspect"),
-        seen_by=(("NetworkInspect", "404"), ("NetworkCreate", "201")),
-        goes_with=("NetworkCreate",),
-    ),
-    State(
-        name="missing-volume",
-        concerns=("ContainerCreate", "VolumeInspect"),
-        seen_by=(("VolumeInspect", "404"), ("VolumeCreate", "201")),
-        goes_with=("VolumeCreate",),
-    ),
-)
+_STATES: Final = """
+missing-image | ContainerCreate | ContainerCreate 404, ImageInspect 404, ImageCreate 200, ImageBuild 200, ImageLoad 200, Session 101 | ImageCreate
+taken-name | ContainerCreate | ContainerCreate 409 | ContainerDelete ContainerInspect
+missing-network | ContainerCreate NetworkInspect | NetworkInspect 404, NetworkCreate 201 | NetworkCreate
+missing-volume | ContainerCreate VolumeInspect | VolumeInspect 404, VolumeCreate 201 | VolumeCreate
+"""
+"""The fields of each, as they stand above."""
+
+
+def _state(row: str) -> State:
+    name, concerns, seen_by, goes_with = row.split(" | ")
+    return State(
+        name=name,
+        concerns=tuple(concerns.split()),
+        seen_by=tuple((one.split()[0], one.split()[1]) for one in seen_by.split(", ")),
+        goes_with=tuple(goes_with.split()),
+    )
+
+
+STATES: Final = tuple(map(_state, _STATES.strip().splitlines()))
 
 
 @value_class

@@ -240,14 +240,14 @@ def _among(
 
 
 def _behind(
-    kinds: Iterable[str], what: str, hint: str
+    known: Iterable[str], what: str, hint: str
 ) -> Callable[[str, str, Family], Words]:
     """Parse `kind:name`, with stars in the name."""
-    known = frozenset(kinds)
+    kinds = frozenset(begin.partition(":")[0] for begin in known)
 
     def parse(text: str, *_: object) -> Words:
         kind, _colon, name = text.partition(":")
-        if kind not in known or not name:
+        if kind not in kinds or not name:
             raise Bad(f"no {what}", hint)
         check_quoted(name)
         return Words(with_stars(text, TAG))
@@ -562,6 +562,18 @@ def _option_says(item: str) -> str:
 
 # --- All of them --------------------------------------------------------------------
 
+
+def _tabled(
+    known: Mapping[str, KnownValue],
+    parser: Callable[[Iterable[str], str, str], Callable[[str, str, Family], Words]],
+    what: str,
+    hint: str,
+) -> Sort:
+    """What a table says all of."""
+    parse = parser(known, what, hint)
+    return Sort(parse, _rooted(known), whole, _said(known), Varies.NEVER)
+
+
 SORTS: Final[Mapping[str, Sort]] = {
     "bind": Sort(_bind, root.of_bind, whole, _no_more, Varies.PATH),
     "capability": Sort(
@@ -578,44 +590,26 @@ SORTS: Final[Mapping[str, Sort]] = {
     ),
     "command": Sort(_word, never, _only(PROGRAM), _no_more, Varies.PATH),
     "device": Sort(_device, _root_of_device, whole, _said(DEVICES), Varies.NEVER),
-    "driver": Sort(
-        _behind(
-            (begin.rstrip(":") for begin in DRIVERS),
-            "driver",
-            "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
-        ),
-        _rooted(DRIVERS),
-        whole,
-        _said(DRIVERS),
-        Varies.NEVER,
+    "driver": _tabled(
+        DRIVERS,
+        _behind,
+        "driver",
+        "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
     ),
     "image": Sort(_image, never, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
-    "namespace": Sort(
-        _among(
-            NAMESPACES,
-            "namespace",
-            f"write one of {', '.join(sorted(NAMESPACES))}",
-        ),
-        _rooted(NAMESPACES),
-        whole,
-        _said(NAMESPACES),
-        Varies.NEVER,
+    "namespace": _tabled(
+        NAMESPACES, _among, "namespace", f"write one of {', '.join(sorted(NAMESPACES))}"
     ),
     "option": Sort(_option, _root_of_option, told_option, _option_says, Varies.VALUE),
     "port": Sort(lambda text, *_: port_of(text), never, whole, _no_more, Varies.PORT),
     "privilege": Sort(_privilege, _root_of_privilege, whole, _no_more, Varies.NEVER),
     "pull": Sort(_pull, never, whole, _no_more, Varies.IMAGE),
     "runtime": Sort(_word, _root_of_runtime, whole, _no_more, Varies.NEVER),
-    "security": Sort(
-        _behind(
-            (begin.partition(":")[0] for begin in PROTECTIONS),
-            "option of security",
-            "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
-        ),
-        _rooted(PROTECTIONS),
-        whole,
-        _said(PROTECTIONS),
-        Varies.NEVER,
+    "security": _tabled(
+        PROTECTIONS,
+        _behind,
+        "option of security",
+        "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
     ),
     "tag": Sort(lambda text, *_: image_of(text), never, whole, _no_more, Varies.IMAGE),
     "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
