@@ -147,7 +147,7 @@ def is_podmans(ask: HttpRequest) -> bool:
         pytest.param(LINUXSERVER, "linuxserver", id="linuxserver"),
     ],
 )
-@settings(max_examples=by_depth(400, 4_000), deadline=None)
+@settings(max_examples=by_depth(150, 4_000), deadline=None)
 @given(variables=environments, asked=st.lists(dressed, min_size=5, max_size=5))
 def test_never_wider_but_for_verbs(
     incumbent: Incumbent,
@@ -171,6 +171,8 @@ def test_never_wider_but_for_verbs(
             assert incumbent.allows(variables, ask.method, path), ask
 
 
+@pytest.mark.deep
+@settings(max_examples=by_depth(30, 100))
 @given(variables=environments, more=st.sampled_from(METHOD_SWITCHES), asked=dressed)
 def test_a_method_at_1_changes_nothing(
     variables: dict[str, str], more: str, asked: HttpRequest

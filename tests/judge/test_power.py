@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.limits.listing import files
 from tests.test_shipped_files import every_file
 from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
@@ -64,6 +65,8 @@ def test_shipped_files(file: Path) -> None:
     check(parse_policy_file(file.read_text(), name=file.name)[0])
 
 
+@pytest.mark.deep
+@settings(max_examples=by_depth(30, 100))
 @given(
     st.sets(st.sampled_from(REACHABLE), min_size=1), files(), st.sampled_from(OBJECTS)
 )

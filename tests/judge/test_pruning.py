@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.judge.judging import outcome_of, request
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadTarget, Untold
@@ -284,6 +285,8 @@ def test_a_reload_with_other_lists_ends_a_prune() -> None:
     assert replay(Gate.enforcing(open_), verdict).allowed
 
 
+@pytest.mark.deep
+@settings(max_examples=by_depth(30, 100))
 @given(
     st.dictionaries(st.sampled_from("ab"), st.sampled_from(["", "1"])),
     st.lists(st.sampled_from(["a", "b", "a=1", "b=", "c"]), max_size=2),

@@ -1,9 +1,11 @@
 import re
 
+import hypothesis
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.judge.judging import judge, of_endpoint, of_table, passes, request
 from trioproxy.api.matched import Request, Route
 from trioproxy.api.routes import (
@@ -333,6 +335,8 @@ SLASHED = [
 ]  # fmt: skip
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(settings, st.sampled_from(["", "linuxserver"]), st.sampled_from(SLASHED))
 def test_a_name_with_a_slash_changes_no_decision(
     variables: dict[str, str], compat: str, row: tuple[Endpoint, Request]
@@ -355,6 +359,8 @@ WAYS = [{"COMPAT": ""}, {"COMPAT": "linuxserver"}, {"ALLOW_OPERATIONS": "Contain
 names = st.lists(st.sampled_from(["x", "a:b", "json", "logs", "LOGSx", "archive-1"]))
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(
     settings,
     st.sampled_from(WAYS),
@@ -383,6 +389,8 @@ def test_a_row_is_what_is_decided_on_each_of_its_paths(
         assert policy.decide(request("HEAD", path)).allowed is decision.allowed
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(settings, st.sampled_from(WAYS), st.sampled_from(GUARDS))
 def test_what_is_opened_is_what_passes(
     variables: dict[str, str], way: dict[str, str], guard: dict[str, str]
@@ -437,6 +445,8 @@ requests = st.sampled_from(
 )
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(settings, st.sampled_from(NAMES), st.sampled_from(["", "linuxserver"]), requests)
 def test_a_one_more_never_refuses_more(
     variables: dict[str, str], more: str, compat: str, one: Request
@@ -447,6 +457,8 @@ def test_a_one_more_never_refuses_more(
     assert after.decide(one).allowed or not before.decide(one).allowed
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(
     st.frozensets(st.sampled_from(sorted(OPERATIONS.keys() - {"BuildKitGrpc"}))),
     requests,
@@ -460,6 +472,8 @@ def test_a_longer_list_never_refuses_more(names: frozenset[str], one: Request) -
     assert after.decide(one).allowed or not before.decide(one).allowed
 
 
+@pytest.mark.deep
+@hypothesis.settings(max_examples=by_depth(30, 100))
 @given(settings, st.sampled_from(["", "linuxserver"]), requests)
 def test_a_refusal_names_what_would_allow(
     variables: dict[str, str], compat: str, one: Request

@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from trioproxy.api.answers import ANSWERS, NARROWED
 from trioproxy.api.families import Hides, Kind
 from trioproxy.errors import UpstreamError
@@ -277,6 +278,8 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("operation", sorted(NARROWED))
+@pytest.mark.deep
+@settings(max_examples=by_depth(30, 100))
 @given(value=JSON)
 def test_whatever_an_element_is(operation: str, value: object) -> None:
     """It is shown, or not, or no element: nothing else ever comes of it."""
