@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.commands.screen import on_pty
 from trioproxy.api.routes import OPERATIONS
+from trioproxy.commands import tell
 from trioproxy.commands.terminal import fitted, has_colours, painted
 from trioproxy.evidence.ledger import Ledger
 from trioproxy.evidence.seen import Evidence, When
@@ -147,3 +149,25 @@ def test_an_old_locale_shows_codes(tmp_path: Path) -> None:
     )
     assert b"/\xe9\\u6f22.env:" in done.stdout
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_nobody_is_served_late_for_a_reader_who_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a learner tells while it serves is left out where the pipe that it goes to is full, and
+    told where there is room."""
+    said: list[str] = []
+    tell_if_read = tell.unwaited(said.append)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(writing, "w") as stderr:
+        monkeypatch.setattr("sys.stderr", stderr)
+        tell_if_read("there is room")
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        tell_if_read("there is none")
+        os.read(reading, 8192)
+        tell_if_read("and again")
+    os.close(reading)
+    assert said == ["there is room", "and again"]

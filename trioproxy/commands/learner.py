@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -44,8 +44,6 @@ from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.commands.block import Block
-
-_Function = TypeVar("_Function")
 
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
@@ -116,10 +114,6 @@ def _block(plan: Plan) -> "Block | None":
     return Block.on(sys.stderr.fileno())
 
 
-def _as_it_is(function: _Function) -> _Function:
-    return function
-
-
 @value_class
 class Lesson:
     """What one client is learned with."""
@@ -163,10 +157,11 @@ def begin(
 
 
 async def _learn(plan: Plan, block: "Block | None") -> int:
-    above = block.above if block else _as_it_is
+    above = block.above if block else tell.unwaited
     lesson = begin(plan, above(tell.warn), above(tell.complain))
     recorder = lesson.recorder
-    log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
+    write = block.above(os.write) if block else os.write
+    log = Log(plan.config.level, form=plan.config.log_format, write=write)
     server = Server(
         config=plan.config,
         gates={"": lesson.gate},

@@ -107,7 +107,8 @@ class Learners:
             self._had_file.add(client)
         store, known = self._asked.open(self._path(client))
         plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
-        lesson = begin(plan, warn, partial(tell.complain, warn=warn))
+        complain = tell.unwaited(partial(tell.complain, warn=warn))
+        lesson = begin(plan, tell.unwaited(warn), complain)
         self._refuse_shared_owner(lesson)
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)

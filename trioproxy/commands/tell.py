@@ -4,9 +4,10 @@ All of it goes to stderr and is table text and counts; nothing here decides anyt
 table at the end is `commands.closing`.
 """
 
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, ParamSpec
 
 import click
 
@@ -25,6 +26,8 @@ from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.sorts import why_root
 from trioproxy.quoting import visible
+
+_Args = ParamSpec("_Args")
 
 NAMES_SHOWN: Final = 5
 REASON_SHOWN: Final = 160
@@ -79,6 +82,23 @@ def complain(error: TrioProxyError, warn: Callable[[str], None] = warn) -> None:
     warn(str(error))
     if error.hint:
         say(f"hint: {error.hint}")
+
+
+def unwaited(function: Callable[_Args, None]) -> Callable[_Args, None]:
+    """Make of a function that says some lines one that leaves them out where whoever reads
+    stderr has stopped: nobody is served while a full pipe is waited for, and the table at the
+    end has it all."""
+
+    def call(*args: _Args.args, **options: _Args.kwargs) -> None:
+        poll = select.poll()
+        try:
+            poll.register(sys.stderr.fileno(), select.POLLOUT)
+        except OSError:  # it is no file
+            return function(*args, **options)
+        # As in `proxy.log`: what is called writable takes `PIPE_BUF` bytes at once.
+        return function(*args, **options) if poll.poll(0) else None
+
+    return call
 
 
 def where(
