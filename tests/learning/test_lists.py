@@ -92,7 +92,8 @@ class File:
             is_read=True,
             known=self.images,
         )
-        self.recorder.note(outcome_of(verdict, status))
+        # As the proxy tells it: the body has gone on by then.
+        self.recorder.note(outcome_of(verdict.in_words(), status))
 
     def write(self, *, going_on: str = "") -> str:
         """Save as `Store` does: evidence, file, then what the file listed."""
@@ -325,6 +326,17 @@ def test_the_project_is_the_one_that_compose_says() -> None:
     )
     images = "app-web:latest,{project}-old:latest,{project}-web:latest"
     assert file.lists()["CREATE_IMAGES"] == images
+
+
+def test_an_item_may_be_what_is_moving_by_now() -> None:
+    """An image that was learned before its project was known, and is named by it now, stays as it
+    is listed; the file says which project that is."""
+    file = File()
+    file.learn(create(None, Image="app-web"))
+    file.places = Places("/home/me/app", "", "app")
+    file.learn(create(None, Image="app-web"))
+    assert file.lists()["CREATE_IMAGES"] == "app-web:latest"
+    assert file.lists()["CREATE_PROJECT"] == "app"
 
 
 def test_what_only_failed_is_not_listed() -> None:

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
 from trioproxy.api.edits import Edit, Sent, apply
@@ -13,6 +13,10 @@ from trioproxy.api.edits import Edit, Sent, apply
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
     from trioproxy.api.decoding import Json, Mention
+
+
+PROJECT_LABEL: Final = "com.docker.compose.project"
+LONGEST_PROJECT: Final = 255
 
 
 class Asked(NamedTuple):
@@ -39,12 +43,20 @@ class Asked(NamedTuple):
     """What goes on otherwise, whatever the Engine has."""
     told: "tuple[Argument, ...]" = ()
     """What it asks for where nothing limits that: for the log, and nothing is judged by it."""
+    project: str = ""
+    """The Compose project of what it makes, where its body is not here any more."""
 
     def in_words(self) -> "Asked":
         """The same without its body, and without what leads into that."""
         if self.body is None:
             return self
-        return self._replace(body=None, named=(), edits=(), is_told=True)
+        labels = self.body.get("Labels")
+        said = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
+        is_name = isinstance(said, str) and len(said) <= LONGEST_PROJECT
+        project = str(said) if is_name else ""
+        return self._replace(
+            body=None, named=(), edits=(), is_told=True, project=project
+        )
 
     def sent(self, more: Iterable[Edit] = ()) -> Sent:
         """Give what goes on: with its own edits, and with `more`."""

@@ -28,7 +28,6 @@ from trioproxy.judge.rules import Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
-from trioproxy.limits.objects import PROJECT_LABEL
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -356,9 +355,8 @@ class Recorder:
     def _look_for_project(self, asked: "Asked") -> None:
         """Take the project of the first thing that Compose makes for the client's: it knows
         better than who only looked at its folder."""
-        labels = (asked.body or {}).get("Labels")
-        project = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
-        if isinstance(project, str) and PROJECT_NAME.fullmatch(project):
+        project = asked.in_words().project
+        if PROJECT_NAME.fullmatch(project):
             self._has_project = True
             self.places = self.places._replace(project=project)
 

@@ -17,9 +17,10 @@ from typing import Final
 from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
+from trioproxy.api.form import PROJECT_LABEL
 from trioproxy.errors import BadBody, Nobody, Untold
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.objects import NUMBER_LABEL, PROJECT_LABEL
+from trioproxy.limits.objects import NUMBER_LABEL
 from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing
 
 POLICY_LABEL: Final = "trioproxy.policy"

@@ -128,7 +128,17 @@ class _Proposing:
             self._propose_family(family)
         old = self._old or {}
         kept = {name: old[name] for name in MOVING.values() if name in old}
-        self._values |= {**self._places.used_in(self._values.values()), **kept}
+        # A place is said for what a literal item fits, too.
+        left = self._notes["declined"] | self._notes["capped"]
+        used = [
+            one.item
+            for one in self._used
+            if one.variable in self._values and one.grant not in left
+        ]
+        self._values |= {
+            **self._places.used_in([*self._values.values(), *used]),
+            **kept,
+        }
         evidence = self._known.evidence
         asked = self._grants(evidence.arguments) - self._grants(self._used)
         asked -= set(grants_in(self._values, LIMITS))

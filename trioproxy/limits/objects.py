@@ -20,7 +20,7 @@ from typing import Final
 from trioproxy.api import normal
 from trioproxy.api.decoding import show
 from trioproxy.api.families import NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE, Kind
-from trioproxy.api.form import Asked
+from trioproxy.api.form import PROJECT_LABEL, Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
 from trioproxy.limits.grant import Grant
@@ -32,7 +32,6 @@ from trioproxy.values import settle, value_class
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
-PROJECT_LABEL: Final = "com.docker.compose.project"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""

@@ -32,6 +32,7 @@ from trioproxy.api.families import (
     PROXY,
     Kind,
 )
+from trioproxy.api.form import PROJECT_LABEL
 from trioproxy.api.matched import Request
 from trioproxy.api.nodes import has_by_default
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -69,7 +70,6 @@ from trioproxy.limits.objects import (
     OF_LABEL,
     OF_PROJECT,
     OWN,
-    PROJECT_LABEL,
 )
 from trioproxy.limits.patterns import READ_ONLY, Words
 from trioproxy.limits.sorts import OWN_IMAGES
