@@ -163,10 +163,10 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     *(({"LogConfig": {"Type": one, "Config": dict.fromkeys(LOG_OPTIONS.split(), "1")}}, []) for one in ("json-file", "local", "none", "journald")),
     # What has no bound in the Engine's own memory.
     *(({"LogConfig": {"Config": {key: value}}}, [])
-      for key, value in (("max-file", "999"), ("cache-max-file", "5"), ("max-buffer-size", "100m"), ("max-buffer-size", "4MB"),
+      for key, value in (("env-regex", "^(OS|APP_\\.)x*$"), ("max-file", "999"), ("cache-max-file", "5"), ("max-buffer-size", "100m"), ("max-buffer-size", "4MB"),
                          ("max-buffer-size", "104857600"), ("tag", "{{.ImageName}}/{{ .Name }}\n{x}}/{{.ID}}{{.FullID}}{{.ImageFullID}}"), ("tag", ""))),
     *(({"LogConfig": {"Config": {key: value}}}, [("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{key}")])
-      for key, value in (("max-file", "1000"), ("max-file", "1000000000000"), ("max-file", "+2000"), ("cache-max-file", "5000"), ("max-buffer-size", "1g"),
+      for key, value in (("env-regex", "x{0,1000}y"), ("labels-regex", "\\pL"), ("labels-regex", "x" * 100), ("max-file", "1000"), ("max-file", "1000000000000"), ("max-file", "+2000"), ("cache-max-file", "5000"), ("max-buffer-size", "1g"),
                          ("max-buffer-size", "1000m"), ("max-buffer-size", "1024 m"), ("max-buffer-size", "9999999999"), ("tag", '{{pad "x" 400000000000 0}}'),
                          ("tag", '{{define "a"}}{{template "a"}}{{template "a"}}{{end}}{{template "a"}}'), ("tag", "{{.Config}}"), ("tag", "{{{.Name}}"),
                          ("tag", "{{.Name|printf}}"), ("tag", "\n{{.Name"), ("tag", "{{.Name}}" * 1000))),

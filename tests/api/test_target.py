@@ -1,11 +1,12 @@
 import re
 from pathlib import Path
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from trioproxy.api.matched import Request
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 
@@ -201,3 +202,14 @@ def test_escaping_any_byte_changes_nothing(target: Target, data: st.DataObject) 
     other = Target.parse(b"".join(units) + mark + query)
     assert (other.version, other.path) == (target.version, target.path)
     assert other.canonical == target.canonical
+
+
+def test_filters_are_no_work_of_minutes() -> None:
+    """By repeats and classes 60 bytes of a name's filter are a gigabyte in the Engine, for each container anew."""
+    for key, text in (("filters", "x{0,1000}" * 30), ("f%69lters", "((a{10}){10}){10}" * 3), ("Filters", "x\\u007b999}" * 30), ("filters", "\\\\pL" * 30), ("filters", "x{1}" * 9)):  # fmt: skip
+        raw = f'/containers/json?{key}={quote(f"""{{"name":["{text}"]}}""")}'
+        with pytest.raises(BadTarget, match="too much"):
+            Request.parse("GET", raw.encode())
+    for text in ("^web-[0-9]{2}$", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{12}", "(a|b){3}", "x" * 9000, "{}"):  # fmt: skip
+        raw = f'/containers/json?filters={quote(f"""{{"name":["{text}"]}}""")}'
+        Request.parse("GET", raw.encode())

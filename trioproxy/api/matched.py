@@ -6,6 +6,7 @@ not about a request, the template itself is the path.
 
 import re
 
+from trioproxy.api import query
 from trioproxy.api.routes import PARAMETER, Endpoint, match, section_of
 from trioproxy.api.target import Target, quote_path
 from trioproxy.values import ordered_class, value_class
@@ -28,6 +29,8 @@ class Request:
         Raises `BadRequest` where the Engine might read it otherwise.
         """
         target = Target.parse(raw_target)
+        if target.query:
+            query.check_filters(target.query)
         return cls(method, target, match(method, target))
 
     @property

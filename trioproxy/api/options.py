@@ -28,14 +28,19 @@ PRIVATE: Final = frozenset({"private", "rprivate"})
 # What these ask for the Engine makes in its own memory: a list of so many files when a log is read, lines that are not
 # written yet, what a tag spells out (`pad`, templates that call others). One too large ends it, and all containers.
 _FEW: Final = re.compile(r"[0-9]{1,3}")
+_SHORT: Final = re.compile(r"(?s:[^{\\]|\\[^pP]){0,99}")
+"""An expression that is matched soon: repeats and classes of letters make millions of steps of a
+few bytes, for each letter of a name, and nobody ends the Engine's match."""
 _HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str] | None]] = {
     **dict.fromkeys((
-        "cache-compress", "cache-disabled", "cache-max-size", "compress", "env", "env-regex",
-        "labels", "labels-regex", "max-size", "mode",
+        "cache-compress", "cache-disabled", "cache-max-size", "compress", "env", "labels",
+        "max-size", "mode",
     )),
     "cache-max-file": _FEW,
     "max-buffer-size": re.compile(r"[0-9]{1,9}|[0-9]{1,3}[kKmM][bB]?"),
     "max-file": _FEW,
+    "env-regex": _SHORT,
+    "labels-regex": _SHORT,
     "tag": re.compile(
         r"(?s:(?!\{\{).|\{\{ *\.(?:(?:Full|Image|ImageFull)?ID|(?:Daemon|Image)?Name) *\}\}){0,999}"
     ),

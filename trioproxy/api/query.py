@@ -4,7 +4,9 @@ Some handlers refuse a semicolon or a broken escape and others pass over that pa
 here both are refused. Keys are told apart by case, but where `value_of` looks for one.
 """
 
+import re
 from collections.abc import Iterable
+from math import prod
 from typing import Any, Final
 
 from trioproxy import percent
@@ -63,6 +65,36 @@ def filters(query: bytes) -> dict[str, frozenset[str]]:
     if not (all(map(_is_list, given.values())) or all(map(_is_map, given.values()))):
         raise BadTarget("filters in the query is no JSON object of lists of texts")
     return {name: frozenset(values) for name, values in given.items()}
+
+
+def check_filters(query: bytes) -> None:
+    """Raise `BadTarget` for filters that the Engine would be at for minutes, with a gigabyte.
+
+    It compiles a name's expression anew for each container, and repeats and classes of
+    letters make of a few bytes millions of steps.
+    """
+    if b"{" not in query and b"%7" not in query:
+        return
+    for key, value in parse(query):
+        if key.casefold() != "filters":
+            continue
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
+        counts = [
+            max(int(one[:6] or "1") for one in found) or 1
+            for found in _REPEAT.findall(text)
+        ]
+        steps = len(text) + 1000 * len(_CLASS.findall(text))
+        # Repeats beside each other add up, and those of a group multiply.
+        times = prod(counts[:9]) if ")" in text else sum(counts)
+        is_more = times > 1 or steps > len(text)
+        if len(counts) > 8 or (is_more and steps * max(times, 1) > MOST_STEPS):
+            raise BadTarget("filters in the query repeat too much in an expression")
+
+
+MOST_STEPS: Final = 20_000
+_ESCAPED: Final = re.compile(r"\\u00([0-7][0-9A-Fa-f])")
+_REPEAT: Final = re.compile(r"\{([0-9]+)(?:,([0-9]*))?\}")
+_CLASS: Final = re.compile(r"\\[pP]")
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
