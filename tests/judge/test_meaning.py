@@ -373,7 +373,7 @@ def test_what_can_still_show_secrets_is_named() -> None:
     reads = ("ContainerInspect", "ContainerList", "ContainerTop")
     every = ",".join((*reads, *shows))
     hidden = "answers have a marker in place of values: REDACT=env"
-    told = f"secrets can still be shown by {', '.join(shows)}"
+    told = f"passes as it is, and can show secrets: {', '.join(shows)}"
     redacted = meaning(ALLOW_OPERATIONS=every, REDACT="env").redacted
     assert redacted == (hidden, told)
     redacted = meaning(ALLOW_OPERATIONS=",".join(reads), REDACT="env").redacted

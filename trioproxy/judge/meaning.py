@@ -146,7 +146,9 @@ class Meaning:
             f"answers have a marker in place of values: {REDACT_VARIABLE}={self.hides}"
         )
         return (
-            (hidden, f"secrets can still be shown by {shown}") if shown else (hidden,)
+            (hidden, f"passes as it is, and can show secrets: {shown}")
+            if shown
+            else (hidden,)
         )
 
     @property
