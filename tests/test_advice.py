@@ -292,6 +292,24 @@ def test_what_is_approved(file: Path, tmp_path: Path) -> None:
     assert [one for one in after.splitlines() if one in kept] == kept
 
 
+def test_nobody_is_told_to_list_what_no_file_with_redact_loads() -> None:
+    """Of what nobody can hide secrets in, a refusal, what was recorded, and `approve` name no list:
+    named beside `REDACT` it stops the start."""
+    text = "REDACT=env\nALLOW_OPERATIONS=SystemPing\n"
+    policy, evidence = loaded(text), Evidence()
+    evidence.begin("2026-0001", 100)
+    recorder = Recorder(evidence, now=lambda: 100.0, wake=lambda: None)
+    for target in (b"/libpod/generate/kube", b"/frob"):
+        verdict = judged(Gate.enforcing(policy), "GET", target)
+        assert "and this file has REDACT" in verdict.decision.message
+        assert ALLOW not in verdict.decision.message
+        recorder.note(outcome_of(verdict, 403))
+    sheet = sheet_of(policy, evidence)
+    assert len(sheet.refused) == 2
+    assert not any(one.is_nameable or ALLOW in one.told for one in sheet.refused)
+    assert not list(additions(sheet))
+
+
 def test_a_refusal_names_approve_where_a_file_can_be_approved() -> None:
     """It names the command behind what it says, for what a person can be asked about."""
     policy = loaded("CREATE_BINDS=\nALLOW_OPERATIONS=ContainerCreate\n")

@@ -3,7 +3,7 @@
 import pytest
 
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.more import more
+from trioproxy.judge.more import more, open_sections
 from trioproxy.judge.rules import Policy
 
 Variables = dict[str, str]
@@ -105,3 +105,22 @@ def test_a_word_that_refuses_is_a_word_less() -> None:
     shut = {"CONTAINERS": "1", "ALLOW_LOGS": "0"}
     found = [one.item for one in more(policy(shut), policy({"CONTAINERS": "1"}))]
     assert found == ["ContainerLogs"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "sections"),
+    [
+        ({}, "CONTAINERS EVENTS PING VERSION"),
+        ({"REDACT": "env"}, ""),
+        ({"ONLY_CONTAINERS": "web", "ONLY_OWNER": "a"}, ""),
+        (
+            {"CONTAINERS": "0", "EVENTS": "0", "LIBPOD_PODS": "1"},
+            "PING VERSION LIBPOD_PING LIBPOD_PODS LIBPOD_VERSION",
+        ),
+    ],
+    ids=["sections", "redacted", "confined", "podman"],
+)
+def test_where_unknown_routes_pass(beside: dict[str, str], sections: str) -> None:
+    """What is told to be open is where one passes: not beside what shuts it, and Podman's too."""
+    policy, _ = parse_policy({"CONTAINERS": "1", **beside})
+    assert open_sections(policy) == tuple(sections.split())

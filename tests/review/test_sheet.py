@@ -99,8 +99,10 @@ def test_unknown_routes_are_judged_by_section() -> None:
         "GET in no section",
         "POST in IMAGES",
     ]
-    assert "POST:/path/{x}" in found.refused[1].told
+    assert found.refused[1].told.endswith(": set IMAGES=1 and POST=1")
     assert lines_of(found) == []
+    told = [one.told for one in sheet(live, ALLOW_OPERATIONS="").refused]
+    assert any("name it as POST:/path/{x}" in one for one in told)
 
 
 def asking(*sightings: tuple[str, str, str, str, int], base: str = "") -> Evidence:

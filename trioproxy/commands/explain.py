@@ -20,7 +20,8 @@ from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.policyfile import PolicyFile
-from trioproxy.judge.meaning import Limited, open_sections
+from trioproxy.judge.meaning import Limited
+from trioproxy.judge.more import open_sections
 from trioproxy.judge.power import LIMITED, WORDS, Power
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.proposal import describe_ready

@@ -190,11 +190,6 @@ def what_of(variable: str, item: str = "") -> str:
     return line_of(variable, item) if variable in VARIABLES else ""
 
 
-def open_sections(policy: Policy) -> tuple[str, ...]:
-    """The sections in which routes pass, too, that this version does not know."""
-    return tuple(name for name in SECTIONS if name in policy.sections)
-
-
 def listed(parts: Sequence[str]) -> str:
     """Write some things as a sentence lists them: `a, b and c`."""
     if len(parts) == 1:

@@ -100,6 +100,15 @@ def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
                 yield str(route)
 
 
+def open_sections(policy: Policy) -> tuple[str, ...]:
+    """The sections in which routes pass, too, that this version does not know."""
+    return tuple(
+        section
+        for section in (*SECTIONS, *LIBPOD_SECTIONS)
+        if any(_passes_newer(policy, method, section) for method in ("GET", "POST"))
+    )
+
+
 def _passes_newer(policy: Policy, method: str, section: str) -> bool:
     """Whether all routes pass that a newer Engine has in a section, not only named ones."""
     decision = policy.decide_unlisted(method, section)

@@ -291,10 +291,10 @@ class Policy:
         # routes by the dozen and nobody means it, so beside lists they are shut (`_guard`).
         # Whoever names a route has read its name: then it passes, and a warning says so.
         ruling = self.rules(method, endpoint, path)
-        if ruling.allowed and self.hides and is_untellable(endpoint):
-            ruling = _IS_UNTELLABLE
         by_name = ruling.reason in _BY_NAME if ruling.allowed else ruling.names_it
-        if not by_name and (guard := self._guard(method, endpoint)):
+        if self.hides and is_untellable(endpoint):
+            ruling = _IS_UNTELLABLE  # and no file loads that names it
+        elif not by_name and (guard := self._guard(method, endpoint)):
             # Beside limits what a refusal advises would not be enough either.
             ruling = guard if ruling.allowed else ruling._replace(advice=guard.advice)
         if ruling.allowed:

@@ -24,7 +24,8 @@ from trioproxy import __version__
 from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.policyfile import PolicyFile
-from trioproxy.judge.meaning import Limited, open_sections
+from trioproxy.judge.meaning import Limited
+from trioproxy.judge.more import open_sections
 from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted

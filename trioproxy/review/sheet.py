@@ -24,7 +24,7 @@ from trioproxy.evidence.seen import NOBODY, Evidence, Facts
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
 from trioproxy.judge.meaning import Meaning, meaning_of, what_of
 from trioproxy.judge.power import Power, Powers
-from trioproxy.judge.rules import Mode, Policy
+from trioproxy.judge.rules import Mode, Policy, Reason
 from trioproxy.learning.flows import unseen_states
 from trioproxy.learning.proposal import decisions_on
 from trioproxy.learning.wording import count, day, days, some, span
@@ -484,11 +484,11 @@ def _refusal(policy: Policy, sight: Sight) -> str:
         decision = policy.decide_unlisted(sight.method, sight.section)
         if decision is None or decision.allowed:
             return ""
-        place = sight.section or "no section"
-        return (
-            f"an unknown route, {sight.method} in {place}, is not allowed:"
-            f" find it in the log and name it as {sight.method}:/path/{{x}}"
-        )
+        what = f"an unknown route, {sight.method} in {sight.section or 'no section'}"
+        advice = f"find it in the log and name it as {sight.method}:/path/{{x}}"
+        if decision.reason is not Reason.OPERATION:  # of a list
+            advice = decision.message.partition(" is not allowed: ")[2]
+        return f"{what}, is not allowed: {advice}"
     decisions = decisions_on(policy, sight)
     return next((one.message for one in decisions if not one.allowed), "")
 
@@ -632,7 +632,10 @@ class _Others:
     def _is_nameable(self, grant: Grant) -> bool:
         variable, item = grant
         if grant.is_operation:
-            return self._policy.mode is Mode.EXACT and item in OPERATIONS
+            known = self._policy.mode is Mode.EXACT and item in OPERATIONS
+            return known and not (
+                self._policy.hides and OPERATIONS[item][0].is_untellable
+            )
         if variable in OBJECTS:
             return item != ANY  # no name would allow what names none
         value = self._policy.limits.meaning_of(item)
