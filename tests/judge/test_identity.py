@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from trioproxy.api.families import Kind
 from trioproxy.errors import Nobody, Untold
 from trioproxy.judge.identity import (
+    OnNetwork,
     choose,
-    look,
+    members_of,
     names_for,
     needs_image,
     networks_of,
@@ -52,7 +53,7 @@ def proxy(**each: str) -> dict[str, Any]:
 
 def found(*listed: dict[str, Any], address: str = AT) -> list[str]:
     """The names of who have an address, among these and the proxy."""
-    those = who_have(address, read_list(look([*listed]), address, PROXY), PROXY)
+    those = who_have(address, read_list([*listed]), PROXY)
     return [one.thing.names[0] for one in those]
 
 
@@ -82,7 +83,7 @@ def test_an_address_of_two_is_nobodys() -> None:
     assert found(proxy(), container(), container(OTHER, "/db")) == ["web", "db"]
     assert found(proxy(front=AT), container()) == ["proxy", "web"]
     made = container(Labels={"trioproxy.owner": ""})
-    [one] = who_have(AT, read_list(look([proxy(), made]), AT, PROXY), PROXY)
+    [one] = who_have(AT, read_list([proxy(), made]), PROXY)
     with pytest.raises(Nobody, match="web was made through a proxy, and chooses no"):
         unmarked(one)
 
@@ -97,10 +98,35 @@ HALVES: list[dict[str, Any]] = [
 def test_half_a_description_is_nobody(half: dict[str, Any]) -> None:
     """Where the Engine's list is not what it should be nobody is chosen by it."""
     with pytest.raises(Untold, match="list of containers is not complete"):
-        read_list(look([half]), AT, PROXY)
-    # Of whom it is not asked nothing but the addresses is looked at.
-    others = {**half, "NetworkSettings": on(front="172.20.0.200")}
-    assert read_list(look([others, container()]), AT, PROXY)[0].thing.names == ("web",)
+        read_list([container(OTHER), half])
+
+
+END = "e" * 64
+JOINED: dict[str, Any] = {
+    PROXY: {"Name": "proxy", "EndpointID": "p", "IPv4Address": "172.20.0.2/16"},
+    CLIENT: {
+        "Name": "web", "EndpointID": END, "IPv4Address": f"{AT}/16", "IPv6Address": "fd00::3/64",
+    },
+}  # fmt: skip
+
+
+def test_who_is_on_a_network() -> None:
+    """By each address, with its name and end; nobody where the proxy is not on it, or nobody at all."""
+    web = [OnNetwork(CLIENT, "web", END)]
+    there = members_of({"Containers": JOINED}, PROXY)
+    assert there == {"172.20.0.2": [OnNetwork(PROXY, "proxy", "p")], AT: web, "fd00::3": web}  # fmt: skip
+    two = members_of({"Containers": {**JOINED, OTHER: {"IPv4Address": AT}}}, PROXY)
+    assert two[AT] == [*web, OnNetwork(OTHER, "", "")]
+    assert members_of({"Containers": {CLIENT: JOINED[CLIENT]}}, PROXY) == {}
+    assert members_of({"Containers": None}, PROXY) == {}
+    halves: list[Any] = [
+        [],
+        {**JOINED, OTHER: []},
+        {**JOINED, OTHER: {"IPv4Address": 1}},
+    ]
+    for half in halves:
+        with pytest.raises(Untold, match="description of a network is not complete"):
+            members_of({"Containers": half}, PROXY)
 
 
 def test_the_networks_that_somebody_made() -> None:
@@ -149,7 +175,7 @@ def test_what_a_container_may_choose(
     """Its label, else what Compose calls it, else its name."""
     found = names_for(thing(labels, inherited))
     assert found == names
-    (one,) = read_list(look([container()]), AT, PROXY)
+    (one,) = read_list([container()])
     one.names = found
     for known in names:
         assert choose(one, {known: 1, "else": 1})[-1] == known

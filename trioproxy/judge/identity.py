@@ -10,9 +10,9 @@ Told is what would help, for whoever is refused reads it and wonders.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
 from trioproxy.api.decoding import Json
@@ -47,41 +47,36 @@ class Running:
     follows from what it is, and an image has the same labels for good."""
 
 
-class Candidate:
-    """A container in the Engine's list: of most no more is looked at than their addresses."""
+class OnNetwork(NamedTuple):
+    """Who is on a network."""
 
-    __slots__ = ("_running", "_value", "addresses", "id")
-
-    def __init__(self, value: Mapping[str, Json]) -> None:
-        """Raises `BadBody`."""
-        self._value = value
-        self._running: Running | None = None
-        self.id = value.get("Id")
-        self.addresses = dict[str, dict[str, str]]()
-        for address, network, end in _addresses(value):
-            self.addresses.setdefault(address, {})[network] = end
-
-    def read(self) -> Running:
-        """Read all that counts, once. Raises `BadBody`."""
-        if self._running is None:
-            self._running = _read(self._value, self.addresses)
-        return self._running
+    id: str
+    name: str
+    end: str
+    """The Engine gives a new one whenever it comes; empty: it tells none."""
 
 
-def look(value: Json) -> list[Candidate]:
-    """Look at the containers of a list. Raises `Untold`."""
+def members_of(described: Json, own: str) -> dict[str, list[OnNetwork]]:
+    """Read who is on a network, by address, as the Engine describes that: as it is now, and
+    whatever labels they have. Nobody, where the proxy is not on it. Raises `Untold`."""
+    found = dict[str, list[OnNetwork]]()
     try:
-        return [Candidate(map_of(one)) for one in list_of(value)]
+        there = map_of(map_of(described).get("Containers"))
+        for full, each in there.items() if own in there else ():
+            one = map_of(each)
+            name, end = text_of(one.get("Name")), text_of(one.get("EndpointID"))
+            for written in (one.get("IPv4Address"), one.get("IPv6Address")):
+                if address := text_of(written).partition("/")[0]:
+                    found.setdefault(address, []).append(OnNetwork(full, name, end))
     except BadBody:
-        raise Untold(_INCOMPLETE) from None
+        raise Untold("the Engine's description of a network is not complete") from None
+    return found
 
 
-def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Running]:
-    """Read who has an address, and the proxy. Raises `Untold`."""
+def read_list(value: Json) -> list[Running]:
+    """Read a list of containers. Raises `Untold`."""
     try:
-        return [
-            one.read() for one in listed if address in one.addresses or one.id == own
-        ]
+        return [_read(map_of(one)) for one in list_of(value)]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
 
@@ -89,15 +84,16 @@ def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Runni
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(
-    one: Mapping[str, Json], addresses: Mapping[str, Mapping[str, str]]
-) -> Running:
+def _read(one: Mapping[str, Json]) -> Running:
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
     # Further names have a slash in them: by links of others.
     own = [name for name in names if "/" not in name]
     if not FULL_ID.fullmatch(full) or len(own) != 1:
         raise Untold(_INCOMPLETE)
+    addresses = dict[str, dict[str, str]]()
+    for address, network, end in _addresses(one):
+        addresses.setdefault(address, {})[network] = end
     thing = Thing(
         Kind.CONTAINER,
         full,

@@ -1,10 +1,12 @@
 """Which container a client is: asked of the Engine after each accept, and never remembered.
 
-One question tells it, on the connection that carries the client's requests then: the list of
-what runs on the networks that the proxy is on. Whether somebody is on them still, and since
-when, is asked once, and so is an image that was not seen before. What is remembered - the
-proxy's networks, ends of others there, labels of images by their ids - grants nothing: the
-list has to say it again.
+One question tells it, on the connection that carries the client's requests then: who is on
+the network where somebody had this address before. It is answered from what the Engine has
+given away, while its list of containers goes on to have those whose volumes are put away.
+Where it names the same container, by the same end and name, it is the one that was asked
+about before: its labels and its image are for good. Of whoever else has the address what it
+is is asked, and since when it is there. So what is remembered grants nothing: the Engine has
+to say again whose the address is.
 
 A client is cut when its container goes, or is called otherwise: a stream of events tells of
 that. While there is no such stream nobody is chosen, and when it breaks all who were chosen
@@ -15,7 +17,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from math import inf
@@ -42,7 +44,6 @@ from trioproxy.limits.things import Thing
 from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.resolve import (
     ANSWER,
-    MOST_OF_AN_ANSWER,
     OK,
     ask,
     bare,
@@ -65,31 +66,11 @@ NOTED_LATE: Final = 0.05
 """Seconds by which the start of a container may be noted late, where the Engine does not tell
 that it came. To start another one at an address that becomes free takes it longer."""
 
-LONG_SECONDS: Final = 10.0
-"""Until the whole list is asked for again, after it was more than is read."""
-
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
 MOST_ENDS: Final = 4096
 """Containers whose ends on the proxy's networks are remembered, before all are forgotten."""
-
-MOST_KEPT: Final = 1024 * 1024
-"""Bytes of listed containers that are kept, to be read once while they are listed so."""
-
-STEP: Final = 32 * 1024
-"""Bytes of a list that are read between two turns of others."""
-
-_BEGIN: Final = b'[{"Id":"'
-_BETWEEN: Final = b'},{"Id":"'
-_MOUNTS: Final = b',"Mounts":[{"'
-_BEGIN_MOUNT: Final = b'[{"'
-_BETWEEN_MOUNTS: Final = b'},{"'
-_END: Final = b"}]"
-_END_OF_LIST: Final = b"}]\n"
-_BEHIND_MOUNTS: Final = _END + _BETWEEN
-"""How the Engine writes a list of containers. The mounts stand at the end of each, in another
-order each time."""
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -125,26 +106,18 @@ class Containers:
     _networks: dict[str, str] = field(default_factory=dict)
     _has_moved: bool = False
     """Whether the proxy's container was told to be on other networks, or called otherwise."""
-    _question: str = ""
-    """The list of what runs on these networks, as it is asked for after each accept."""
     _ends: dict[str, dict[str, float]] = field(default_factory=dict)
     """By containers, the ids of their ends on the proxy's networks, and when, by Trio's clock,
     they were there; until one of a container's goes."""
     _came: dict[str, float] = field(default_factory=dict)
     """When a container came to a network, by the stream of events and Trio's clock: the last
     ones, by id."""
-    _is_long_until: float = 0.0
-    """By Trio's clock: until then the list of all is taken for more than is read."""
-    _seen: dict[bytes, list[identity.Candidate]] = field(default_factory=dict)
-    """A container as it was listed, without its mounts, and as that reads."""
-    _mounts: set[bytes] = field(default_factory=set)
-    """Mounts that were read."""
-    _size: int = 0
-    """Bytes of these."""
-    _before: list[bytes] = field(default_factory=list)
-    """The last list, what stands between the mounts of two containers as one."""
-    _as_read: list[identity.Candidate] = field(default_factory=list)
-    """As that reads."""
+    _before: dict[str, identity.Running] = field(default_factory=dict)
+    """Who had an address, without its labels."""
+    _read: dict[str, tuple[bytes, Mapping[str, Sequence[identity.OnNetwork]]]] = field(
+        default_factory=dict
+    )
+    """What the Engine said of each network, and as that reads."""
     _listening: trio.Event = field(default_factory=trio.Event)
     _asking: dict[int, set[str]] = field(default_factory=dict)
     """What went away since, of each question that is under way, by the set's identity."""
@@ -180,7 +153,7 @@ class Containers:
                     raise Nobody(f"the container {name} has gone, or its name")
                 # Who came too late as well: the next connection is known by this, whatever the
                 # clock of the machine says by then.
-                self._know(full, found.addresses[address].values())
+                self._know(found, address)
                 if is_late:
                     raise Nobody(
                         f"the container {name} came to {address} after this connection was made:"
@@ -201,7 +174,9 @@ class Containers:
         self, engine: Engine, address: str, made_at: float
     ) -> tuple[identity.Running, bool]:
         """Find who has an address, and whether he came there after a connection was made."""
-        found = await self._find(engine, address)
+        found = await self._as_before(engine, address)
+        if found is None:
+            found = await self._find(engine, address)
         full = found.thing.id
         for network, end in found.addresses[address].items():
             if self._ends.get(full, {}).get(end, inf) < made_at:
@@ -218,29 +193,39 @@ class Containers:
             found.names = identity.names_for(thing)
         return found, False
 
-    def _know(self, container: str, ends: Iterable[str]) -> None:
-        """Remember that a container has its ends of networks."""
+    async def _as_before(self, engine: Engine, address: str) -> identity.Running | None:
+        """Ask whether who had an address has it still, by the same ends and name; None: all has to
+        be asked. What else counts of a container was said by who made it, and for good."""
+        one = self._before.get(address)
+        if one is None:
+            return None
+        for network, end in one.addresses[address].items():
+            known = identity.OnNetwork(one.thing.id, one.thing.names[0], end)
+            there = await self._members(engine, network)
+            if there.get(address) != [known]:
+                return None
+        return one
+
+    def _know(self, one: identity.Running, address: str) -> None:
+        """Remember that a container has its ends of networks, and which policies it may choose."""
         if len(self._ends) >= MOST_ENDS:
             self._ends.clear()
-        known = self._ends.setdefault(container, {})
+        if len(self._before) >= MOST_ENDS:
+            self._before.clear()
+        ends = one.addresses[address].values()
+        known = self._ends.setdefault(one.thing.id, {})
         for end in filter(None, ends):  # of Podman's none has an id
             known.setdefault(end, trio.current_time())
-
-    def _knows(self, one: identity.Running, address: str) -> bool:
-        ends = filter(None, one.addresses[address].values())
-        return self._ends.get(one.thing.id, {}).keys() >= set(ends)
+        if one.names and all(ends):
+            # Its labels may be long, and have been read.
+            unlabelled = one.thing._replace(labels={})
+            self._before[address] = replace(one, thing=unlabelled)
 
     async def _find(self, engine: Engine, address: str) -> identity.Running:
-        """Find who has an address. A program may connect before the Engine lists it, and while
-        that still lists who had the address before."""
+        """Find who has an address. A program may connect before the Engine lists it."""
         found = list[identity.Running]()
         for pause in (*PAUSES, None):
-            listed = await self._list(engine, address)
-            found = identity.who_have(address, listed, self._own)
-            if len(found) > 1 or not all(self._knows(one, address) for one in found):
-                # Who has left a network is listed as before until its volumes are put away.
-                there = await self._who_have(engine, address)
-                found = [one for one in found if one.thing.id in there]
+            found = await self._who_have(engine, address)
             if len(found) == 1:
                 return identity.unmarked(found[0])
             if pause is not None:
@@ -252,18 +237,24 @@ class Containers:
             " who asks from the host, or through a gateway, has no policy here"
         )
 
-    async def _list(self, engine: Engine, address: str) -> list[identity.Running]:
-        """List who has an address beside the proxy. The list has the proxy itself, and says which
-        networks it is on: where these are others than before, it is asked once more."""
+    async def _who_have(self, engine: Engine, address: str) -> list[identity.Running]:
+        """List who has an address beside the proxy. The networks say who that is: the list has
+        them as before until their volumes are put away, and others not yet. But it says what
+        they are, and which networks the proxy is on: where these are others than before, all is
+        asked once more."""
         ours = list[Mapping[str, str]]()
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
-            listed = await self._listed(engine, address)
-            found = identity.read_list(listed, address, self._own)
-            ours = [one.networks for one in found if one.thing.id == self._own]
+            there = {self._own}
+            for network in self._networks:
+                members = await self._members(engine, network)
+                there |= {one.id for one in members.get(address, ())}
+            listed = await self._list(engine, address, there)
+            ours = [one.networks for one in listed if one.thing.id == self._own]
             if ours and ours[0] == self._networks:
-                return found
+                found = identity.who_have(address, listed, self._own)
+                return [one for one in found if one.thing.id in there]
             self._networks = {}
         if not ours:
             raise Nobody(
@@ -274,41 +265,33 @@ class Containers:
             "the networks of this proxy change while the Engine is asked for them"
         )
 
-    async def _listed(self, engine: Engine, address: str) -> list[identity.Candidate]:
-        """Ask for the list. Who makes a container says how long that is: where it is more than is
-        read, those alone are listed that have the address, so that others are served."""
-        if trio.current_time() >= self._is_long_until:
-            try:
-                raw = await self._get(engine, self._question)
-                return await self._read(engine, raw, STEP)
-            except TooMuch:
-                self._is_long_until = trio.current_time() + LONG_SECONDS
-        ids = await self._who_have(engine, address)
-        question = with_filters(
-            "/containers/json", {"id": ids, "network": list[Json](self._networks)}
-        )
+    async def _list(
+        self, engine: Engine, address: str, ids: Iterable[str]
+    ) -> list[identity.Running]:
+        """List some containers. Who makes one says how long that is, and nobody else pays for it."""
+        ours = list[Json](sorted(self._networks))
+        only: Mapping[str, Json] = {"id": list[Json](sorted(ids)), "network": ours}
+        question = with_filters("/containers/json", only)
         try:
-            return await self._read(engine, await self._get(engine, question))
+            raw = await self._get(engine, question)
+            return identity.read_list(parse_answer(raw))
         except TooMuch:
             raise Nobody(
                 f"the Engine says more of who has {address} than is read: fewer or shorter"
                 " labels would help"
             ) from None
 
-    async def _who_have(self, engine: Engine, address: str) -> list[Json]:
-        """The ids of who has an address on the proxy's networks, and of the proxy, by what the
-        Engine says of networks: labels of containers are no part of it."""
-        ids: list[Json] = [self._own]
-        for network in self._networks:
-            value = map_of(
-                parse_answer(await self._get(engine, f"/networks/{network}"))
-            )
-            for full, one in map_of(value.get("Containers")).items():
-                there = map_of(one)
-                both = there.get("IPv4Address"), there.get("IPv6Address")
-                if address in {text_of(at).partition("/")[0] for at in both}:
-                    ids.append(full)
-        return ids
+    async def _members(
+        self, engine: Engine, network: str
+    ) -> Mapping[str, Sequence[identity.OnNetwork]]:
+        """Ask who is on a network, by address. What is the very same as before, byte for byte,
+        reads the same."""
+        raw = await self._get(engine, f"/networks/{network}")
+        before, members = self._read.get(network, (b"", {}))
+        if raw != before:
+            members = identity.members_of(parse_answer(raw), self._own)
+            self._read[network] = raw, members
+        return members
 
     async def _find_networks(self, engine: Engine) -> None:
         raw = await self._get(engine, f"/containers/{self._own}/json")
@@ -319,8 +302,7 @@ class Containers:
                 "this proxy is on no network of its own: on one that every Engine has,"
                 " an address says nothing; put it on one with its clients"
             )
-        on_ours: Json = list[Json](sorted(self._networks))
-        self._question = with_filters("/containers/json", {"network": on_ours})
+        self._read = {}
         container = self._own, text_of(value.get("Name")).removeprefix("/")
         networks = *self._networks, *self._networks.values()
         self.on_networks(frozenset(networks), frozenset(container))
@@ -375,83 +357,10 @@ class Containers:
         )
         return thing if labels is None else thing._replace(inherited=labels)
 
-    async def _read(
-        self, engine: Engine, raw: bytes, most: int = MOST_OF_AN_ANSWER
-    ) -> list[identity.Candidate]:
-        """Read a list, each container of at most so many bytes. The Engine was asked, and what is
-        the very same as before, byte for byte, reads the same. Raises `TooMuch`.
-
-        It is cut blindly, at quotes that in a text would have a backslash before them, into
-        containers without their mounts, and these. And wherever it is cut, if each piece is a
-        list of objects by itself, they are what stands there; if not, that is no list. What
-        is written in another way is one piece.
-        """
-        if not (raw.startswith(_BEGIN) and raw.endswith(_END_OF_LIST)):
-            return identity.look(parse_answer(raw))
-        raw = raw[len(_BEGIN) : -len(_END_OF_LIST)] + _BETWEEN  # so that all end alike
-        if self._is_as_before(raw):
-            return self._as_read
-        before, run, listed = list[bytes](), list[bytes](), list[identity.Candidate]()
-        at = fresh = 0
-        while at < len(raw):
-            end = raw.index(_BETWEEN, at)
-            if end - at > most:
-                raise TooMuch("a container is described by more than is read")
-            text, mounts = _parted(raw[at:end])
-            found = self._seen.get(text)
-            if found is None or not self._mounts.issuperset(mounts):
-                found = _look(text, mounts)
-                self._keep(text, mounts, found)
-                fresh += end - at
-                if fresh > STEP:
-                    fresh = 0
-                    await engine.wire.let_others()
-            run.append(text)
-            if mounts:
-                before.append(b"".join((*run, _MOUNTS)))
-                run = [_END]
-            run.append(_BETWEEN)
-            listed += found
-            at = end + len(_BETWEEN)
-        if len(raw) <= MOST_KEPT:
-            self._before, self._as_read = [*before, b"".join(run)], listed
-        return listed
-
-    def _is_as_before(self, raw: bytes) -> bool:
-        """Whether a list is the last one, but for the order of mounts.
-
-        It is compared where it stands, all at once between two that have mounts: to cut it and
-        to look that up takes ten times as long.
-        """
-        at = 0
-        for text in self._before:
-            if not raw.startswith(text, at):
-                return False
-            at += len(text)
-            if at < len(raw):
-                end = raw.find(_BEHIND_MOUNTS, at)
-                mounts = raw[at:end].split(_BETWEEN_MOUNTS)
-                if end < 0 or not self._mounts.issuperset(mounts):
-                    return False
-                at = end
-        return at == len(raw)
-
-    def _keep(
-        self, text: bytes, mounts: list[bytes], found: list[identity.Candidate]
-    ) -> None:
-        size = len(text) + sum(map(len, mounts))
-        self._size += size
-        if self._size > MOST_KEPT:
-            self._seen.clear()
-            self._mounts.clear()
-            self._size = size
-        if size <= STEP:
-            self._seen[text] = found
-            self._mounts.update(mounts)
-
     async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await _ask(engine, target)
         if status != OK:
+            self._networks = {}
             raise Untold(
                 f"the Docker Engine answers {status} to the question who this is"
             )
@@ -553,21 +462,6 @@ class Containers:
         else:
             self._ends.clear()
         self.cut(container)
-
-
-def _parted(one: bytes) -> tuple[bytes, list[bytes]]:
-    """A container without its mounts, and these; all of it, if something stands behind them."""
-    text, _, mounts = one.partition(_MOUNTS)
-    if mounts.endswith(_END):
-        return text, mounts.removesuffix(_END).split(_BETWEEN_MOUNTS)
-    return one, []
-
-
-def _look(text: bytes, mounts: list[bytes]) -> list[identity.Candidate]:
-    """Look at a container that was not listed just so before."""
-    for mount in mounts:
-        parse_answer(_BEGIN_MOUNT + mount + _END)
-    return identity.look(parse_answer(_BEGIN + text + _END))
 
 
 def _who_came(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
