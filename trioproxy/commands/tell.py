@@ -93,7 +93,7 @@ def unwaited(function: Callable[_Args, None]) -> Callable[_Args, None]:
         poll = select.poll()
         try:
             poll.register(sys.stderr.fileno(), select.POLLOUT)
-        except OSError:  # it is no file
+        except (AttributeError, OSError, ValueError):  # it is no file, or closed
             return function(*args, **options)
         # As in `proxy.log`: what is called writable takes `PIPE_BUF` bytes at once.
         return function(*args, **options) if poll.poll(0) else None
