@@ -110,8 +110,6 @@ class Host:
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
-    written: tuple[str, str] = (",", ":")
-    """How it separates what it writes."""
     called: str = "proxy"
     """What the proxy's own container is called."""
     network: str = NET
@@ -198,7 +196,7 @@ class Host:
             value = {"Config": {"Labels": self.image_labels}}
         else:
             value = {}
-        text = json.dumps(value, separators=self.written)
+        text = json.dumps(value, separators=(",", ":"))
         return response(body=self.edit(text + "\n").encode())
 
     async def tell(self, value: object) -> None:

@@ -73,7 +73,7 @@ def check_filters(query: bytes) -> None:
     It compiles a name's expression anew for each container, and repeats and classes of
     letters make of a few bytes millions of steps.
     """
-    if b"{" not in query and b"%7" not in query:
+    if not _MAY_REPEAT(query):  # most do not, and are not decoded for it
         return
     for key, value in parse(query):
         if key.casefold() != "filters":
@@ -92,6 +92,7 @@ def check_filters(query: bytes) -> None:
 
 
 MOST_STEPS: Final = 20_000
+_MAY_REPEAT: Final = re.compile(rb'\\|%5[cC]|(?:\{|%7[bB])(?!["}]|%22|%7[dD])').search
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9A-Fa-f])")
 _REPEAT: Final = re.compile(r"\{([0-9]+)(?:,([0-9]*))?\}")
 _CLASS: Final = re.compile(r"\\[pP]")
