@@ -222,6 +222,18 @@ def runner(
     import_reaper(scratch, RYUK)
 
 
+REAPER_IS_UP = """
+from unittest import TestCase
+from testcontainers.core.container import Reaper
+from testcontainers.core.waiting_utils import wait_for_logs
+
+class TestReaper(TestCase):
+    def test_up(self) -> None:
+        wait_for_logs(Reaper.get_instance()._container, "Started", timeout=60)
+"""
+"""One more test of the project: testcontainers itself may end before its reaper is up."""
+
+
 def needed(name: str) -> set[str]:
     """A distribution and all that it needs, as it is installed here."""
     found, left = set[str](), {name}
@@ -241,6 +253,7 @@ def needed(name: str) -> set[str]:
 def test_testcontainers(scratch: ScratchEngine, tmp_path: Path, stranger: str) -> None:
     """The tests of a project run with their reaper, which speaks to the proxy as they do."""
     with project(scratch, RECIPES / "testcontainers", tmp_path) as ci:
+        (tmp_path / "project" / "test_reaper.py").write_text(REAPER_IS_UP)
         ci.compose("up", "--exit-code-from=runner", "--abort-on-container-exit")
         said = ci.compose("logs", "--no-log-prefix", "runner")
         assert said.endswith("OK"), said
