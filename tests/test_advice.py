@@ -416,7 +416,7 @@ LOG = '172.18.0.5:1 [20/Nov/2026:08:00:00.123] f b/s 0/0/0/3/3 200 12 - - ---- 1
     ("text", "first"),
     [
         pytest.param("CONTAINERS=1\n", "which learning cannot extend", id="sections"),
-        pytest.param("TZ=UTC\n", "allows 1 operation", id="settings"),
+        pytest.param("TZ=UTC\n", "lists 1 operation", id="settings"),
     ],
 )
 def test_the_hints_of_learn(text: str, first: str, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ async def test_a_suite_is_learned(
     assert done.status == 0, done.out + done.err
     assert granted(file) == {"ContainerList", "SystemInfo"}
     assert "Docker permissions learned" in done.out
-    assert f"{file} allows 2 operations, 2 of them new" in done.out
+    assert f"{file} lists 2 operations, 2 of them new" in done.out
     assert "2 passed" in done.out
 
 

@@ -108,7 +108,7 @@ def test_a_log_becomes_a_file(read: Reading) -> None:
         "trioproxy: proxy.log: learned from 127.0.0.1, 127.0.0.11, ::1, unix together;"
         " {client} in the name of FILE makes a file for each",
     ]
-    assert "trioproxy: app.env allows 3 operations, 3 of them new" in lines(done)
+    assert "trioproxy: app.env lists 3 operations, 3 of them new" in lines(done)
     assert "refused, not granted: ContainerCreate" in lines(done)
     assert {one.source for one in read.evidence.runs.values()} == {"log"}
 
@@ -136,7 +136,7 @@ def test_reading_again_changes_nothing(read: Reading) -> None:
     prefixed = b"".join(b"proxy-1  | " + line for line in HAPROXY.splitlines(True))
     done = read(logs=("packed.gz", "-", "proxy.log"), piped=prefixed)
     assert done.status == 0
-    assert "app.env allows 3 operations, 0 of them new" in done.err
+    assert "app.env lists 3 operations, 0 of them new" in done.err
     assert read.written == before
 
 
@@ -150,7 +150,7 @@ def test_logs_are_united(read: Reading) -> None:
 
 def test_quiet_shows_the_table(read: Reading) -> None:
     """With --quiet the closing table is all that is said."""
-    assert lines(read("--quiet"))[0].startswith("trioproxy: app.env allows")
+    assert lines(read("--quiet"))[0].startswith("trioproxy: app.env lists")
 
 
 def test_what_a_person_took_out_stays_out(read: Reading) -> None:

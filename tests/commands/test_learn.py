@@ -119,7 +119,7 @@ async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
     assert (done.status, done.out) == (0, "")
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
-    assert f"{learn.file} allows 2 operations, 2 of them new" in done.err
+    assert f"{learn.file} lists 2 operations, 2 of them new" in done.err
     assert "\ntecnativa: " in done.err
     assert learn.evidence.completeness().runs == 1
 
@@ -183,7 +183,7 @@ async def test_quiet_shows_the_table_only(learn: Learning) -> None:
     """--quiet leaves out the announcements."""
     done = await learn("--quiet", "--", *client_sending(LIST))
     assert "new: " not in done.err
-    assert "allows 1 operation, 1 of them new" in done.err
+    assert "lists 1 operation, 1 of them new" in done.err
 
 
 async def test_a_second_run_adds(learn: Learning) -> None:

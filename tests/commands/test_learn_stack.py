@@ -61,7 +61,7 @@ async def test_each_file_is_what_the_client_alone_is_learned_as(
         rest = learner.text
         async for more in learner.stream:
             rest += more.decode()
-    assert len(re.findall(r"\.env allows \d operation", rest)) == len(USES)
+    assert len(re.findall(r"\.env lists \d operation", rest)) == len(USES)
     for name, requests in USES.items():
         alone = tmp_path / "alone" / f"{name}.env"
         url = f"unix://{tmp_path}/alone-{name}.sock"
@@ -357,4 +357,4 @@ async def test_who_can_have_no_file_is_told_of(
         async for more in learner.stream:
             rest += more.decode()
         assert " turned-away " not in rest
-        assert "b.env allows 1 operation" in rest
+        assert "b.env lists 1 operation" in rest

@@ -139,7 +139,7 @@ async def test_new_is_what_the_file_did_not_grant(learn: Learning) -> None:
     tampered = line.replace("ContainerList", "ContainerExec").replace("GET", "POST")
     path.write_text(f"{path.read_text()}{tampered}\n")
     done = await learn("--", *client_sending(LIST))
-    assert f"{learn.file} allows 2 operations, 1 of them new" in done.err
+    assert f"{learn.file} lists 2 operations, 1 of them new" in done.err
     told = "new, but not used in this run: the evidence file says that it was"
     assert f"{told}: ContainerExec\n" in done.err
 
@@ -152,7 +152,7 @@ async def test_a_grant_by_hand_is_told_apart(learn: Learning) -> None:
     )
     learn.file.write_text(text)
     done = await learn("--", *client_sending(LIST))
-    assert "allows 2 operations, 0 of them new" in done.err
+    assert "lists 2 operations, 0 of them new" in done.err
     (line,) = [one for one in done.err.splitlines() if "  ContainerTop" in one]
     assert "0x  by hand" in line
     assert "#   ContainerTop " in learn.file.read_text()
@@ -205,7 +205,7 @@ async def test_what_cannot_be_written_is_shown(learn: Learning) -> None:
     code = f"{blocks}\n{client_sending()[2]}"
     done = await learn("--", sys.executable, "-c", code, LIST, INFO)
     assert done.status == 2
-    assert f"{learn.file} would allow 2 operations, 2 of them new" in done.err
+    assert f"{learn.file} would list 2 operations, 2 of them new" in done.err
     line = "ALLOW_OPERATIONS=ContainerList,SystemInfo\n"
     assert f"what was learned is this:\n{line}" in done.err
     assert f"clients: unix:uid={os.geteuid()}" in done.err

@@ -101,9 +101,9 @@ class Closing:
         evidence, proposal = saved.evidence, saved.proposal
         granted, listed = sorted(proposal.granted), self.store.listed
         new = proposal.granted - {one.item for one in listed if one.is_operation}
-        allows = "allows" if is_written else "would allow"
+        lists = "lists" if is_written else "would list"
         operations = count(len(granted), "operation")
-        yield f"trioproxy: {self.store.wish.file} {allows} {operations}, {len(new)} of them new"
+        yield f"trioproxy: {self.store.wish.file} {lists} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
         powers = powers_of(proposal)
         yield from _table(granted, evidence, marks, powers)
