@@ -16,6 +16,14 @@ from tests.commands.test_learn import (
     client_sending,
 )
 from tests.fakes import FakeEngine
+from trioproxy.api.matched import Request
+from trioproxy.commands.closing import Closing
+from trioproxy.evidence.seen import Evidence
+from trioproxy.learning.lists import Lists
+from trioproxy.learning.only import ObjectLists
+from trioproxy.learning.proposal import Proposal
+from trioproxy.learning.store import Store, Written
+from trioproxy.learning.wish import Wish
 
 CREATE, START = "POST /containers/create", "POST /containers/x/start"
 MISSING_IMAGE = "no missing image"
@@ -221,3 +229,40 @@ async def test_a_removed_folder_is_made_anew(learn: Learning) -> None:
     done = await learn("--", sys.executable, "-c", code, INFO)
     assert done.status == 0
     assert learn.granted == {"ContainerList", "SystemInfo"}
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "limits"),
+    [
+        pytest.param("PUT", b"/containers/x/archive?copyUIDGID=1", True, id="copy"),
+        pytest.param("GET", b"/containers/x/top?ps_args=axe", True, id="ps"),
+        pytest.param("DELETE", b"/networks/x?force=1", False, id="podman"),
+    ],
+)
+def test_what_passed_and_is_refused_from_now_on_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    method: str,
+    target: bytes,
+    limits: bool,
+) -> None:
+    """The table has the words of the refusal, where the file that is written refuses it."""
+    request = Request.parse(method, target)
+    store = Store(tmp_path / "app.env", Wish(name="app", file="app.env"))
+    closing = Closing(store=store, asked_more=[request])
+    lists = Lists(values={"CREATE_BINDS": ""})
+    objects = ObjectLists(values={"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app-1234"})
+    granted = frozenset({request.operation})
+
+    def told(proposal: Proposal) -> bool:
+        closing.show(
+            Written(
+                evidence=Evidence(), others=Evidence(), damage="", proposal=proposal
+            )
+        )
+        words = " ".join(capsys.readouterr().err.split())
+        return f"passed, but app.env refuses it: {request.shown} with " in words
+
+    assert told(Proposal(granted=granted, lists=lists, objects=objects))
+    assert told(Proposal(granted=granted)) is not limits
+    assert not told(Proposal(lists=lists, objects=objects))

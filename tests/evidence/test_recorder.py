@@ -97,6 +97,22 @@ def test_clients_are_known_by_address(peer: str, client: str) -> None:
     assert record.users.versions == {"unversioned"}
 
 
+def test_what_a_file_may_refuse_by_its_query_is_kept() -> None:
+    """A request that repeats but for its query is looked at; what failed shows no need."""
+    learner = Learner()
+    copy, top = b"/containers/web/archive?path=/", b"/containers/web/top"
+    for status, more in ((200, b""), (404, b"&copyUIDGID=1"), (200, b"&copyUIDGID=0")):
+        learner.serve("PUT", copy + more, status)
+    learner.serve("GET", top + b"?ps_args=-ef", 200)
+    assert not learner.recorder.asked_more
+    learner.serve("PUT", copy + b"&copyUIDGID=1", 200)
+    learner.serve("GET", top + b"?ps_args=axe", 200)
+    learner.serve("DELETE", b"/networks/x?force=true", 204)
+    assert [*learner.recorder.asked_more] == [
+        "PutContainerArchive", "ContainerTop", "NetworkDelete",
+    ]  # fmt: skip
+
+
 def test_only_news_wakes_the_writer() -> None:
     """The second request of a kind is counted and disturbs nobody."""
     learner = Learner()

@@ -16,6 +16,7 @@ from trioproxy.api.families import (
     OWNER_VARIABLE,
     VARIABLES,
 )
+from trioproxy.api.matched import Request
 from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
 from trioproxy.commands import ours
@@ -35,7 +36,7 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.power import Powers
 from trioproxy.learning.flows import half_granted, unseen_states
-from trioproxy.learning.learnedfile import in_tecnativa
+from trioproxy.learning.learnedfile import in_tecnativa, policy_of
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
@@ -70,6 +71,8 @@ class Closing:
     """Requests that we could not read, by the reason."""
     unknown: Sequence[str] = ()
     """Routes of this run that the table does not have."""
+    asked_more: Sequence[Request] = ()
+    """What passed in this run and may be refused all the same."""
 
     def show(self, saved: Written, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
@@ -152,6 +155,11 @@ class Closing:
         refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
         refused -= proposal.granted | proposal.declined
         yield from _names("refused, not granted", refused)
+        policy = policy_of(proposal.granted, proposal.values)
+        for one in self.asked_more:
+            found = policy.decide(one)
+            if one.operation in proposal.granted and not found.allowed:
+                yield f"passed, but {self.store.wish.file} refuses it: {found.message}"
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
         yield from unread_lines(self.unread)

@@ -358,6 +358,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
         never=plan.asked.never,
         unread=recorder.unread,
         unknown=tuple(recorder.unknown or ()),
+        asked_more=tuple(recorder.asked_more.values()),
     )
     saved = await journal.save(is_final=True)
     if saved is None:

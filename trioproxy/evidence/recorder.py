@@ -24,13 +24,14 @@ from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, 
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
-from trioproxy.judge.rules import Reason
+from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
+    from trioproxy.api.matched import Request
     from trioproxy.api.reading import Asked
     from trioproxy.judge.references import Named
 
@@ -55,6 +56,7 @@ an image how many use it, and by whom only to who asks for its platforms."""
 _NAMING: Final = (b"%22name%22", b"%22id%22", b"%22container%22", b"%22label%22")
 """Filters by which a client asks for what it knows already, as all clients escape them."""
 _OK: Final = 200
+_FAILED: Final = 400
 
 CLOSED: Final = Moment.CLOSED
 """Looked up once: a member of an enumeration costs a call."""
@@ -98,6 +100,9 @@ class Recorder:
     """Who was learned from in this run."""
     unknown: UnknownRoutes | None = None
     """Where routes that the table does not have are kept, if somebody shows them."""
+    asked_more: "dict[str, Request]" = field(default_factory=dict)
+    """What passed and did something that a file may refuse though it lists the operation: one
+    of each."""
     _has_project: bool = False
     _origin: float = field(init=False)
     _unmarked: deque[tuple[float, float]] = field(
@@ -154,7 +159,9 @@ class Recorder:
             outcome.peer,
         )
         # What was read and looked up is observed each time: such requests are few.
-        is_plain = verdict.asked is None and verdict.named is None
+        is_plain = (
+            verdict.asked is None and verdict.named is None and not asks_more(request)
+        )
         tally = self._tallies.get(kind) if is_plain else None
         if tally is not None:
             tally.add()
@@ -189,9 +196,7 @@ class Recorder:
             if self.unknown.add(verdict.request) or is_new:
                 self.wake()
             return None
-        if decision.would_refuse and verdict.operation in MARKED:
-            took = outcome.ended - outcome.began
-            self._unmarked.append((self.now() - took, self.now()))
+        self._look_back(verdict, outcome)
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if verdict.named is not None:
@@ -199,6 +204,14 @@ class Recorder:
         if is_new:
             self.wake()
         return Tally(self.evidence, sight, result)
+
+    def _look_back(self, verdict: Verdict, outcome: Outcome) -> None:
+        """Keep what passed, and a file may refuse, or would have."""
+        if outcome.status < _FAILED and asks_more(verdict.request):
+            self.asked_more.setdefault(verdict.operation, verdict.request)
+        if verdict.decision.would_refuse and verdict.operation in MARKED:
+            took = outcome.ended - outcome.began
+            self._unmarked.append((self.now() - took, self.now()))
 
     def _observe_asked(
         self, verdict: Verdict, asked: "Asked", result: str, when: When

@@ -434,6 +434,18 @@ UNRESOLVED: Final = refuse(
 """What is said where the Engine does not say, or is not asked, what a name means."""
 
 
+def asks_more(request: Request) -> bool:
+    """Whether a file may refuse it by its query alone, whatever it lists."""
+    endpoint = request.endpoint
+    if endpoint is None or not request.target.query:
+        return False
+    return bool(
+        _does_more(request)
+        or _refuses_podmans(request)
+        or (endpoint.lists_processes and _telling_more(request))
+    )
+
+
 def _does_more(request: Request) -> str:
     """Say by which key the Engine does what no variable limits; empty: by none.
 
