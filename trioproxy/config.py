@@ -83,9 +83,11 @@ class Entry:
             return not self.uids or int(client.removeprefix(UID)) in self.uids
         if not self.allow:
             return True
+        if "%" in client:  # by an interface where nobody has that address
+            return False
         from ipaddress import IPv6Address, ip_address  # few have such a list
 
-        host = ip_address(client.strip("[]").partition("%")[0])
+        host = ip_address(client.strip("[]"))
         if isinstance(host, IPv6Address):
             host = host.ipv4_mapped or host
         return any(host in one for one in self.allow)

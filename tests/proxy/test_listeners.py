@@ -8,11 +8,13 @@ import sys
 from contextlib import nullcontext
 from ipaddress import ip_network
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from trioproxy.config import Entry, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
+from trioproxy.judge.outcome import name_of_client
 from trioproxy.proxy import listeners
 
 
@@ -279,6 +281,56 @@ def test_an_ipv4_in_an_ipv6_counts_as_that() -> None:
     with socket.socket() as sock:
         for host in ("::ffff:10.1.2.3", "10.1.2.3"):
             assert listeners.group_of(listeners.peer_of(sock, (host, 5))) == "10.1.2.3"
+
+
+class CameBy:
+    """An IPv6 connection of which the kernel says by which interface it came."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def setsockopt(self, *_: int) -> None:
+        """Have the kernel tell it, or not."""
+
+    def getsockopt(self, *_: int) -> bytes:
+        """What it tells."""
+        return bytes(socket.CMSG_LEN(16)) + self.index.to_bytes(4, sys.byteorder)
+
+
+@pytest.mark.parametrize(
+    ("host", "index", "named"),
+    [
+        ("fd00:b::3", 18, "[fd00:b::3]:5"),
+        ("fd00:b::3", 16, "[fd00:b::3%eth0]:5"),
+        ("fd00:b::2", 1, "[fd00:b::2]:5"),
+        ("fe80::42:acff:fe12:3", 16, "[fe80::42:acff:fe12:3]:5"),
+        ("fd00:e::3", 18, "[fd00:e::3]:5"),
+    ],
+    ids=["beside us", "of another network", "ourselves", "a link", "from afar"],
+)
+def test_who_comes_by_another_network_has_no_address_of_this_one(
+    host: str,
+    index: int,
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a router advertisement whoever is on one IPv6 network of the proxy's had the address of a container on another one (an Engine 26.1.5, 4 of 4): neither its policy nor `allow=` is for him. What an advertisement gave us says nothing."""
+    table = tmp_path / "if_inet6"
+    table.write_text(
+        "fd00000a000000000000000000000002 10 40 00 82     eth0\n"
+        "fd00000b0000000000000042acfffe12 10 40 00 00     eth0\n"
+        "fe800000000000000042acfffe120002 10 40 20 80     eth0\n"
+        "fe800000000000000042acfffe130002 12 40 20 80     eth1\n"
+        "fd00000b000000000000000000000002 12 40 00 82     eth1\n"
+    )
+    monkeypatch.setattr(listeners, "ADDRESSES", table, raising=False)
+    monkeypatch.setattr(socket, "if_indextoname", {16: "eth0", 18: "eth1"}.get)
+    peer = listeners.peer_of(cast(socket.socket, CameBy(index)), (host, 5, 0, 0))
+    assert peer == named
+    allowed = Entry(allow=(ip_network("fd00:b::/64"),))
+    is_there = "%" not in named and "fd00:b:" in host
+    assert allowed.admits(name_of_client(peer)) == is_there
 
 
 @pytest.mark.parametrize("host", ["::ffff:0:a01:203", "::ffff:1:2:3", "::10.1.2.3"])

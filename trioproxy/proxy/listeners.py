@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import field
@@ -430,11 +431,51 @@ def client_name_of(peer: str) -> str:
 
 
 def peer_of(sock: socket.socket, address: object) -> str:
-    """Name a client: `host:port`, or the user id behind a Unix socket."""
+    """Name a client: `host:port`, or the user id behind a Unix socket. With an interface
+    behind the host it is not who has that address."""
     if isinstance(address, tuple):
         host = str(address[0])
         if "." in host:  # others that begin so are none of IPv4, as ::ffff:0:a:b is
             host = host.removeprefix("::ffff:")
-        return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+        if ":" not in host:
+            return f"{host}:{address[1]}"
+        return f"[{host}{_astray(sock, host)}]:{address[1]}"
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return f"{UID}{int.from_bytes(credentials[4:8], 'little')}"
+
+
+ADDRESSES: Final = Path("/proc/net/if_inet6")
+"""Of each address of ours a line, with all numbers in hex: its interface, prefix and flags."""
+PERMANENT: Final = 0x80
+"""The flag of an address that nobody out there gave us."""
+
+LOOPBACK_INDEX: Final = 1
+IPV6_RECVPKTINFO: Final = 49
+IPV6_PKTOPTIONS: Final = 6
+"""Python has no names for these two (ipv6(7), RFC 2292)."""
+
+
+def _astray(sock: socket.socket, host: str) -> str:
+    """Name the interface by which an IPv6 connection came (`%eth0`), if its address is of a
+    network that another interface is on.
+
+    Who may send raw packets on one network can have our kernel look there for an address of
+    another one, by a router advertisement, and answer as that. By which interface a packet
+    came the kernel alone says.
+    """
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+        told = sock.getsockopt(socket.IPPROTO_IPV6, IPV6_PKTOPTIONS, 64)
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 0)
+    except OSError:  # a kernel that does not tell: as it is
+        return ""
+    at = socket.CMSG_LEN(16)  # behind the address
+    came = int.from_bytes(told[at : at + 4], sys.byteorder)
+    if came <= LOOPBACK_INDEX:
+        return ""
+    peer, near = int.from_bytes(socket.inet_pton(socket.AF_INET6, host)), set[int]()
+    for line in ADDRESSES.read_text().splitlines():
+        address, index, prefix, _, flags = (int(one, 16) for one in line.split()[:5])
+        if flags & PERMANENT and not (peer ^ address) >> 128 - prefix:
+            near.add(index)
+    return f"%{socket.if_indextoname(came)}" if near and came not in near else ""
