@@ -76,22 +76,26 @@ def check_filters(query: bytes) -> None:
     if not _MAY_REPEAT(query):  # most do not, and are not decoded for it
         return
     for key, value in parse(query):
-        if key.casefold() != "filters":
-            continue
-        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
-        counts = [
-            max(int(one[:6] or "1") for one in found) or 1
-            for found in _REPEAT.findall(text)
-        ]
-        steps = len(text) + 1000 * len(_CLASS.findall(text))
-        # Repeats beside each other add up, and those of a group multiply.
-        times = prod(counts[:9]) if ")" in text else sum(counts)
-        is_more = times > 1 or steps > len(text)
-        if len(counts) > 8 or (is_more and steps * max(times, 1) > MOST_STEPS):
+        if key.casefold() == "filters" and _repeats_too_much(value):
             raise BadTarget("filters in the query repeat too much in an expression")
 
 
+def _repeats_too_much(filters: str) -> bool:
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), filters)
+    repeats = _REPEAT.findall(text)
+    if len(repeats) > _MOST_REPEATS:
+        return True
+    # `{0}` and `{1}` repeat nothing; of more than six digits any six are too many.
+    counts = [max(1, *(int(one[:6] or "1") for one in both)) for both in repeats]
+    # What stands in an expression once is a step. Repeats beside each other add up, and those of a group multiply.
+    times = prod(counts) if ")" in text else sum(counts)
+    steps = (len(text) + _STEPS_OF_A_CLASS * len(_CLASS.findall(text))) * max(times, 1)
+    return steps > max(len(text), MOST_STEPS)
+
+
 MOST_STEPS: Final = 20_000
+_MOST_REPEATS: Final = 8
+_STEPS_OF_A_CLASS: Final = 1_000
 _MAY_REPEAT: Final = re.compile(rb'\\|%5[cC]|(?:\{|%7[bB])(?!["}]|%22|%7[dD])').search
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9A-Fa-f])")
 _REPEAT: Final = re.compile(r"\{([0-9]+)(?:,([0-9]*))?\}")
