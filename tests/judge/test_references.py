@@ -294,6 +294,9 @@ def test_a_query_is_pinned() -> None:
     assert made.query == (b"container=id-of-a&repo=x%2Fy&changes=A&changes=B")
     made = pinned("ImageBuild", None, b"t=a&networkmode=container:b")
     assert made.query == b"t=a&networkmode=container%3Aid-of-b"
+    # As Podman reads it: in the query too, and not in the body, where it means nothing.
+    made = pinned("ImageCommit", {}, b"Container=a")
+    assert (made.query, made.body) == (b"Container=id-of-a", {})
 
 
 def test_a_reference_that_has_no_pin_stays() -> None:

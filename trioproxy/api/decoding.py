@@ -15,7 +15,7 @@ from types import NoneType
 from typing import Final, NamedTuple
 
 from trioproxy.api.edits import Json as Json
-from trioproxy.api.edits import Keys
+from trioproxy.api.edits import Keys, Part
 from trioproxy.api.fields import (
     HOST_CONFIG,
     WITH_PARENT,
@@ -74,6 +74,7 @@ class Mention(NamedTuple):
     finder: str
     place: Spot
     value: Json
+    part: Part = Part.BODY
 
 
 class Unknown(NamedTuple):

@@ -224,7 +224,8 @@ def _in_what_is_asked(
         # Podman reads `Container`, too, and of two spellings either.
         if value and (finder := known.finders.get(key.casefold())):
             place = Spot(key, show(key), (key,))
-            yield from FINDERS[finder](asked, Mention(finder, place, value))
+            mention = Mention(finder, place, value, Part.QUERY)
+            yield from FINDERS[finder](asked, mention)
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
         yield _built_in("default", "HostConfig.NetworkMode")
     if operation == "ImageBuild" and not asked.has("networkmode"):
@@ -239,9 +240,7 @@ def _in_path(
         pins.append(Pin((), part=Part.PATH))
     if row.operation == "NetworkConnect" and asked and asked.body is not None:
         pins.append(Pin(("EndpointConfig", "NetworkID")))
-    renamed = None
-    if row.operation == RENAMING:
-        renamed = new_name(request.target.query)
+    is_renamed = row.operation == RENAMING
     return Reference(
         kind,
         request.parameter,
@@ -249,7 +248,7 @@ def _in_path(
         tuple(pins),
         reaches=row.reaches,
         starts=row.joins,
-        renamed=renamed,
+        renamed=new_name(request.target.query) if is_renamed else None,
     )
 
 
@@ -285,22 +284,18 @@ def _joined_networks(asked: Asked) -> Mapping[str, Json]:
 
 
 def _container(_: Asked, found: Mention) -> Iterator[Reference]:
-    text, (path, shown, keys) = text_of(found.value), found.place
-    is_commit = path == "container"  # in the query
-    pin = Pin(keys, part=Part.QUERY if is_commit else Part.BODY)
-    yield Reference(Kind.CONTAINER, text, shown, (pin,), reaches=is_commit)
+    text, place = text_of(found.value), found.place
+    is_commit = found.part is Part.QUERY
+    pin = Pin(place.keys, part=found.part)
+    yield Reference(Kind.CONTAINER, text, place.shown, (pin,), reaches=is_commit)
 
 
-def _namespace(_: Asked, found: Mention) -> Iterator[Reference]:
-    yield from _joined(found, Part.BODY)
-
-
-def _joined(found: Mention, part: Part) -> Iterator[Reference]:
+def _joined(_: Asked, found: Mention) -> Iterator[Reference]:
     """The container of a mode that joins one."""
     text = text_of(found.value)
     if text.startswith(_CONTAINER_MODE):
         name = text.removeprefix(_CONTAINER_MODE)
-        pins = (Pin(found.place.keys, _CONTAINER_MODE, part=part),)
+        pins = (Pin(found.place.keys, _CONTAINER_MODE, part=found.part),)
         yield Reference(Kind.CONTAINER, name, found.place.shown, pins, reaches=True)
 
 
@@ -374,7 +369,7 @@ def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
     # What stands there is joined, and has its own pin; the mode is not then.
     is_joined = not _joined_networks(asked)
     pins = (Pin((*_ENDPOINTS, "NetworkID"), is_below_name=True),) if is_joined else ()
-    yield from _mode(found, Part.BODY, pins)
+    yield from _mode(asked, found, pins)
 
 
 def _network(_: Asked, found: Mention) -> Iterator[Reference]:
@@ -435,17 +430,17 @@ _REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]
 """What names the bridge by naming no network."""
 
 
-def _build_network(_: Asked, found: Mention) -> Iterator[Reference]:
-    yield from _mode(found, Part.QUERY, (Pin(found.place.keys, part=Part.QUERY),))
+def _build_network(asked: Asked, found: Mention) -> Iterator[Reference]:
+    yield from _mode(asked, found, (Pin(found.place.keys, part=found.part),))
 
 
-def _mode(found: Mention, part: Part, pins: tuple[Pin, ...]) -> Iterator[Reference]:
+def _mode(asked: Asked, found: Mention, pins: tuple[Pin, ...]) -> Iterator[Reference]:
     """A mode of networks; `pins`: where the id of one that is named goes on."""
     text, place = text_of(found.value), found.place.shown
     if text in {"bridge", "default"}:
         yield _built_in(text, place)
     elif text.startswith(_CONTAINER_MODE):
-        yield from _joined(found, part)
+        yield from _joined(asked, found)
     elif text and text not in NOT_JOINED:
         yield Reference(Kind.NETWORK, text, place, pins)
 
@@ -538,7 +533,7 @@ FINDERS: Final[Mapping[str, _Finder]] = {
     "image": _image,
     "links": _links,
     "mounts": _mounts,
-    "namespace": _namespace,
+    "namespace": _joined,
     "network": _network,
     "network-mode": _network_mode,
     "pinned": _pinned,
