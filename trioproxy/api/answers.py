@@ -86,11 +86,7 @@ ITEMS: Final[Mapping[str, Tells]] = {
 }
 """What the lists in sums tell of, by the name of the sum."""
 
-KINDS_OF_EVENTS: Final[Mapping[str, Kind]] = {
-    "container": Kind.CONTAINER,
-    "network": Kind.NETWORK,
-    "volume": Kind.VOLUME,
-}
+KINDS_OF_EVENTS: Final = {str(kind): kind for kind in KINDS[Tells.EVENT]}
 """Types of events that are judged by their object."""
 
 NOBODYS_EVENTS: Final = frozenset({"builder", "daemon", "image", "plugin"})

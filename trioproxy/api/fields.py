@@ -367,21 +367,17 @@ SecretInspect    showsecret? tells the secret
 
 def _parse_structs(table: str) -> Mapping[str, Struct]:
     structs = dict[str, Struct]()
-    name, fields, drops_others = "", dict[str, Field](), False
-    for line in [*table.splitlines(), "="]:
-        kind, *words = line.split()
-        if kind != "=":
+    for part in table.removeprefix("= ").split("\n= "):
+        heading, *lines = part.splitlines()
+        name, *embedded = heading.split()
+        fields = dict[str, Field]()
+        for other in embedded:
+            fields |= structs[other].fields if other != "..." else {}
+        for kind, *words in map(str.split, lines):
             found = (_parse_field(JsonKind(kind), word, structs) for word in words)
             fields |= {one.name.lower(): one for one in found}
-            continue
-        if name:
-            structs[name] = Struct(name=name, fields=fields, drops_others=drops_others)
-        name, *embedded = words or [""]
-        drops_others = "..." in embedded
-        fields = {}
-        for other in embedded:
-            if other != "...":
-                fields |= structs[other].fields
+        is_open = "..." in embedded
+        structs[name] = Struct(name=name, fields=fields, drops_others=is_open)
     return structs
 
 

@@ -52,11 +52,14 @@ _SPLITS = frozenset(',"\r\n')
 """What ends a value, where values are written one behind the other as CSV."""
 
 
-def _bind(place: str, source: str, *, read_only: bool) -> Argument:
+def _bind(
+    given: Given, place: str, source: str, *, read_only: bool = False
+) -> Argument:
     if "\0" in source:
         raise BadBody(f"{place} holds a NUL byte")
     cleaned = normal.path(source)
-    mode = ":ro" if read_only else ""
+    # To older clients the Engine mounts read-only without what is mounted below: that can be written.
+    mode = ":ro" if read_only and not given.is_below(RECURSIVE_READ_ONLY) else ""
     value = f"{normal.quote(cleaned)}{mode}"
     return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
 
@@ -82,23 +85,16 @@ def volumes(given: Given, found: Finding) -> Iterator[Argument]:
 
 
 def _split_bind(given: Given, place: Spot, text: str) -> Iterator[Argument]:
-    source, modes = _bind_parts(place, text)
-    for mode in sorted(modes & SHARED):
-        yield shared(given, place, mode)
-    if source.startswith(PATHS):
-        # A relabelled path is written to, whatever its mode says.
-        read_only = "ro" in modes and not modes & _RELABEL
-        # To older clients the Engine mounts read-only without what is mounted below: that can be written.
-        read_only = read_only and not given.is_below(RECURSIVE_READ_ONLY)
-        yield _bind(place.shown, source, read_only=read_only)
-
-
-def _bind_parts(place: Spot, text: str) -> tuple[str, frozenset[str]]:
     parts = text.split(":") if len(text) < _LONGEST_BIND else []
     modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
     if len(parts) not in {2, 3} or not modes <= _BIND_MODES:
         raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
-    return parts[0], modes
+    for mode in sorted(modes & SHARED):
+        yield shared(given, place, mode)
+    if parts[0].startswith(PATHS):
+        # A relabelled path is written to, whatever its mode says.
+        read_only = "ro" in modes and not modes & _RELABEL
+        yield _bind(given, place.shown, parts[0], read_only=read_only)
 
 
 def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
@@ -115,8 +111,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             options = map_of(mount.get("BindOptions"))
             partial = options.get("ReadOnlyNonRecursive")
             read_only = bool(mount.get("ReadOnly")) and not partial
-            read_only = read_only and not given.is_below(RECURSIVE_READ_ONLY)
-            yield _bind(shown, source, read_only=read_only)
+            yield _bind(given, shown, source, read_only=read_only)
         elif kind == "image":
             image = normal.image(source)
             yield Argument("CREATE_IMAGES", image, shown, show(image))
@@ -125,7 +120,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             yield option(given, place.below("Type"), kind or "none")
         elif source.startswith(PATHS):
             # No name of a volume. Podman makes the folder on the host before it says so.
-            yield _bind(shown, source, read_only=False)
+            yield _bind(given, shown, source)
 
 
 def _split_texts(
@@ -161,7 +156,7 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         if is_bind and key == "device":
             if (cleaned := normal.path(value)) != value:
                 yield Edit(place.keys, cleaned)
-            yield _bind(place.shown, value, read_only=False)
+            yield _bind(given, place.shown, value)
         elif is_bind and key == "o":
             if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:
                 yield keyed(given, found, key, value)

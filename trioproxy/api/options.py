@@ -31,11 +31,12 @@ _FEW: Final = re.compile(r"[0-9]{1,3}")
 _SHORT: Final = re.compile(r"(?s:[^{\\]|\\[^pP]){0,99}")
 """An expression that is matched soon: repeats and classes of letters make millions of steps of a
 few bytes, for each letter of a name, and nobody ends the Engine's match."""
-_HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str] | None]] = {
+_ANYTHING: Final = re.compile(r"(?s:.*)")
+_HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys((
         "cache-compress", "cache-disabled", "cache-max-size", "compress", "env", "labels",
         "max-size", "mode",
-    )),
+    ), _ANYTHING),
     "cache-max-file": _FEW,
     "max-buffer-size": re.compile(r"[0-9]{1,9}|[0-9]{1,3}[kKmM][bB]?"),
     "max-file": _FEW,
@@ -45,7 +46,7 @@ _HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str] | None]] = {
         r"(?s:(?!\{\{).|\{\{ *\.(?:(?:Full|Image|ImageFull)?ID|(?:Daemon|Image)?Name) *\}\}){0,999}"
     ),
 }  # fmt: skip
-"""What harmless options are within; None: whatever they are."""
+"""What harmless options are within."""
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
     {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
     | {"com.docker.network.enable_ipv6"}
@@ -113,8 +114,7 @@ def log_options(given: Given, found: Finding) -> Iterator[Argument]:
     # Without values: they are addresses, tokens, and files that the Engine reads as root.
     for key, value in entries(found.value):
         within = _HARMLESS_LOG_OPTIONS.get(key)
-        is_over = within is not None and not within.fullmatch(value)
-        if is_over or key not in _HARMLESS_LOG_OPTIONS:
+        if within is None or not within.fullmatch(value):
             yield keyed(given, found, key, "")
 
 

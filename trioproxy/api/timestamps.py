@@ -27,7 +27,7 @@ _PART: Final = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?(ns|us|µs|μs|ms|s|m|h)",
 _DURATION: Final = re.compile(rf"([+-]?)((?:{_PART.pattern})+)", re.ASCII)
 _DATE: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?)?"
-    r"(Z|[+-]\d\d:\d\d)?",
+    r"(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
     re.ASCII,
 )
 _UNIX: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
@@ -77,7 +77,6 @@ def _written(text: str) -> tuple[Instant, int] | None:
     found = _DATE.fullmatch(text)
     if found is None:
         return None
-    zone = _zone(found[8])
     # Here: only prunes with `until` need a calendar.
     from datetime import UTC, datetime
 
@@ -88,8 +87,7 @@ def _written(text: str) -> tuple[Instant, int] | None:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:  # no month has such a day, or no day such an hour
         return None
-    if zone is None:
-        return None
+    zone = _zone(found[8])
     at = int(moment.timestamp()) * SECOND + _fraction(found[7]) - zone
     return Instant(at, is_local=found[8] is None), zone
 
@@ -102,11 +100,8 @@ def _fraction(digits: str | None) -> int:
     return int((digits or "").ljust(9, "0"))
 
 
-def _zone(text: str | None) -> int | None:
+def _zone(text: str | None) -> int:
     if text is None or text == "Z":
         return 0
-    hours, minutes = int(text[1:3]), int(text[4:])
-    if hours > 23 or minutes > 59:
-        return None
-    east = (hours * 60 + minutes) * _MINUTE
+    east = (int(text[1:3]) * 60 + int(text[4:])) * _MINUTE
     return -east if text[0] == "-" else east

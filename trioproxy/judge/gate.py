@@ -645,7 +645,9 @@ def _by_what_it_names(
     """
     # In the order of the references, up to the first that is refused: the same request gets the same message each time.
     # A name that the request itself explains (`bridge`) costs no question, and all others together cost one.
-    judge = Judge.of(gate.policy, operation) if gate.policy else None
+    judge = None
+    if policy := gate.policy:
+        judge = Judge(policy.limits, policy.objects, operation, policy.drops_nodes)
     for one in named.references:
         thing = named.thing_of(one)
         if thing is None:
@@ -682,12 +684,7 @@ def _by_what_there_is(
     listed = yield NeedListed(prune)
     if isinstance(listed, Missing):
         return None, not_there(listed)
-    judge = Judge(
-        limits=gate.limits,
-        objects=gate.narrows,
-        operation=operation,
-        drops_nodes=gate.form.drops_nodes,
-    )
+    judge = Judge(gate.limits, gate.narrows, operation, gate.form.drops_nodes)
     each = list[Removal]()
     for number, thing in enumerate(listed.things, start=1):
         if not number % _AT_ONCE:

@@ -7,15 +7,15 @@ from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import show
 from trioproxy.api.families import Kind
 from trioproxy.judge.references import Reference
-from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
+from trioproxy.judge.rules import UNRESOLVED, Decision, Reason, refuse
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 
-@value_class
+@ordered_class
 class Judge:
     """One request against what a policy lists."""
 
@@ -24,16 +24,6 @@ class Judge:
     operation: str
     drops_nodes: bool
     """Whether what it creates lacks the capability for device nodes."""
-
-    @classmethod
-    def of(cls, policy: Policy, operation: str) -> "Judge":
-        """Judge requests of one operation by a policy."""
-        return cls(
-            limits=policy.limits,
-            objects=policy.objects,
-            operation=operation,
-            drops_nodes=policy.drops_nodes,
-        )
 
     def refuses(
         self, reference: Reference, thing: Thing | Missing, known: Known

@@ -373,11 +373,9 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
-    if len(fits) == 1:  # as of most lists
-        return Only(variable=name, items=items, holds=fits[0])
-    return Only(
-        variable=name, items=items, holds=lambda thing: any(fit(thing) for fit in fits)
-    )
+    is_one = len(fits) == 1  # as of most lists
+    holds = fits[0] if is_one else lambda thing: any(fit(thing) for fit in fits)
+    return Only(variable=name, items=items, holds=holds)
 
 
 def _parse(item: str, owner: str) -> Callable[[Thing], bool]:

@@ -93,14 +93,14 @@ class Ports(NamedTuple):
             and self.protocol == other.protocol
             and (
                 self.first <= other.first <= other.last <= self.last
-                or (not self.first and other.is_ephemeral)
+                # What the Engine chooses may be what Linux has handed out before.
+                or (
+                    not self.first
+                    and other.first in EPHEMERAL
+                    and other.last in EPHEMERAL
+                )
             )
         )
-
-    @property
-    def is_ephemeral(self) -> bool:
-        """Whether Linux may have handed them out."""
-        return self.first in EPHEMERAL and self.last in EPHEMERAL
 
 
 READ_ONLY: Final = ":ro"
