@@ -15,6 +15,8 @@ from tests.patience import PATIENCE
 from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk
+from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
@@ -206,6 +208,26 @@ def test_a_folder_without_the_right_to_write(
         with pytest.raises(ConfigError, match="no right to write in") as caught:
             disk.check_target(path)
     assert "its folder must be writable" in caught.value.hint
+
+
+def test_evidence_that_is_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evidence that may be read alone is found before anything is learned, and an env file no
+    obstacle: that is replaced."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o777)
+    store = Store(Path("app.env"), Wish(name="app", file="app.env"))
+    with without_roots_rights():
+        store.open()
+    store.env.touch(0o444)
+    store.path.touch(0o444)
+    with without_roots_rights():
+        with pytest.raises(ConfigError, match=r"cannot write app\.jsonl: Permission"):
+            store.open()
+        store.path.unlink()
+        store.open()
+    assert os.listdir(tmp_path) == ["app.env"]
 
 
 def test_looking_leaves_nothing(tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def _check_writable(path: Path, folder: Path) -> None:
         raise cannot("write", path, error) from error
 
 
+def check_ours(path: Path) -> None:
+    """Refuse a file that cannot be locked, and so not be added to, before any work is done."""
+    try:
+        os.close(_open(path))
+    except FileNotFoundError:
+        pass  # it is made when there is something to write
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
 class LockedFile:
     """A file that no other learner reads or writes meanwhile.
 
@@ -156,18 +166,22 @@ def _open_locked(path: Path, deadline: float) -> int:
 
 
 def _open_or_make(path: Path) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         try:
-            return os.open(path, flags)
+            return _open(path)
         except FileNotFoundError:
             pass
         try:
-            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, NEW_MODE)
+            fd = _open(path, os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             continue  # another learner was quicker
         _give_to_owner_of_folder(fd, path.parent)
         return fd
+
+
+def _open(path: Path, more: int = 0) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags | more, NEW_MODE)
 
 
 def _give_to_owner_of_folder(fd: int, folder: Path) -> None:

@@ -44,6 +44,7 @@ class Ledger:
     def open(self) -> evidencefile.Loaded:
         """Look at the file before anything is learned; what is known so far."""
         disk.check_target(self.path)
+        disk.check_ours(self.path)
         return self._known()
 
     def save(
