@@ -154,6 +154,8 @@ def test_evidence_alone(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{number}.jsonl")
         paths[-1].write_text(dump(seen(f"r{number}", shape)))
     out = tmp_path / "out.jsonl"
+    done = merge(paths[0], out=out)
+    assert done.err == f"trioproxy: {out} holds 1 run, 1 fact\n"
     done = merge(*paths, out=out)
     assert done.err == f"trioproxy: {out} holds 2 runs, 2 facts\n"
     assert merge(out, out=tmp_path / "app.env").status == 0

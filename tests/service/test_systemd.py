@@ -52,6 +52,21 @@ def test_its_exposure_is_what_the_page_says() -> None:
     assert said.groups() == found.groups()
 
 
+def test_what_is_copied_is_there_and_can_be_read(tmp_path: Path) -> None:
+    """The page's lines make each folder that a host may not have, and what the service reads is no file of root's alone."""
+    page = (ROOT / "docs" / "service.md").read_text()
+    lines = re.findall(r"(?m)^install .*", page)
+    script = "\n".join(lines).replace(" /etc/", f" {tmp_path}/etc/")
+    app = tmp_path / "app.env"
+    app.touch(0o600)
+    script = script.replace("&& systemd-sysusers", "").replace(" app.env", f" {app}")
+    subprocess.run(["sh", "-euc", f"umask 077; {script}"], cwd=ROOT, check=True)
+    copies = [one for one in (tmp_path / "etc").rglob("*") if one.is_file()]
+    assert {one.name for one in copies} == {"trioproxy.conf", "app.env", *UNITS}
+    assert {one.stat().st_mode & 0o777 for one in copies} == {0o644}
+    assert {one.parent.stat().st_mode & 0o777 for one in copies} == {0o755}
+
+
 def handed(folder: Path, fake: FakeEngine) -> tuple[str, list[str]]:
     """A socket and a command that hands it to the proxy when somebody comes."""
     path = folder / "app.sock"

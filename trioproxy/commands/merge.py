@@ -24,6 +24,7 @@ from trioproxy.learning.learnedfile import says_left_open
 from trioproxy.learning.proposal import listed_in, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
+from trioproxy.learning.wording import count
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Member, United, unite
@@ -207,7 +208,9 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     if path.suffix == ".jsonl":
         saved = _write_evidence(path, parts)
         facts = saved.evidence.completeness()
-        tell.warn(f"{path} holds {facts.runs} runs, {len(saved.evidence.facts)} facts")
+        tell.warn(
+            f"{path} holds {count(facts.runs, 'run')}, {count(len(saved.evidence.facts), 'fact')}"
+        )
         return
     # What the inputs once granted is their own history; what was taken out is ours too.
     once_listed = parts.evidence.listed
