@@ -178,10 +178,10 @@ def test_what_a_container_may_choose(
     (one,) = read_list([container()])
     one.names = found
     for known in names:
-        assert choose(one, {known: 1, "else": 1})[-1] == known
-    assert not names or choose(one, dict.fromkeys(names)) == names[:1]
+        assert choose(one, {known: True, "else": True})[-1] == known
+    assert not names or choose(one, dict.fromkeys(names, True)) == names[:1]
     with pytest.raises(Nobody) as caught:
-        choose(one, {"else": 1})
+        choose(one, {"else": True})
     files = " or ".join(f"{name}.env" for name in names) or "no file"
     assert f"has no policy here: {files} in POLICIES" in str(caught.value)
 

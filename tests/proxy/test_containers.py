@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -28,7 +28,10 @@ from tests.fakes import (
     settle,
 )
 from tests.patience import PATIENCE
+from trioproxy.commands.servedpolicy import ServedPolicy
+from trioproxy.commands.serving import Serving
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
@@ -958,6 +961,56 @@ async def test_a_policy_that_comes_takes_its_clients(stack: Stack) -> None:
     for one in (client, other):
         await one.ask("GET", "/containers/json")
         assert (await one.read_response()).status == 200
+
+
+@pytest.mark.parametrize("how", ["its lines", "its evidence", "one beside it"])
+async def test_a_file_that_cannot_be_read_is_its_containers(
+    how: str, stack: Stack, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    """Whose `shop.ps.env` came and is not in force had `ps.env` for as long as that took, be that one's to do more: it is cut, and nobody until it is read, or gone."""
+    folder, policies = tmp_path / "policies", dict[str, ServedPolicy]()
+    folder.mkdir()
+    file, beside = folder / "shop.ps.env", folder / "Shop.env"
+    stack.server.config = replace(stack.server.config, policies=str(folder))
+    is_kept = how != "its evidence"
+
+    def add(client: str, path: str) -> ServedPolicy:
+        if not is_kept:
+            raise ConfigError("no evidence can be kept")
+        policies[client] = one = ServedPolicy(
+            client=client,
+            env_file=path,
+            is_containers=True,
+            own=Own(id=OWN),
+            policies=policies,
+        )
+        return one
+
+    serving = Serving(server=stack.server, policies=policies, add=add, beside=nursery)
+    stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]
+    client = await stack.served()
+    good = "ALLOW_OPERATIONS=ContainerList\n"
+    file.write_text("ALLOW_OPERATIONS=none\n" if how == "its lines" else good)
+    if how == "one beside it":
+        beside.touch()
+    await serving.look_for_policies()
+    assert await client.read_gone() in {"end", "reset"}
+    status, text = await stack.ask()
+    assert (status, "shop.ps.env of POLICIES is the policy of" in text) == (403, True)
+    if how != "one beside it":
+        file.unlink()
+        await serving.look_for_policies()
+        assert (await stack.ask())[0] == 200
+    is_kept = True
+    file.write_text(good)
+    beside.unlink(missing_ok=True)
+    await serving.look_for_policies()
+    await serving.reload(*policies.values())
+    assert (await stack.ask())[0] == 200
+    assert "client=shop.ps@127.0.0.1" in stack.lines().splitlines()[-1]
+    file.unlink()
+    await serving.look_for_policies()
+    assert (await stack.ask())[0] == 200
 
 
 async def test_each_container_has_places_of_its_own(

@@ -7,6 +7,7 @@ and `..data` to a folder right beside it, in whose place it puts a new one at on
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,14 @@ def policies_in(folder: str) -> dict[str, str]:
             hint="take out those that no container has",
         )
     return found
+
+
+def names_in(folder: str) -> set[str]:
+    """How containers may be called that have a file there, whatever else there is."""
+    with suppress(OSError):
+        files = (one for one in os.listdir(folder) if one.endswith(ENDING))
+        return set(filter(NAME.fullmatch, (one.removesuffix(ENDING) for one in files)))
+    return set()
 
 
 def _policies(folder: str, names: list[str]) -> Iterator[tuple[str, str]]:

@@ -308,6 +308,8 @@ class Serving:
         else:
             log.crash("reload", error)
         one.tell_standing(self.server, is_stale=True)
+        if one.is_containers and one.policy is None:
+            self.server.expect(one.client)
 
     def _coming(self) -> list[ServedPolicy]:
         """Which of those that were read may be in force: each with an owner that no other will have.
@@ -380,7 +382,7 @@ class Serving:
         """The files of the folder, by their names; where nobody new may come in, of those who
         were there the ones that still are."""
         folder, policies = self.server.config.policies, self.policies
-        from trioproxy.commands.folder import policies_in
+        from trioproxy.commands.folder import names_in, policies_in
 
         try:
             files = await in_thread(policies_in, folder)
@@ -392,6 +394,8 @@ class Serving:
                 raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
         except ConfigError as error:
             self._refuse_one({"error": error, "hint": error.hint})
+            for client in await in_thread(names_in, folder) - policies.keys():
+                self.server.expect(client)
             # Whose file was taken out has none, whatever lies beside it.
             is_there = bool(look(folder))
             return {
@@ -399,6 +403,8 @@ class Serving:
                 for client, one in policies.items()
                 if not (is_there and one.is_gone)
             }
+        for client in self.server.unread - files.keys() - policies.keys():
+            self.server.forget(client)
         self.server.health.tell_folder(is_stale=False)
         return files
 
@@ -423,6 +429,7 @@ class Serving:
                 one = self.add(client, files[client])
             except ConfigError as error:  # its evidence cannot be kept
                 self._refuse_one({"client": client, "error": error, "hint": error.hint})
+                self.server.expect(client)
                 continue
             self.begin(one)
             await self.reload(one)

@@ -187,11 +187,19 @@ def _names(thing: Thing) -> Iterator[str]:
     yield thing.names[0]
 
 
-def choose(one: Running, has_policy: Mapping[str, object]) -> Sequence[str]:
+def choose(one: Running, is_in_force: Mapping[str, bool]) -> Sequence[str]:
     """Say which policy a container has, behind those that would come before it and are not
-    there. Raises `Nobody`, and says what would give it one."""
+    there. `is_in_force`: those that are there, each of which may be unreadable.
+
+    Raises `Nobody`, and says what would give it one.
+    """
     for at, name in enumerate(one.names, 1):
-        if name in has_policy:
+        if name in is_in_force:
+            if not is_in_force[name]:
+                raise Nobody(
+                    f"{name}.env of POLICIES is the policy of the container"
+                    f" {one.thing.names[0]}, and could not be read: the log of the proxy says why"
+                )
             return one.names[:at]
     files = " or ".join(f"{name}.env" for name in one.names) or "no file"
     raise Nobody(

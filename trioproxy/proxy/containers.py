@@ -95,8 +95,8 @@ class Containers:
     """Knows who is who, for as long as it takes to say so."""
 
     _shared: Shared
-    _policies: Mapping[str, object]
-    """What those are called that containers have."""
+    _policies: Mapping[str, bool]
+    """What those are called that containers have, and whether each is in force."""
     welcome: Callable[[list[str]], str] | None = field(kw_only=True)
     """Begins one for whoever has none, by the names that it may have."""
     on_networks: Callable[[frozenset[str], frozenset[str]], None] = field(kw_only=True)

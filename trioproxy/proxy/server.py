@@ -120,8 +120,8 @@ class Server:
         self._oldest = ""
         self._guard: Guard | None = None
         # All at once: to guard each name by itself takes a second of 256 policies.
-        self._of_containers = dict.fromkeys(of_containers)
-        """The names of the policies that containers have."""
+        self._of_containers = dict.fromkeys(of_containers, True)
+        """The names of the policies that containers have, and whether each is in force."""
         self._containers: Containers | None = None
         self._welcome = welcome
         self._metrics = self._measure() if config.metrics else None
@@ -197,12 +197,8 @@ class Server:
         load(gate)
         log = self._metrics.of(client).note if self._metrics else self.log.request
         observers = (log, *observers)
-        if is_containers and client not in self._of_containers:
-            self._of_containers[client] = None
-            self._guard_anew(names=frozenset(self._of_containers))
-            for connection in list(self.connections):
-                if client in connection.client.before:
-                    connection.cut("policy-came")
+        if is_containers:
+            self.expect(client, is_in_force=True)
         gate = replace(gate, guard=self._guard) if self._guard else gate
         old = self._admissions.get(client)
         before = old[Reach.UNIX].gate if old else None
@@ -213,6 +209,23 @@ class Server:
         for connection in self.connections:
             if connection.admission.client == client:
                 connection.judge_again()
+
+    @property
+    def unread(self) -> set[str]:
+        """The names of the policies that containers have, and that are not in force."""
+        found = self._of_containers.items()
+        return {client for client, is_in_force in found if not is_in_force}
+
+    def expect(self, client: str, *, is_in_force: bool = False) -> None:
+        """Know that containers have such a policy. Who had another one for want of it is cut;
+        until it is in force they are nobody, for that one would let them do more than is meant."""
+        if self._of_containers.get(client, not is_in_force) == is_in_force:
+            return
+        self._of_containers[client] = is_in_force
+        self._guard_anew(names=frozenset(self._of_containers))
+        for connection in list(self.connections):
+            if client in connection.client.before:
+                connection.cut("policy-came")
 
     def forget(self, client: str) -> None:
         """Judge by a policy of containers no more: it is gone, and its clients are cut."""
