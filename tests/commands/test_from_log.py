@@ -255,16 +255,20 @@ def logged(clients: dict[str, str]) -> bytes:
 
 
 def test_no_client_has_a_file_elsewhere_or_with_another(read: Reading) -> None:
-    """Whoever writes a log says how clients are called: none is the folder above, and no two differ by case alone."""
+    """Whoever writes a log says how clients are called: none is the folder above, and no two have one file, or its evidence: a client was granted what another one had asked for."""
     there = {"info": "..@10.0.0.9:1", "version": ".a@10.0.0.7:1"}
     done = read(file="{client}/app.env", logs=("-",), piped=logged(there))
     assert done.status == 0, done.err
     found = {path.parent.name for path in read.folder.glob("**/*.env")}
     assert found == {"_.", "_a"}
-    there = {"info": "ps@10.0.0.9:1", "version": "PS@10.0.0.7:1"}
-    done = read(file="app-{client}.env", logs=("-",), piped=logged(there))
-    assert done.status == 2
-    assert "would have one file" in done.err
+    for file, one, other in (
+        ("app-{client}.env", "ps", "PS"),
+        ("app-{client}", "a", "a.env"),  # both have their evidence in app-a.jsonl
+    ):
+        there = {"info": f"{one}@10.0.0.9:1", "version": f"{other}@10.0.0.7:1"}
+        done = read(file=file, logs=("-",), piped=logged(there))
+        assert done.status == 2
+        assert "would have one file" in done.err
 
 
 def test_who_has_a_policy_has_one_file_by_its_name(read: Reading) -> None:

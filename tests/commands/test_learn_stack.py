@@ -304,8 +304,15 @@ OWNED = "ONLY_CONTAINERS=@own\nONLY_OWNER=team\nALLOW_OPERATIONS=ContainerList\n
             "one owner: ONLY_OWNER=team would stand in",
         ),
         ("one.env", "a b", (), "FILE is one for all clients"),
+        ("{client}", "a a.env", (), "a and a.env would have one file"),
     ],
-    ids=["one name", "a ceiling's owner", "one that was copied", "one file"],
+    ids=[
+        "one name",
+        "a ceiling's owner",
+        "one that was copied",
+        "one file",
+        "one evidence",
+    ],
 )
 def test_no_two_are_learned_as_one(
     file: str, policies: str, owned: tuple[str, ...], said: str, tmp_path: Path

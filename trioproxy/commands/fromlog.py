@@ -243,12 +243,14 @@ def _refuse_to_split(asked: Call, clients: Collection[str]) -> None:
         )
     named = dict[str, str]()
     for client in clients:
-        # There are disks where two names that differ by their case alone are one.
-        other = named.setdefault(str(_path(asked, client)).casefold(), client)
+        # Of `a` and `a.env` the evidence is `a.jsonl`. And there are disks where two names that
+        # differ by their case alone are one.
+        path = evidence_path(_path(asked, client))
+        other = named.setdefault(str(path).casefold(), client)
         if other != client:
             raise ConfigError(
-                f"{other} and {client} would have one file: {_path(asked, client)}",
-                hint="name one of them with --from",
+                f"{other} and {client} would have one file: {path}",
+                hint="name one of them with --from; where FILE ends in {client}, write {client}.env",
             )
 
 

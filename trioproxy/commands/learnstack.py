@@ -28,6 +28,7 @@ from trioproxy.commands.learner import (
 )
 from trioproxy.config import CLIENT, Config, TcpAddress
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.ledger import evidence_path
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
@@ -103,6 +104,13 @@ class Learners:
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
+        evidence = evidence_path(self._path(client))
+        for other in self.lessons:
+            if evidence_path(self._path(other)) == evidence:
+                raise ConfigError(
+                    f"{other} and {client} would have one file: {evidence}",
+                    hint="where FILE ends in {client}, write {client}.env",
+                )
         if self._has_file(client):
             self._had_file.add(client)
         store, known = self._asked.open(self._path(client))
