@@ -160,9 +160,14 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "tcp://x", "tag": "y"}}},
      [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address")]),
     ({"LogConfig": {"Type": "", "Config": {}}}, []),
-    *(({"LogConfig": {"Type": one, "Config": dict.fromkeys(LOG_OPTIONS.split(), "1")}}, []) for one in ("json-file", "local", "none", "journald")),
+    *(({"LogConfig": {"Type": one, "Config": dict.fromkeys(LOG_OPTIONS.split(), "1")}}, []) for one in ("json-file", "local", "none")),
+    # By these names the Engine finds a container's log in the journal.
+    *(({"LogConfig": {"Type": "journald", "Config": {key: "a,CONTAINERS,my.container.x", "tag": "x"}}}, []) for key in ("env", "labels")),
+    *(({"LogConfig": {**kind, "Config": {key: value}}}, [("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{key}")])
+      for kind in ({"Type": "journald"}, {"Type": ""}, {})
+      for key, value in (("labels", "CONTAINER_ID_FULL"), ("env", "A,\n_.Container-id_full"), ("env-regex", "^OS"), ("labels-regex", "."))),
     # What has no bound in the Engine's own memory.
-    *(({"LogConfig": {"Config": {key: value}}}, [])
+    *(({"LogConfig": {"Type": "json-file", "Config": {key: value}}}, [])
       for key, value in (("env-regex", "^(OS|APP_\\.)x*$"), ("max-file", "999"), ("cache-max-file", "5"), ("max-buffer-size", "100m"), ("max-buffer-size", "4MB"),
                          ("max-buffer-size", "104857600"), ("tag", "{{.ImageName}}/{{ .Name }}\n{x}}/{{.ID}}{{.FullID}}{{.ImageFullID}}"), ("tag", ""))),
     *(({"LogConfig": {"Config": {key: value}}}, [("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{key}")])

@@ -57,11 +57,11 @@ def by_name(variables: Mapping[str, str]) -> dict[str, Tried]:
 
 
 def test_how_many() -> None:
-    """At least 60, each with a source, under one name; at most eight that no test can make."""
+    """At least 60, each with a source, under one name; at most nine that no test can make."""
     assert len(ATTACKS) >= 60
     assert len({one.name for one in ATTACKS}) == len(ATTACKS)
     assert all(one.source and one.effect for one in ATTACKS)
-    assert sum(bool(one.unshown) for one in ATTACKS) <= 8
+    assert sum(bool(one.unshown) for one in ATTACKS) <= 9
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[one.name for one in ATTACKS])

@@ -47,6 +47,17 @@ _HARMLESS_LOG_OPTIONS: Final[Mapping[str, re.Pattern[str]]] = {
     ),
 }  # fmt: skip
 """What harmless options are within."""
+_NO_FIELD: Final = re.compile(r"(?sia:(?!(?:.*,)?[^a-z0-9,]*container[^a-z0-9,]).*)")
+"""Names of which none becomes `CONTAINER_...`, the Engine's own fields of the journal."""
+# There a label or variable of such a name takes the place of the field: the Engine reads the log back by
+# `CONTAINER_ID_FULL`, so that a client has any container's told as its own, and its own as that one's. What a text
+# fits nobody tells, and an image has labels too: of `labels` and `env` the names count, and expressions are listed.
+_OF_JOURNAL: Final[Mapping[str, re.Pattern[str]]] = {
+    **_HARMLESS_LOG_OPTIONS,
+    **dict.fromkeys(("env", "labels"), _NO_FIELD),
+    **dict.fromkeys(("env-regex", "labels-regex"), re.compile("")),
+}
+"""The same where the driver is journald, or may be by default."""
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
     {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
     | {"com.docker.network.enable_ipv6"}
@@ -112,8 +123,10 @@ keyed_options: Final = options_beside(frozenset())
 def log_options(given: Given, found: Finding) -> Iterator[Argument]:
     """Options of a log driver."""
     # Without values: they are addresses, tokens, and files that the Engine reads as root.
+    is_journal = text_of(found.parent.get("Type")) in {"", "journald"}
+    harmless = _OF_JOURNAL if is_journal else _HARMLESS_LOG_OPTIONS
     for key, value in entries(found.value):
-        within = _HARMLESS_LOG_OPTIONS.get(key)
+        within = harmless.get(key)
         if within is None or not within.fullmatch(value):
             yield keyed(given, found, key, "")
 
