@@ -25,6 +25,7 @@ from trioproxy.api.routes import OPERATIONS
 from trioproxy.http.jsonbody import DEEPEST
 
 ENV: Any = Redaction({Hides.ENV})
+COMMANDS: Any = Redaction({Hides.COMMANDS})
 ALL: Any = Redaction(Hides)
 DOCUMENTED = documented()
 BY_OPERATION = {
@@ -160,10 +161,21 @@ def test_execs_in_events() -> None:
     """Of an exec an event tells that it was, and not what was run; other events stay."""
     told = {"status": "exec_create: sh -c 'TOKEN=a: b'", "Action": "exec_start: x"}
     shown = {"status": f"exec_create: {MARKER}", "Action": f"exec_start: {MARKER}"}
-    assert ENV(told) == shown
+    assert ENV(told) == COMMANDS(told) == shown
     for one in ("exec_die", "health_status: healthy", "start"):
         assert ENV({"Action": one}) == {"Action": one}
     assert ENV({"Status": "Up 2 hours (healthy)"}) == {"Status": "Up 2 hours (healthy)"}
+
+
+def test_why_nothing_was_run() -> None:
+    """Why a container did not start tells what it was to run; other errors stay."""
+    state = {"FinishedAt": "2026", "Error": 'exec: "curl -H TOKEN": file not found'}
+    task = {"Timestamp": "2026", "Err": 'starting: exec: "curl -H TOKEN"'}
+    for one in (state, task):
+        assert "TOKEN" not in json.dumps(COMMANDS(one))
+        assert ENV(one) == one
+    for one in ({"FinishedAt": "2026", "Error": ""}, {"Swarm": {"Error": "x"}}):
+        assert COMMANDS(one) == one
 
 
 HASHES = [

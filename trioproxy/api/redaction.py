@@ -309,6 +309,13 @@ def _arguments(item: Json, parent: Mapping[str, Json]) -> Json:
     return _described(item) if isinstance(item, dict) else _hidden(item)
 
 
+def _failure(item: Json, parent: Mapping[str, Json]) -> Json:
+    """Hide why a container or task did not start: `exec: "...": executable file not found`."""
+    return (
+        item if parent.keys().isdisjoint({"FinishedAt", "Timestamp"}) else _hidden(item)
+    )
+
+
 def _description(item: Json, parent: Mapping[str, Json]) -> Json:
     """Hide what a record of the build cache was made by; other descriptions are texts."""
     return _hidden(item) if "LastUsedAt" in parent else item
@@ -349,8 +356,10 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
     ),
     Hides.COMMANDS: _by_name(
         {
+            _action: "action status",
             _arguments: "args",
             _description: "description",
+            _failure: "err error",
             _processes: "processes",
             _program: "path",
             _whole: "arguments cmd command created_by createcommand createdby entrypoint onbuild"
