@@ -720,6 +720,26 @@ async def test_who_came_is_known_whatever_was_told_since(
         assert (await stack.ask())[0] == status
 
 
+async def test_who_came_to_a_network_that_is_the_proxys_since_is_known(
+    stack: Stack,
+) -> None:
+    """That the proxy came to a network, and somebody behind it, is told at once, and what is told late the Engine has forgotten."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+    other, at = "d" * 64, {"timeNano": int((time.time() + 60) * 1e9)}
+    told = list[str]()
+    for full in (OWN, "1" * 64):
+        actor = {"ID": other, "Attributes": {"container": full}}
+        event = {"Type": "network", "Action": "connect", "Actor": actor, **at}
+        told.append(json.dumps(event))
+    stack.host.network = other
+    stack.host.containers = [container("ps", end="a" * 64, network=other)]
+    await stack.host.tell("\n".join(told))
+    await settle()
+    status, text = await stack.ask()
+    assert (status, "connect again" in text) == (403, True)
+
+
 async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
     """Who was known at an address may have left it, and another one have come there, while the Engine took its time to answer."""
     stack.host.containers = [container("ps")]

@@ -134,26 +134,30 @@ def test_a_listener_that_takes_nobody_in_is_not_waited_for(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("users", "uids", "is_refused"),
+    ("users", "uids", "number", "is_refused"),
     [
-        ("0 0 4294967295", {65534}, False),
-        ("0 100000 65536", {65534}, True),
-        ("0 1000 1\n1 100000 65536", {1, 65534}, True),
-        ("0 100000 65536", {0, 1000}, False),
+        ("0 0 4294967295", {65534}, 65534, False),
+        ("0 100000 65536", {65534}, 65534, True),
+        ("0 1000 1\n1 100000 65536", {1, 65534}, 65534, True),
+        ("0 100000 65536", {0, 1000}, 65534, False),
+        ("0 100000 65536", {0, 1000}, 1000, True),
     ],
-    ids=["all", "some", "rootless", "others"],
+    ids=["all", "some", "rootless", "others", "another number"],
 )
 def test_who_has_no_number_is_nobody(
-    users: str, uids: set[int], *, is_refused: bool, tmp_path: Path
+    users: str, uids: set[int], number: int, *, is_refused: bool, tmp_path: Path
 ) -> None:
-    """In a user namespace one number stands for all who have none: it lets nobody in."""
+    """In a user namespace one number, which the host may choose, stands for all who have none: it lets nobody in."""
     (tmp_path / "uid_map").write_text(f"{users}\n")
+    (tmp_path / "overflow").write_text(f"{number}\n")
     address = UnixAddress(path="/run/x", entry=Entry(uids=frozenset(uids)))
     refused = (
-        pytest.raises(ConfigError, match="uids=65534") if is_refused else nullcontext()
+        pytest.raises(ConfigError, match=f"uids={number}")
+        if is_refused
+        else nullcontext()
     )
     with refused:
-        listeners.check_uids(address, tmp_path / "uid_map")
+        listeners.check_uids(address, tmp_path / "uid_map", tmp_path / "overflow")
 
 
 def test_only_its_own_socket_is_removed(tmp_path: Path) -> None:

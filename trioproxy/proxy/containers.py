@@ -446,7 +446,9 @@ class Containers:
     def _note_came(self, who: tuple[str, str], at: float) -> None:
         self._has_moved |= self._own in who
         network, container = who
-        if network and self._networks and network not in self._networks:
+        # Which are the proxy's own is not known again when it has just come to one.
+        ours = {} if self._has_moved else self._networks
+        if network and ours and network not in ours:
             return
         self._came.pop(container, None)
         if len(self._came) >= MOST_ENDS:

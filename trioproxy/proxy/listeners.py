@@ -90,20 +90,24 @@ def bind(address: Listened) -> list[Listener]:
     return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
 
 
-NO_NUMBER: Final = 65534
-"""By this number the kernel tells of all users who have none in a user namespace: of a
-container that has one that is most of the host (user_namespaces(7))."""
+UID_MAP: Final = Path("/proc/self/uid_map")
+OVERFLOW: Final = Path("/proc/sys/kernel/overflowuid")
+"""By this number, 65534 as it comes, the kernel tells of all users who have none in a user namespace:
+of a container that has one that is most of the host (user_namespaces(7))."""
 
 
-def check_uids(address: Listened, table: Path = Path("/proc/self/uid_map")) -> None:
+def check_uids(
+    address: Listened, table: Path = UID_MAP, overflow: Path = OVERFLOW
+) -> None:
     """Refuse that number, but where nobody is left out."""
     try:
         is_all = table.read_text().split() == ["0", "0", str(2**32 - 1)]
+        no_number = int(overflow.read_text())
     except OSError:
-        is_all = False
-    if NO_NUMBER in address.entry.uids and not is_all:
+        is_all, no_number = False, 65534
+    if no_number in address.entry.uids and not is_all:
         raise ConfigError(
-            f"cannot listen on {address}: uids={NO_NUMBER} is also whoever has no number in this user"
+            f"cannot listen on {address}: uids={no_number} is also whoever has no number in this user"
             " namespace",
             hint="have that client run as another user",
         )
