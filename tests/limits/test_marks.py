@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.api.arguments import MOST_ITEMS
 from trioproxy.api.decoding import Json
 from trioproxy.api.form import Asked
 from trioproxy.errors import BadRequest, BodyTooLarge
 from trioproxy.limits.marks import (
     BODIES,
     MARKED,
-    MOST_MOUNTS,
     OWNER_LABEL,
     mark,
     may_label,
@@ -164,7 +164,7 @@ def test_what_has_no_one_reading(operation: str, body: Json, query: bytes) -> No
 
 def test_mounts_are_bounded() -> None:
     """Each is looked at: more than any container has are refused."""
-    mounts: list[Json] = [volume() for _ in range(MOST_MOUNTS + 1)]
+    mounts: list[Json] = [volume() for _ in range(MOST_ITEMS + 1)]
     with pytest.raises(BodyTooLarge, match="Mounts"):
         marked("ContainerCreate", {"HostConfig": {"Mounts": mounts}})
 

@@ -36,12 +36,14 @@ def parse(query: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
-def value_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
-    """The value of a key, in any case, as Podman reads it; empty where there is none.
+def values_of(pairs: Iterable[tuple[str, str]], key: str) -> list[str]:
+    """The values of a key, in any case, as Podman reads it."""
+    return [value for name, value in pairs if name.casefold() == key]
 
-    Raises `BadTarget` for two.
-    """
-    values = [value for name, value in pairs if name.casefold() == key]
+
+def value_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
+    """The only one of them; empty where there is none. Raises `BadTarget` for two."""
+    values = values_of(pairs, key)
     if len(values) > 1:
         raise BadTarget(f"{key} is in the query twice")
     return values[0] if values else ""
@@ -75,9 +77,8 @@ def check_filters(query: bytes) -> None:
     """
     if not _MAY_REPEAT(query):  # most do not, and are not decoded for it
         return
-    for key, value in parse(query):
-        if key.casefold() == "filters" and _repeats_too_much(value):
-            raise BadTarget("filters in the query repeat too much in an expression")
+    if any(map(_repeats_too_much, values_of(parse(query), "filters"))):
+        raise BadTarget("filters in the query repeat too much in an expression")
 
 
 def _repeats_too_much(filters: str) -> bool:

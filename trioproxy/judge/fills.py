@@ -23,13 +23,11 @@ from trioproxy.api.edits import GONE, Edit, Json, Keys
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import HOST_CONFIG
 from trioproxy.api.mounts import PATHS
-from trioproxy.limits.things import Known, Missing, Thing
+from trioproxy.limits.things import NOT_FOUND, Known, Missing, Thing
 
 CREATION: Final = "ContainerCreate"
 NOCOPY: Final = "nocopy"
 _PLAIN: Final = frozenset({"", "local"})
-
-_NOT_THERE: Final = 404
 
 
 class Mounted(NamedTuple):
@@ -117,7 +115,7 @@ def keep_unfilled(body: Json, known: Known) -> Iterator[Edit]:
 def _is_free(thing: Thing | Missing | None) -> bool:
     """Whether a volume is plain, and nobody's; what is not known is neither."""
     if isinstance(thing, Missing):
-        return thing.status == _NOT_THERE
+        return thing.status == NOT_FOUND
     if thing is None:
         return False
     return thing.makes is not None or (thing.is_plain and thing.is_unused)

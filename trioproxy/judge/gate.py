@@ -38,7 +38,7 @@ from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_o
 from trioproxy.errors import BadRequest
 from trioproxy.judge import fills
 from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
-from trioproxy.judge.naming import Judge, not_there
+from trioproxy.judge.naming import Judge, by_list, not_there
 from trioproxy.judge.references import RENAMING, Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
@@ -624,13 +624,11 @@ def _by_what_it_asks(
         by_id: frozenset[Argument] = named.arguments if named else frozenset()
         one = policy.limits.refuses(operation, asked, by_id)
         if one is not None:
-            return refuse(Reason.ARGUMENT, one.variable, one.message, one.item)
+            return by_list(one, Reason.ARGUMENT)
         if asked.claims:
             return refuse(Reason.OBJECT, "", f"{operation} gives {asked.claims}")
     if operation in policy.objects.operations:
-        one = policy.objects.refuses_making(operation, asked)
-        if one is not None:
-            return refuse(Reason.OBJECT, one.variable, one.message, one.item)
+        return by_list(policy.objects.refuses_making(operation, asked))
     return None
 
 

@@ -11,7 +11,7 @@ from trioproxy.judge.rules import UNRESOLVED, Decision, Reason, refuse
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import ENGINE, Known, Missing, Thing
+from trioproxy.limits.things import ENGINE, NOT_FOUND, Known, Missing, Thing
 from trioproxy.values import ordered_class
 
 
@@ -38,9 +38,10 @@ class Judge:
         if isinstance(thing, Missing):
             return None if reference.may_miss else self._missing(reference, thing)
         if reference.argument is not None:
-            return _by_list(
-                self.limits.refuses_thing(self.operation, reference.argument, thing)
+            refusal = self.limits.refuses_thing(
+                self.operation, reference.argument, thing
             )
+            return by_list(refusal, Reason.ARGUMENT)
         if reference.is_filter:
             return self._filters_by(reference, thing)
         return (
@@ -48,8 +49,8 @@ class Judge:
             # reaches into it; are the volumes that it mounts listed, and within the limits; does it join, by a name,
             # what has that name by now. Each is a way around the one before: a listed container may mount a stranger's
             # volume, or be started onto his network.
-            _by_list(self._outside(reference, thing))
-            or _by_list(self._beyond_limits(reference, thing, known))
+            by_list(self._outside(reference, thing))
+            or by_list(self._beyond_limits(reference, thing, known))
             or self._led_to(reference, thing, known)
         )
 
@@ -65,7 +66,7 @@ class Judge:
         # other answer than its 404 would tell a stranger's name from one that nobody has.
         if self.objects.holds(thing):
             return None
-        return not_there(Missing(404, f"No such container: {reference.text}"))
+        return not_there(Missing(NOT_FOUND, f"No such container: {reference.text}"))
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
         refusal = self._unlisted(reference, thing)
@@ -95,13 +96,13 @@ class Judge:
         if not reaches or not self.limits.limits_creation:
             return None
         for argument in arguments_of(thing, with_nodes=self.drops_nodes):
-            refusal = self.limits.refuses_argument(self.operation, argument)
-            if refusal is not None and not _is_default(argument, known):
+            if not self.limits.allows(argument) and not _is_default(argument, known):
+                name = argument.variable
                 has = f"{argument.place}={argument.shown}".rstrip("=")
-                message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {refusal.variable} does not list that"
+                message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
                 if argument is nodes.HAD_BY_DEFAULT:
                     message = f"{message}: {nodes.MAKE_IT_ANEW}"
-                return replace(refusal, message=message, argument=None)
+                return Refusal(variable=name, message=message, item=argument.value)
         return None
 
     def _led_to(
@@ -130,7 +131,7 @@ class Judge:
             if refusal is None and is_listed:
                 refusal = self._unlisted(shown, there)
             if refusal is not None:
-                return _by_list(refusal)
+                return by_list(refusal)
         return None
 
 
@@ -140,11 +141,10 @@ def _is_default(argument: Argument, known: Known) -> bool:
     return isinstance(engine, Thing) and engine.gives(argument)
 
 
-def _by_list(refusal: Refusal | None) -> Decision | None:
+def by_list(refusal: Refusal | None, reason: Reason = Reason.OBJECT) -> Decision | None:
     """The same as a decision: by a list of objects, or of what may be asked for."""
     if refusal is None:
         return None
-    reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
     return refuse(reason, refusal.variable, refusal.message, refusal.item)
 
 

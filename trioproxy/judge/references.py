@@ -227,9 +227,9 @@ def _in_what_is_asked(
             mention = Mention(finder, place, value, Part.QUERY)
             yield from FINDERS[finder](asked, mention)
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
-        yield _built_in("default", "HostConfig.NetworkMode")
+        yield _bridge("default", "HostConfig.NetworkMode")
     if operation == "ImageBuild" and not asked.has("networkmode"):
-        yield _built_in("default", "networkmode")
+        yield _bridge("default", "networkmode")
 
 
 def _in_path(
@@ -254,8 +254,7 @@ def _in_path(
 
 def new_name(raw_query: bytes) -> str:
     """The name that a rename gives. Raises `BadTarget` where that is not one."""
-    # In any case, as Podman reads it.
-    names = [v for key, v in query.parse(raw_query) if key.casefold() == "name"]
+    names = query.values_of(query.parse(raw_query), "name")
     if len(names) != 1:
         raise BadTarget("a rename needs one new name in its query")
     return names[0].removeprefix("/")
@@ -345,10 +344,13 @@ def _pinned(_: Asked, found: Mention) -> Iterator[Edit]:
     yield Edit(found.place.keys, GONE)
 
 
-def _built_in(name: str, place: str) -> Reference:
-    """A network that every Engine has: `default` is the bridge."""
-    names = ("bridge", "default") if name in {"bridge", "default"} else (name,)
-    return Reference(Kind.NETWORK, name, place, thing=Thing(Kind.NETWORK, name, names))
+_BRIDGE: Final = ("bridge", "default")
+
+
+def _bridge(name: str, place: str) -> Reference:
+    """The bridge, which every Engine has, and creations call `default`."""
+    thing = Thing(Kind.NETWORK, name, _BRIDGE)
+    return Reference(Kind.NETWORK, name, place, thing=thing)
 
 
 NOT_JOINED: Final = frozenset({"host", "none"})
@@ -358,8 +360,8 @@ NOT_JOINED: Final = frozenset({"host", "none"})
 def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
     for name in map_of(found.value):
         place = found.place.at(name)
-        if name in {"bridge", "default"}:
-            yield _built_in(name, place.shown)
+        if name in _BRIDGE:
+            yield _bridge(name, place.shown)
         elif name not in NOT_JOINED:
             pins = (Pin(place.below("NetworkID").keys),)
             yield Reference(Kind.NETWORK, name, place.shown, pins)
@@ -379,7 +381,7 @@ def _network(_: Asked, found: Mention) -> Iterator[Reference]:
 
 
 _ENDPOINTS: Final = ("NetworkingConfig", "EndpointsConfig")
-USUAL: Final = frozenset({"", "bridge", "default"})
+USUAL: Final = frozenset({"", *_BRIDGE})
 """Modes by which a container is on the bridge that every Engine has."""
 
 
@@ -437,8 +439,8 @@ def _build_network(asked: Asked, found: Mention) -> Iterator[Reference]:
 def _mode(asked: Asked, found: Mention, pins: tuple[Pin, ...]) -> Iterator[Reference]:
     """A mode of networks; `pins`: where the id of one that is named goes on."""
     text, place = text_of(found.value), found.place.shown
-    if text in {"bridge", "default"}:
-        yield _built_in(text, place)
+    if text in _BRIDGE:
+        yield _bridge(text, place)
     elif text.startswith(_CONTAINER_MODE):
         yield from _joined(asked, found)
     elif text and text not in NOT_JOINED:

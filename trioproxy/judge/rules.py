@@ -31,12 +31,11 @@ from trioproxy.api.routes import (
 )
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NAME, NO_OBJECTS, Objects
+from trioproxy.limits.things import NOT_FOUND
 from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
     from trioproxy.judge.showing import Showing
-
-NOT_FOUND: Final = 404
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -475,9 +474,7 @@ def _refuses_podmans(request: Request) -> Decision | None:
     """Refuse a key by which Podman does more than the operation says, and Docker nothing."""
     if (row := PODMANS.get(request.operation)) is None:
         return None
-    # Podman takes a name in any case.
-    pairs = query.parse(request.target.query)
-    asked = {value for name, value in pairs if name.casefold() == row.key} - {""}
+    asked = {*query.values_of(query.parse(request.target.query), row.key)} - {""}
     if not asked or (row.is_flag and asked <= query.FALSE):
         return None
     message = (
@@ -490,7 +487,5 @@ def _telling_more(request: Request) -> str:
     """The arguments of `ps` by which more may be told than of one container; empty: none."""
     from trioproxy.api.redaction import may_tell_more
 
-    pairs = query.parse(request.target.query)
-    # Podman takes a name in any case.
-    asked = (text for key, text in pairs if key.casefold() == "ps_args" and text)
-    return next((f"{one[:64]!a}" for one in asked if may_tell_more(one)), "")
+    asked = query.values_of(query.parse(request.target.query), "ps_args")
+    return next((f"{one[:64]!a}" for one in asked if one and may_tell_more(one)), "")

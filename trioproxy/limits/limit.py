@@ -146,7 +146,6 @@ class Refusal:
     variable: str
     """The variable that refuses it; empty: nothing can allow it."""
     message: str
-    argument: "Argument | None" = None
     item: str = ""
     """What the variable would have to list, in normal form; empty: no item is known."""
 
@@ -224,7 +223,7 @@ class Limits:
             key = argument.variable, argument.value, argument.condition
             if key in allowed:
                 continue
-            if self._allows(argument):
+            if self.allows(argument):
                 allowed.add(key)
             elif argument not in named:
                 return _refusal(operation, argument)
@@ -240,10 +239,6 @@ class Limits:
     def limits_creation(self) -> bool:
         """Whether what containers and volumes may have is limited."""
         return Family.CREATE in self.families
-
-    def refuses_argument(self, operation: str, argument: "Argument") -> Refusal | None:
-        """Say whether one argument is not within these limits."""
-        return None if self._allows(argument) else _refusal(operation, argument)
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Whether an argument is judged by what the Engine says: by the names of what may
@@ -347,7 +342,8 @@ class Limits:
         tree = _bound(limit.patterns) if also_read else limit.writable()
         return any(map(tree.meets, own))
 
-    def _allows(self, argument: "Argument") -> bool:
+    def allows(self, argument: "Argument") -> bool:
+        """Whether one argument is within these limits."""
         if argument.condition and not self.limits(argument.condition):
             return True
         limit = self.limit_of(argument.variable)
@@ -454,12 +450,7 @@ def _refusal(operation: str, argument: "Argument") -> Refusal:
     if argument.shown:
         what = f"{what}={argument.shown}"
     message = f"{operation} asks for {what}, which {argument.variable} does not list"
-    return Refusal(
-        variable=argument.variable,
-        message=message,
-        argument=argument,
-        item=argument.value,
-    )
+    return Refusal(variable=argument.variable, message=message, item=argument.value)
 
 
 def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family]:

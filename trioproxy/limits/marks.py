@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from trioproxy.api import query
+from trioproxy.api.arguments import MOST_ITEMS
 from trioproxy.api.edits import Edit, Json, Keys, Part
 from trioproxy.api.form import Asked
 from trioproxy.api.routes import ENDPOINTS
@@ -45,9 +46,6 @@ Not in its body, for with a body the Engine makes the image of that, and leaves 
 of what the container has. In front of the client's own changes, of which one with an
 escape at its end would take it in.
 """
-
-MOST_MOUNTS: Final = 1_024
-"""As many as are read of any list where it is limited."""
 
 
 def read(operation: str, raw_query: bytes, body: Json) -> Asked:
@@ -145,8 +143,8 @@ def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
         mounts = holder.get(name)
         if not isinstance(mounts, list):
             continue
-        if len(mounts) > MOST_MOUNTS:
-            raise BodyTooLarge(f"Mounts has more than {MOST_MOUNTS:,} items")
+        if len(mounts) > MOST_ITEMS:
+            raise BodyTooLarge(f"Mounts has more than {MOST_ITEMS:,} items")
         for index, mount in enumerate(mounts):
             if isinstance(mount, dict) and _is_volume(mount):
                 options = below(((*keys, name, index), mount), "VolumeOptions")

@@ -122,6 +122,9 @@ class Thing(NamedTuple):
         return None if self.inherited.get(key) == own else own
 
 
+NOT_FOUND: Final = 404
+
+
 class Missing(NamedTuple):
     """What the Engine answers where it has nothing under a name, or more than one."""
 

@@ -15,9 +15,8 @@ from trioproxy.api.families import OBJECTS, Kind
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.references import Reference
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.things import ENGINE, Known, Missing, Thing, describe
+from trioproxy.limits.things import ENGINE, NOT_FOUND, Known, Missing, Thing, describe
 
-_NOT_THERE: Final = 404
 _INFO: Final[Json] = {
     "DefaultRuntime": "runc",
     "Runtimes": {"runc": {"path": "runc"}},
@@ -107,7 +106,7 @@ class Arranged:
         by_id = (one for one in things.values() if text_of(one["Id"]).startswith(name))
         found = things.get(name) or next(by_id, None)
         if found is None:
-            return Missing(_NOT_THERE, f"no such {kind}: {name}")
+            return Missing(NOT_FOUND, f"no such {kind}: {name}")
         thing = describe(kind, found)
         if kind is Kind.CONTAINER:
             return thing._replace(inherited={})
