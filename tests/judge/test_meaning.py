@@ -336,10 +336,10 @@ def test_a_build_goes_around_lists(variables: dict[str, str], words: str) -> Non
     policy, warnings = parse_policy(
         {"ALLOW_OPERATIONS": "ImageBuild,ImageCreate", **variables, **more}
     )
-    assert meaning_of(policy).gone_around == words
+    assert policy.gone_around == words
     assert [one for one in warnings if "build" in one] == [words] * bool(words)
     without, _ = parse_policy({"ALLOW_OPERATIONS": "ImageCreate", **variables, **more})
-    assert meaning_of(without).gone_around == ""
+    assert without.gone_around == ""
     assert OPERATIONS["ImageBuild"][0].connects
 
 

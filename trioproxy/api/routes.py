@@ -705,6 +705,8 @@ SECTIONS = tuple(name for name in _VARIABLES if not name.startswith(_OF_PODMAN))
 LIBPOD_SECTIONS = tuple(name for name in _VARIABLES if name.startswith(_OF_PODMAN))
 """linuxserver's section variables for Podman's own routes, all below `/libpod`."""
 
+ALL_SECTIONS = (*SECTIONS, *LIBPOD_SECTIONS)
+
 
 class _Routes:
     """The routes of one method that begin alike, in the order of the table."""
@@ -804,7 +806,7 @@ def section_prefix(section: str) -> str:
     return "/_ping" if section == "PING" else f"/{section.lower()}"
 
 
-_BY_PREFIX = {section_prefix(one): one for one in (*SECTIONS, *LIBPOD_SECTIONS)}
+_BY_PREFIX = {section_prefix(one): one for one in ALL_SECTIONS}
 
 
 def section_of(path: str) -> str | None:

@@ -116,13 +116,13 @@ def text_lines(
     if file.path.startswith(READ):
         yield UNSEEN
     yield from _lists(sheet)
-    if meaning.gone_around:
+    if policy.gone_around:
         yield ""
-        yield from wrapped(meaning.gone_around)
+        yield from wrapped(policy.gone_around)
     if meaning.limits or meaning.objects or meaning.redacted:
         yield ""
     yield from wrapped(
-        f"mode {policy.mode}, opens {len(meaning.operations)} of"
+        f"mode {policy.mode}, opens {len(policy.opened)} of"
         f" {len(OPERATIONS)} operations, {sheet.writes} of them writes"
     )
     yield from _learning(sheet, evidence)
@@ -165,8 +165,7 @@ def _answer(path: str, sheet: Sheet) -> Iterator[str]:
     yield from wrapped(f"{path}: {meaning.answer}")
     for way in meaning.ways:
         yield from wrapped(f"{way.where}: {way.why}", indent="  ")
-    creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
-    if creates and not meaning.is_root:
+    if sheet.policy.opens("ContainerCreate") and not meaning.is_root:
         yield from wrapped(f"  {ONE_PROXY}", indent="  ")
 
 
@@ -288,11 +287,11 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "lines": list(map(line_data, sheet.lines)),
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},
-        "joins": meaning.joins,
-        "shows_listed": meaning.shows_listed,
-        "hides": meaning.hides.split(",") if meaning.hides else [],
-        "still_shows": meaning.still_shows,
-        "gone_around": meaning.gone_around,
+        "joins": policy.objects.network,
+        "shows_listed": policy.shows_listed,
+        "hides": policy.hidden_words.split(",") if policy.hidden_words else [],
+        "still_shows": policy.still_shows,
+        "gone_around": policy.gone_around,
         "unknown_routes_in": open_sections(policy),
         "total": len(OPERATIONS),
         "writes": sheet.writes,

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 
 from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import (
-    LIBPOD_SECTIONS,
+    ALL_SECTIONS,
     OPTIONS,
     SECTIONS,
     Endpoint,
@@ -189,7 +189,7 @@ LINUXSERVER = Incumbent(
         *_verbs("LIBPOD_ALLOW_", "/libpod/containers"),
         *_verbs("LIBPOD_ALLOW_POD_", "/libpod/pods"),
         _WRITES_NEED_POST,
-        *_sections((*SECTIONS, *LIBPOD_SECTIONS)),
+        *_sections(ALL_SECTIONS),
     ),
     defaults={
         **_SWITCH_DEFAULTS,

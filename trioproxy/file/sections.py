@@ -9,7 +9,7 @@ more here than in the incumbent, the verbs and `LIBPOD_*` that it sets to 1 itse
 from collections.abc import Mapping
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
-from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS, Endpoint, section_of
+from trioproxy.api.routes import ALL_SECTIONS, LIBPOD_SECTIONS, Endpoint, section_of
 from trioproxy.file.incumbents import READ_WORDS
 from trioproxy.file.variables import (
     COMPAT_VARIABLE,
@@ -28,9 +28,6 @@ from trioproxy.values import value_class
 
 _EXEC = {"ContainerExec": "EXEC", "LibpodContainerExec": "LIBPOD_EXEC"}
 """What prepares a command needs the variable of the section that runs it, too."""
-
-
-_SECTIONS = (*SECTIONS, *LIBPOD_SECTIONS)
 
 
 def section_policy(
@@ -79,7 +76,7 @@ def section_policy(
         mode=Mode.SECTIONS,
         rules=rules.rule,
         lines=frozenset({*set_lines, f"{COMPAT_VARIABLE}={linuxserver:d}"}),
-        sections=frozenset(name for name in _SECTIONS if values.get(name)),
+        sections=frozenset(name for name in ALL_SECTIONS if values.get(name)),
         words={
             section: tuple(READ_WORDS[verb] for verb in verbs)
             for section, verbs in closing.items()

@@ -1,7 +1,7 @@
 """What a file means, as one value: what it opens, what it limits, and whether that is root.
 
-Whoever shows a file (explain, a diff, a report) renders this value and asks no policy of
-its own. "Root" means root on the host, by a way that is known: an operation that no
+Whoever shows a file (explain, a diff, a report) renders this value and its policy, and asks
+nothing of its own. "Root" means root on the host, by a way that is known: an operation that no
 variable limits, a listed value that gives it, or another container that has it.
 
 A way is what a client can go by itself on a host as it is found. What takes another
@@ -29,11 +29,10 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import (
+    ALL_SECTIONS,
     ENDPOINTS,
     LETTERS,
-    LIBPOD_SECTIONS,
     OPERATIONS,
-    SECTIONS,
     Endpoint,
     Risk,
 )
@@ -96,22 +95,11 @@ class Limited:
 class Meaning:
     """What a file means."""
 
-    operations: tuple[Endpoint, ...]
-    """What it opens."""
+    policy: Policy
     limits: tuple[Limited, ...]
     """What requests may ask for."""
     objects: tuple[Limited, ...]
     """Which objects they may name."""
-    shows_listed: tuple[str, ...]
-    """Operations of it that show the objects which are listed, and no others."""
-    joins: str
-    """The network that a creation joins which names none; empty: the Engine's own."""
-    hides: str
-    """What answers do not tell, as in the file; empty: they tell all."""
-    still_shows: tuple[str, ...]
-    """Operations of it whose answers pass as they are, and can show secrets."""
-    gone_around: str
-    """Which lists a build goes around that it opens, and how; empty: none."""
     ways: tuple[Way, ...]
     """The known ways to root on the host; empty: none is known."""
     only_for: str
@@ -129,27 +117,23 @@ class Meaning:
     @property
     def beside_objects(self) -> tuple[str, ...]:
         """What else follows from lists of objects, a sentence each."""
-        shown, joined = ", ".join(self.shows_listed), f"{NETWORK_VARIABLE}={self.joins}"
+        shown = ", ".join(self.policy.shows_listed)
+        network = self.policy.objects.network
         told = {
             f"what is not listed is left out of the answers of {shown}": shown,
-            f"what names no network joins this one: {joined}": self.joins,
+            f"what names no network joins this one: {NETWORK_VARIABLE}={network}": network,
         }
         return tuple(sentence for sentence, is_so in told.items() if is_so)
 
     @property
     def redacted(self) -> tuple[str, ...]:
         """What is hidden in answers, and what shows it all the same, a sentence each."""
-        if not self.hides:
-            return ()
-        shown = ", ".join(self.still_shows)
-        hidden = (
-            f"answers have a marker in place of values: {REDACT_VARIABLE}={self.hides}"
-        )
-        return (
-            (hidden, f"passes as it is, and can show secrets: {shown}")
-            if shown
-            else (hidden,)
-        )
+        words, shown = self.policy.hidden_words, ", ".join(self.policy.still_shows)
+        told = {
+            f"answers have a marker in place of values: {REDACT_VARIABLE}={words}": words,
+            f"passes as it is, and can show secrets: {shown}": shown,
+        }
+        return tuple(sentence for sentence, is_so in told.items() if is_so)
 
     @property
     def answer(self) -> str:
@@ -168,14 +152,9 @@ class Meaning:
 def meaning_of(policy: Policy) -> Meaning:
     """Say what a policy means."""
     return Meaning(
-        operations=policy.opened,
+        policy=policy,
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
-        shows_listed=policy.shows_listed,
-        joins=policy.objects.network,
-        hides=policy.hidden_words,
-        still_shows=policy.still_shows,
-        gone_around=policy.gone_around,
         ways=ways_of(policy),
         only_for=_only_for(policy),
         conditions=tuple(_conditions(policy)),
@@ -614,8 +593,5 @@ def _replaces_images(policy: Policy, operation: str) -> bool:
 def _passes_unknown_writes(policy: Policy) -> bool:
     if any(route.method not in READING for route in policy.routes):
         return True
-    unlisted = (
-        policy.decide_unlisted("POST", section)
-        for section in (*SECTIONS, *LIBPOD_SECTIONS)
-    )
+    unlisted = (policy.decide_unlisted("POST", section) for section in ALL_SECTIONS)
     return any(one is not None and one.allowed for one in unlisted)

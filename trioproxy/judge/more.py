@@ -25,7 +25,7 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
-    LIBPOD_SECTIONS,
+    ALL_SECTIONS,
     LIMITED,
     OPERATIONS,
     OPTIONS,
@@ -85,7 +85,7 @@ def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
     )
     if any(new.takes_options(one) > old.takes_options(one) for one in SECTIONS):
         yield OPTIONS.operation
-    for section in (*SECTIONS, *LIBPOD_SECTIONS):
+    for section in ALL_SECTIONS:
         for method, kind in (("GET", "reading"), ("POST", "writing")):
             if _passes_newer(new, method, section) > _passes_newer(
                 old, method, section
@@ -104,7 +104,7 @@ def open_sections(policy: Policy) -> tuple[str, ...]:
     """The sections in which routes pass, too, that this version does not know."""
     return tuple(
         section
-        for section in (*SECTIONS, *LIBPOD_SECTIONS)
+        for section in ALL_SECTIONS
         if any(_passes_newer(policy, method, section) for method in ("GET", "POST"))
     )
 

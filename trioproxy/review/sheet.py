@@ -180,7 +180,7 @@ class Sheet:
     @property
     def writes(self) -> int:
         """How many of the operations that it opens change something."""
-        return sum(one.effect is Effect.WRITE for one in self.meaning.operations)
+        return sum(one.effect is Effect.WRITE for one in self.policy.opened)
 
     def items(self, variable: str) -> tuple[Line, ...]:
         """What a variable lists."""

@@ -19,8 +19,8 @@ from trioproxy.api import normal
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
+    ALL_SECTIONS,
     ENDPOINTS,
-    LIBPOD_SECTIONS,
     OPTIONS,
     SECTIONS,
     Endpoint,
@@ -275,7 +275,7 @@ def _without_slashes(policy: Policy) -> set[str]:
 
 
 def _newer_routes(policy: Policy) -> Iterator[str]:
-    for section in (*SECTIONS, *LIBPOD_SECTIONS):
+    for section in ALL_SECTIONS:
         if section in policy.sections:
             yield f"routes in {section} that this version does not know"
 
