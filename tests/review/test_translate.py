@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.judge.judging import REACHABLE, of_table
 from trioproxy.api.target import Target
-from trioproxy.file.envfile import parse_lines
+from trioproxy.file.envfile import parse
 from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.rules import Policy
@@ -45,7 +45,7 @@ def reader_of(proxy: Proxy, text: str) -> Judge:
         pairs = [line.split("=", 1) for line in lines]
         if proxy in {Proxy.TECNATIVA, Proxy.LINUXSERVER}:
             one = TECNATIVA if proxy is Proxy.TECNATIVA else LINUXSERVER
-            variables = dict(line[1:] for line in parse_lines(text, name="x"))
+            variables = parse(text, name="x")
             return lambda method, path: one.allows(variables, method, path)
         rules = [[name.split("_")[2], pattern] for name, pattern in pairs]
     compiled = [(method, re.compile(f"^{pattern}$")) for method, pattern in rules]
@@ -169,8 +169,7 @@ def test_a_pause_policy_opens_no_section_in_tecnativa() -> None:
 def test_the_exported_file_starts_here_too(proxy: Proxy) -> None:
     """What is written for an incumbent is read here without a word."""
     text = export(exact("ContainerPause", "ImageList"), proxy, source="a.env").text
-    variables = {line.name: line.value for line in parse_lines(text, name="x")}
-    policy, warnings = parse_policy(variables)
+    policy, warnings = parse_policy(parse(text, name="x"))
     assert warnings == ()
     assert policy.opened_operations >= {"ContainerPause", "ImageList"}
 

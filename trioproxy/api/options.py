@@ -136,7 +136,7 @@ def tmpfs(given: Given, found: Finding) -> Iterator[Argument]:
     for key, value in entries(few(found)):
         # Podman takes what stands behind a colon for options, wherever it came from.
         if ":" in key or not is_memory_option(value):
-            yield option(given, Spot(found.place.path, found.place.at(key).shown))
+            yield option(given, found.place.at(key))
 
 
 def memory_options(given: Given, found: Finding) -> Iterator[Argument]:

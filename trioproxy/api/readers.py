@@ -334,7 +334,7 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         # By slices, which are no calls: a body has room for 20,000 of them.
         if text[-1:] == "*" and "=" not in text:
-            yield option(given, Spot(found.place.path, found.place.at(index).shown))
+            yield option(given, found.place.at(index))
         elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
             name, _, value = text.partition("=")
             place, is_name = found.place.at(index).shown, "_REQUIRE_" not in name

@@ -22,6 +22,7 @@ import operator
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from trioproxy.api.edits import Json
@@ -78,10 +79,12 @@ class Redaction:
     def __init__(self, words: Iterable[Hides]) -> None:
         """`words`: what is hidden; none: nothing."""
         self._known = dict[str, Hide | None]()
+        # Labels are a map, but for those of the Engine itself: `env=x` is a label there.
+        labels = partial(self._of_labels, frozenset[str]())
         self._rules: dict[str, Hide] = {
-            "annotations": self._labels,
-            "attributes": self._attributes,
-            "labels": self._labels,
+            "annotations": labels,
+            "attributes": partial(self._of_labels, ENGINES_ATTRIBUTES),
+            "labels": labels,
         }
         for word in Hides:  # the later one hides more of a name that two have
             if word in words:
@@ -151,14 +154,9 @@ class Redaction:
         self._known[name] = hide
         return hide
 
-    def _labels(self, item: Json, _: Mapping[str, Json]) -> Json:
-        """Labels are a map, but for those of the Engine itself: `env=x` is a label there."""
-        return self._of_labels(item, frozenset())
-
-    def _attributes(self, item: Json, _: Mapping[str, Json]) -> Json:
-        return self._of_labels(item, ENGINES_ATTRIBUTES)
-
-    def _of_labels(self, item: Json, kept: frozenset[str]) -> Json:
+    def _of_labels(
+        self, kept: frozenset[str], item: Json, _: Mapping[str, Json]
+    ) -> Json:
         if isinstance(item, list) and self._hides_labels:
             return [
                 _variable(one) if isinstance(one, str) else self(one) for one in item

@@ -21,8 +21,7 @@ This module opens no files.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from trioproxy import percent
 from trioproxy.errors import ConfigError
@@ -66,14 +65,6 @@ _OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
 CUT = "the file may have been cut while it was written"
 
 
-class EnvLine(NamedTuple):
-    """One `NAME=value` line."""
-
-    number: int
-    name: str
-    value: str
-
-
 def check_end(text: str, *, name: str) -> None:
     """Refuse a text whose last line has no end: the rest of the file may be missing.
 
@@ -89,26 +80,18 @@ def check_end(text: str, *, name: str) -> None:
 
 def parse(text: str, *, name: str) -> dict[str, str]:
     """Read a file's text; `name` is the file's, for errors."""
-    lines = dict[str, EnvLine]()
-    for line in parse_lines(text, name=name):
-        if line.name in lines:
-            raise _error(
-                name,
-                line.number,
-                f"{line.name} is set twice, first in line {lines[line.name].number}",
-                "keep one of the two",
-            )
-        lines[line.name] = line
-    return {line.name: line.value for line in lines.values()}
-
-
-def parse_lines(text: str, *, name: str) -> Iterator[EnvLine]:
-    """Read the `NAME=value` lines one by one, with their numbers."""
+    found, lines = dict[str, str](), dict[str, int]()
     for number, raw in enumerate(text.split("\n"), start=1):
         _check_characters(raw, number, name)
-        stripped = raw.lstrip(" \t")
-        if stripped and not stripped.startswith("#"):
-            yield _parse_line(stripped, number, name)
+        line = raw.lstrip(" \t")
+        if not line or line.startswith("#"):
+            continue
+        variable, value = _parse_line(line, number, name)
+        if first := lines.get(variable):
+            twice = f"{variable} is set twice, first in line {first}"
+            raise _error(name, number, twice, "keep one of the two")
+        found[variable], lines[variable] = value, number
+    return found
 
 
 def _check_characters(raw: str, number: int, file: str) -> None:
@@ -126,7 +109,7 @@ def _check_characters(raw: str, number: int, file: str) -> None:
         raise _error(file, number, what, hint)
 
 
-def _parse_line(text: str, number: int, file: str) -> EnvLine:
+def _parse_line(text: str, number: int, file: str) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     shown = repr(name[:_SHOWN])
     if not mark:
@@ -144,7 +127,7 @@ def _parse_line(text: str, number: int, file: str) -> EnvLine:
         _check_value(name, value, number, file)
     elif found := _found_beyond(value):
         raise _error(file, number, f"the value of {name} {found}", _SH_HINTS[found])
-    return EnvLine(number, name, value)
+    return name, value
 
 
 _NAME_HINT = "letters, digits and _, no digit first"

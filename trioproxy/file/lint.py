@@ -6,7 +6,8 @@ switch. Names with our prefixes are no matter of taste: `names` stops the start 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from trioproxy.api.families import LIMITS, OBJECTS, OPERATIONS_VARIABLE, OWNER_VARIABLE
 from trioproxy.api.routes import OPERATIONS, SECTIONS
@@ -72,11 +73,7 @@ _SHORTEST = 4  # shorter names are near to too many words
 
 def lint(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Warn about names that look like ours and are not."""
-    closes = opens_sections(variables)
-    advised = (
-        (name, _advice(name, value, list_closes=closes))
-        for name, value in sorted(variables.items())
-    )
+    advised = ((name, _advice(name, variables)) for name in sorted(variables))
     return tuple(f"{name} has no meaning here: {one}" for name, one in advised if one)
 
 
@@ -99,9 +96,13 @@ def suggest(name: str, variables: Mapping[str, str]) -> str:
     operation = f"Container{name.removeprefix('ALLOW_').title()}"
     if operation in OPERATIONS:
         return _advice_on_operation(operation, variables)
-    if nearest := _nearest(name, is_switch=variables.get(name) == "1"):
-        return f"did you mean {nearest}?"
-    return "there is no such permission"
+    prefix = next((one for one in PREFIXES if name.startswith(one)), "")
+    is_switch = variables.get(name) == "1"
+    known = PERMISSIONS - {OPERATIONS_VARIABLE} if is_switch else PERMISSIONS
+    return _nearest(name, prefix, known, cutoff=0.75) or NO_PERMISSION
+
+
+NO_PERMISSION: Final = "there is no such permission"
 
 
 def _advice_on_operation(operation: str, variables: Mapping[str, str]) -> str:
@@ -114,17 +115,11 @@ def _advice_on_operation(operation: str, variables: Mapping[str, str]) -> str:
     return f"{section} and POST=1 open {operation}"
 
 
-def _nearest(name: str, *, is_switch: bool) -> str:
-    """A permission with the same prefix: what they share proves nothing."""
-    prefix = next((one for one in PREFIXES if name.startswith(one)), "")
-    words = [
-        permission.removeprefix(prefix)
-        for permission in sorted(PERMISSIONS)
-        if permission.startswith(prefix)
-        and not (is_switch and permission == OPERATIONS_VARIABLE)
-    ]
-    found = near(name.removeprefix(prefix), words, cutoff=0.75)
-    return f"{prefix}{found[0]}" if found else ""
+def _nearest(name: str, prefix: str, known: Iterable[str], *, cutoff: float) -> str:
+    """Ask for a name with the same prefix: what they share proves nothing."""
+    ends = [one.removeprefix(prefix) for one in sorted(known) if one.startswith(prefix)]
+    found = near(name.removeprefix(prefix), ends, cutoff=cutoff)
+    return f"did you mean {prefix}{found}?" if found else ""
 
 
 def opens_sections(variables: Mapping[str, str]) -> bool:
@@ -134,51 +129,39 @@ def opens_sections(variables: Mapping[str, str]) -> bool:
     )
 
 
-def advice_on_word(name: str, variables: Mapping[str, str]) -> str:
-    """Say what a name without a prefix of ours may have been meant to be."""
-    return _advice_on_word(name, list_closes=opens_sections(variables))
-
-
 def suggest_limit(name: str) -> str:
     """Say which limit a name is near to; empty: it is somebody else's."""
     if name in RENAMED:
         return f"did you mean {RENAMED[name]}?"
-    family, _, rest = name.partition("_")
-    ends = {
-        one.partition("_")[2]: one
-        for one in LIMITS | OBJECTS.keys() | {OWNER_VARIABLE}
-        if one.startswith(f"{family}_")
-    }
-    found = near(rest, ends, cutoff=0.72)
-    return f"did you mean {ends[found[0]]}?" if found else ""
+    known = LIMITS | OBJECTS.keys() | {OWNER_VARIABLE}
+    return _nearest(name, f"{name.partition('_')[0]}_", known, cutoff=0.72)
 
 
-def _advice(name: str, value: str, *, list_closes: bool) -> str:
+def _advice(name: str, variables: Mapping[str, str]) -> str:
     if name in PERMISSIONS or name in SETTINGS or name.startswith(PREFIXES):
         return ""
-    if name in _UNMISTAKABLE or value.strip().lower() in _SWITCH_WORDS:
-        return _advice_on_word(name, list_closes=list_closes)
-    found = near(name, sorted(SETTINGS), cutoff=0.88)
-    return f"did you mean {found[0]}?" if found else ""
+    if name in _UNMISTAKABLE or variables[name].strip().lower() in _SWITCH_WORDS:
+        return advice_on_word(name, variables)
+    return _nearest(name, "", SETTINGS, cutoff=0.88)
 
 
-def _advice_on_word(name: str, *, list_closes: bool) -> str:
+def advice_on_word(name: str, variables: Mapping[str, str]) -> str:
+    """Say what a name without a prefix of ours may have been meant to be."""
     if mistake := _UNMISTAKABLE.get(name) or _KNOWN_MISTAKES.get(name):
         return mistake
     if name.upper() in PERMISSIONS:
         return f"did you mean {name.upper()}? Names are in capitals"
     if (verb := f"ALLOW_{name}") in VERBS:
         return f"did you mean {verb}?"
-    if advice := _advice_on_dialect(name, list_closes=list_closes):
+    if advice := _advice_on_dialect(name, variables):
         return advice
     if len(name) < _SHORTEST:
         return ""
-    known = sorted(PERMISSIONS | SETTINGS)
-    found = near(name, known, cutoff=0.8)  # two letters of six that changed places
-    return f"did you mean {found[0]}?" if found else ""
+    # Two letters of six that changed places.
+    return _nearest(name, "", PERMISSIONS | SETTINGS, cutoff=0.8)
 
 
-def _advice_on_dialect(name: str, *, list_closes: bool) -> str:
+def _advice_on_dialect(name: str, variables: Mapping[str, str]) -> str:
     found = _DIALECT.fullmatch(name)
     if found is None:
         return ""
@@ -189,5 +172,6 @@ def _advice_on_dialect(name: str, *, list_closes: bool) -> str:
         return ""
     if switch == "CONTAINERS" and (verb := f"ALLOW_{action}") in VERBS:
         return f"did you mean {verb}?"
-    exact = f" {OPERATIONS_VARIABLE} names single operations"
-    return f"did you mean {switch}?{'' if list_closes else exact}"
+    if opens_sections(variables):
+        return f"did you mean {switch}?"
+    return f"did you mean {switch}? {OPERATIONS_VARIABLE} names single operations"

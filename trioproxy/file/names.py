@@ -15,7 +15,7 @@ from typing import Final
 from trioproxy.api.families import REDACT_VARIABLE, Hides
 from trioproxy.errors import ConfigError
 from trioproxy.file.incumbents import VARIABLES
-from trioproxy.file.lint import advice_on_word, suggest, suggest_limit
+from trioproxy.file.lint import NO_PERMISSION, advice_on_word, suggest, suggest_limit
 from trioproxy.file.variables import (
     COMPAT_VARIABLE,
     FAMILY_PREFIXES,
@@ -132,9 +132,6 @@ def _nearest(name: str) -> str:
         return suggest_limit(name)
     advice = suggest(name, {}) if name.startswith(PREFIXES) else ""
     return "" if advice == NO_PERMISSION else advice
-
-
-NO_PERMISSION: Final = "there is no such permission"
 
 
 def _advice(name: str, variables: Mapping[str, str]) -> str:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-def near(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> list[str]:
-    """The word that is most like another one, if any is; `cutoff` says how like, to 1."""
+def near(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The word that is most like another one; empty if none is. `cutoff`: how like, to 1."""
     letters = Counter(word)
     # Two words have no more in common than the letters of both, in whatever order.
     likely = [
@@ -14,8 +14,8 @@ def near(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> list[str]:
         if 2 * (letters & Counter(one)).total() >= cutoff * (len(word) + len(one))
     ]
     if not likely:
-        return []
+        return ""
     # Here, for a process that serves has no word to guess in most lives.
     from difflib import get_close_matches
 
-    return get_close_matches(word, likely, n=1, cutoff=cutoff)
+    return next(iter(get_close_matches(word, likely, n=1, cutoff=cutoff)), "")

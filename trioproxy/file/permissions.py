@@ -280,7 +280,7 @@ def _unknown_operation(item: str, source: str) -> ConfigError:
     hint = "trioproxy explain lists them"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
-        hint=f"did you mean {names[found[0]]}? {hint}" if found else hint,
+        hint=f"did you mean {names[found]}? {hint}" if found else hint,
     )
 
 

@@ -231,15 +231,19 @@ class Showing:
         members = map_of(value.get("Containers"))
         if not members or not self.objects.limits(Kind.CONTAINER):
             return Shown(shown)
-        there: Mapping[str, Thing] = yield NeedContainers(tuple(members))
-        inside = {
-            one: member
-            for one, member in members.items()
-            if one in there and self.objects.holds(there[one])
-        }
+        inside = yield from self._inside(members)
         if len(inside) < len(members):
-            shown = {**shown, "Containers": inside}
+            there = {one: it for one, it in members.items() if one in inside}
+            shown = {**shown, "Containers": there}
         return Shown(shown, len(members) - len(inside))
+
+    def _inside(
+        self, ids: Collection[str]
+    ) -> Generator[NeedContainers, Mapping[str, Thing], frozenset[str]]:
+        """Those of some containers that there are, and that are listed."""
+        there = yield NeedContainers(tuple(ids))
+        found = (one for one in ids if one in there)
+        return frozenset(one for one in found if self.objects.holds(there[one]))
 
     def _image(self, value: dict[str, Json]) -> Looking:
         """Count of the containers of an image those that are shown, and tell no other's id."""
@@ -254,10 +258,7 @@ class Showing:
         manifests = list_of(value.get("Manifests"))
         if any(map(_users_of, manifests)):
             ids = tuple(one for each in manifests for one in _users_of(each))
-            there: Mapping[str, Thing] = yield NeedContainers(ids)
-            inside = {
-                one for one in ids if one in there and self.objects.holds(there[one])
-            }
+            inside = yield from self._inside(ids)
             hidden = max(hidden, len(ids) - len(inside))
             if len(inside) < len(ids):
                 shown = {
