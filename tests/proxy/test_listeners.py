@@ -292,9 +292,12 @@ class CameBy:
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.held_to: list[int] = []
 
-    def setsockopt(self, *_: int) -> None:
-        """Have the kernel tell it, or not."""
+    def setsockopt(self, level: int, _: int, value: int) -> None:
+        """Have the kernel tell it, or not; or hold the connection to an interface."""
+        if level == socket.SOL_SOCKET:
+            self.held_to.append(value)
 
     def getsockopt(self, *_: int) -> bytes:
         """What it tells."""
@@ -319,7 +322,7 @@ def test_who_comes_by_another_network_has_no_address_of_this_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By a router advertisement whoever is on one IPv6 network of the proxy's had the address of a container on another one (an Engine 26.1.5, 4 of 4): neither its policy nor `allow=` is for him. What an advertisement gave us says nothing."""
+    """By a router advertisement whoever is on one IPv6 network of the proxy's had the address of a container on another one (an Engine 26.1.5, 4 of 4): neither its policy nor `allow=` is for him. What an advertisement gave us says nothing. And he read the answers on its open connections (5 of 5, then 0 of 12), which stay where they came from."""
     table = tmp_path / "if_inet6"
     table.write_text(
         "fd00000a000000000000000000000002 10 40 00 82     eth0\n"
@@ -330,8 +333,10 @@ def test_who_comes_by_another_network_has_no_address_of_this_one(
     )
     monkeypatch.setattr(listeners, "ADDRESSES", table, raising=False)
     monkeypatch.setattr(socket, "if_indextoname", {16: "eth0", 18: "eth1"}.get)
-    peer = listeners.peer_of(cast(socket.socket, CameBy(index)), (host, 5, 0, 0))
+    sock = CameBy(index)
+    peer = listeners.peer_of(cast(socket.socket, sock), (host, 5, 0, 0))
     assert peer == named
+    assert sock.held_to == ([18] if host == "fd00:b::3" and index == 18 else [])
     allowed = Entry(allow=(ip_network("fd00:b::/64"),))
     is_there = "%" not in named and "fd00:b:" in host
     assert allowed.admits(name_of_client(peer)) == is_there

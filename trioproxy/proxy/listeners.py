@@ -456,7 +456,8 @@ PERMANENT: Final = 0x80
 LOOPBACK_INDEX: Final = 1
 IPV6_RECVPKTINFO: Final = 49
 IPV6_PKTOPTIONS: Final = 6
-"""Python has no names for these two (ipv6(7), RFC 2292)."""
+SO_BINDTOIFINDEX: Final = 62
+"""Python has no names for these three (ipv6(7), RFC 2292, socket(7))."""
 
 
 def _astray(sock: socket.socket, host: str) -> str:
@@ -465,7 +466,8 @@ def _astray(sock: socket.socket, host: str) -> str:
 
     Who may send raw packets on one network can have our kernel look there for an address of
     another one, by a router advertisement, and answer as that. By which interface a packet
-    came the kernel alone says.
+    came the kernel alone says. One that came as it should is held to its interface: else its
+    answers would go where an advertisement says, and who reads them could ask in its place.
     """
     try:
         sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
@@ -482,4 +484,7 @@ def _astray(sock: socket.socket, host: str) -> str:
         address, index, prefix, _, flags = (int(one, 16) for one in line.split()[:5])
         if flags & PERMANENT and not (peer ^ address) >> 128 - prefix:
             near.add(index)
+    if near == {came}:
+        with suppress(OSError):  # before Linux 5.7 that takes a capability
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, came)
     return f"%{socket.if_indextoname(came)}" if near and came not in near else ""
