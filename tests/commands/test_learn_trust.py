@@ -249,7 +249,8 @@ def test_what_passed_and_is_refused_from_now_on_is_told(
     """The table has the words of the refusal, where the file that is written refuses it."""
     request = Request.parse(method, target)
     store = Store(tmp_path / "app.env", Wish(name="app", file="app.env"))
-    closing = Closing(store=store, asked_more=[request])
+    tars = {"the tar is packed": 2}
+    closing = Closing(store=store, asked_more=[request], unfit=tars)
     lists = Lists(values={"CREATE_BINDS": ""})
     objects = ObjectLists(values={"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app-1234"})
     granted = frozenset({request.operation})
@@ -261,6 +262,9 @@ def test_what_passed_and_is_refused_from_now_on_is_told(
             )
         )
         words = " ".join(capsys.readouterr().err.split())
+        is_told = "passed, but app.env refuses it: the tar is packed " in words
+        is_limited = bool(proposal.lists.values)
+        assert is_told is (is_limited and "PutContainerArchive" in proposal.granted)
         return f"passed, but app.env refuses it: {request.shown} with " in words
 
     assert told(Proposal(granted=granted, lists=lists, objects=objects))

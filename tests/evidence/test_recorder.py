@@ -58,11 +58,12 @@ class Learner:
         unrouted: bool = False,
         peer: str = "10.0.0.5:4711",
         agent: str = "",
+        unfit: str = "",
     ) -> None:
         """One request from its head to its answer."""
         verdict = judged(self.gate, method, target, agent, is_read=True)
         outcome = outcome_of(verdict, status, unrouted=unrouted, peer=peer)
-        self.recorder.note(replace(outcome, ended=self.time))
+        self.recorder.note(replace(outcome, ended=self.time, unfit=unfit))
 
 
 def test_a_request_becomes_evidence() -> None:
@@ -111,6 +112,9 @@ def test_what_a_file_may_refuse_by_its_query_is_kept() -> None:
     assert [*learner.recorder.asked_more] == [
         "PutContainerArchive", "ContainerTop", "NetworkDelete",
     ]  # fmt: skip
+    for status, unfit in ((200, ""), (400, "cut"), (200, "packed"), (200, "packed")):
+        learner.serve("PUT", copy, status, unfit=unfit)
+    assert learner.recorder.unfit == {"packed": 2}
 
 
 def test_only_news_wakes_the_writer() -> None:

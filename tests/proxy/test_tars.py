@@ -10,6 +10,7 @@ from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.tars import END, file, header, pax, rewritten
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Outcome
 
 TARGET = "/containers/c/archive?path=/"
 TAR = pax((b"path", b"p" * 200)) + file(b"x" * 1000) + header(b"d", b"5") + END * 3
@@ -226,3 +227,35 @@ async def test_elsewhere_bytes_pass_as_they_are(start: Start) -> None:
     message = await engine.read_request()
     assert message.body == NODE
     assert message.one("content-length") == b"%d" % len(NODE)
+
+
+LEARNED = {
+    "fit": (TAR, ""),
+    "node": (NODE + bytes(1 << 17), "entry sda of the tar is a block device"),
+    "packed": (b"\x1f\x8b\x08" + bytes(700), "the tar is packed"),
+    "cut": (file(), "the tar is cut short"),
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("framing", ["sized", "chunked"])
+async def test_what_is_learned_from_passes_and_is_told(
+    start: Start, framing: str, name: str
+) -> None:
+    """The Engine gets each byte, and whoever learns the words by which it is refused later."""
+    data, words = LEARNED[name]
+    proxy = await start()
+    told = list[Outcome]()
+    proxy.server.reload(Gate.learning(), [told.append])
+    field, body = framed(data, framing)
+    client = await proxy.connect()
+    await client.send(request("PUT", TARGET, field) + body)
+    engine = await proxy.fake.accept()
+    assert (await engine.read_request()).body == data
+    await engine.send(response())
+    assert (await client.read_response("PUT")).status == 200
+    client.close()
+    await settle()
+    (outcome,) = told
+    assert outcome.unfit.startswith(words)
+    assert bool(outcome.unfit) is bool(words)

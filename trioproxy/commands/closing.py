@@ -21,6 +21,7 @@ from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
 from trioproxy.commands import ours
 from trioproxy.commands.tell import (
+    plain,
     powers_of,
     risk_of,
     route_text,
@@ -34,12 +35,13 @@ from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
 from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.power import Powers
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import in_tecnativa, policy_of
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
-from trioproxy.learning.proposal import Quiet, facts_for_ready
+from trioproxy.learning.proposal import Proposal, Quiet, facts_for_ready
 from trioproxy.learning.store import Store, Written
 from trioproxy.learning.wording import (
     count,
@@ -73,6 +75,8 @@ class Closing:
     """Routes of this run that the table does not have."""
     asked_more: Sequence[Request] = ()
     """What passed in this run and may be refused all the same."""
+    unfit: Mapping[str, int] = field(default_factory=dict)
+    """Tars that passed, by the reason for which they are refused beside limits."""
 
     def show(self, saved: Written, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
@@ -121,6 +125,18 @@ class Closing:
                 unseen,
             )
 
+    def _refused(self, proposal: Proposal) -> Iterator[str]:
+        """What passed in this run, and is refused with the file, whatever it lists."""
+        gate = Gate.enforcing(policy_of(proposal.granted, proposal.values))
+        unpacks = any(map(gate.form.unpacks, proposal.granted))
+        faults = [plain(one) for one in self.unfit if unpacks]
+        for request in self.asked_more:
+            found = gate.decide(request)
+            if request.operation in proposal.granted and not found.allowed:
+                faults.append(found.message)
+        for fault in faults:
+            yield f"passed, but {self.store.wish.file} refuses it: {fault}"
+
     def _unknown_routes(self, evidence: Evidence) -> Iterator[str]:
         """Those of this run, and method and section of those that earlier ones saw."""
         yield from sorted(self.unknown)
@@ -155,11 +171,7 @@ class Closing:
         refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
         refused -= proposal.granted | proposal.declined
         yield from _names("refused, not granted", refused)
-        policy = policy_of(proposal.granted, proposal.values)
-        for one in self.asked_more:
-            found = policy.decide(one)
-            if one.operation in proposal.granted and not found.allowed:
-                yield f"passed, but {self.store.wish.file} refuses it: {found.message}"
+        yield from self._refused(proposal)
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
         yield from unread_lines(self.unread)

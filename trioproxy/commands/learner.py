@@ -359,6 +359,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
         unread=recorder.unread,
         unknown=tuple(recorder.unknown or ()),
         asked_more=tuple(recorder.asked_more.values()),
+        unfit=recorder.unfit,
     )
     saved = await journal.save(is_final=True)
     if saved is None:

@@ -100,6 +100,8 @@ class Recorder:
     """Who was learned from in this run."""
     unknown: UnknownRoutes | None = None
     """Where routes that the table does not have are kept, if somebody shows them."""
+    unfit: Reasons = field(default_factory=Reasons)
+    """For which tars passed that are refused where creations are limited."""
     asked_more: "dict[str, Request]" = field(default_factory=dict)
     """What passed and did something that a file may refuse though it lists the operation: one
     of each."""
@@ -160,7 +162,9 @@ class Recorder:
         )
         # What was read and looked up is observed each time: such requests are few.
         is_plain = (
-            verdict.asked is None and verdict.named is None and not asks_more(request)
+            verdict.asked is None
+            and verdict.named is None
+            and not (outcome.unfit or asks_more(request))
         )
         tally = self._tallies.get(kind) if is_plain else None
         if tally is not None:
@@ -209,6 +213,8 @@ class Recorder:
         """Keep what passed, and a file may refuse, or would have."""
         if outcome.status < _FAILED and asks_more(verdict.request):
             self.asked_more.setdefault(verdict.operation, verdict.request)
+        if outcome.status < _FAILED and outcome.unfit:
+            self.unfit.note(outcome.unfit)
         if verdict.decision.would_refuse and verdict.operation in MARKED:
             took = outcome.ended - outcome.began
             self._unmarked.append((self.now() - took, self.now()))

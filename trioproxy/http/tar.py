@@ -24,6 +24,7 @@ A FIFO passes: it leads to who opens it and to no device, and each container mak
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
@@ -145,6 +146,8 @@ class Rewriter:
     _held: bytearray = field(default_factory=bytearray)
     unseen: int = 0
     """How many of the next bytes are contents, whatever they are."""
+    fault: str = ""
+    """Why a `Looker` would refuse it; empty: nothing was found yet."""
     _extensions: dict[bytes, bytes] = field(default_factory=dict)
     _extending: tuple[bytes, int] = PAX, 0
     """What is being collected before an entry, and its size."""
@@ -242,6 +245,30 @@ class Rewriter:
     def _behind(self, block: bytes) -> bytes:
         _check_zeros(block)
         return b""
+
+
+@dataclass(slots=True, eq=False)
+class Looker(Rewriter):
+    """Takes a tar that goes on as it came, and says what would have refused it."""
+
+    def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
+        """Look at the next bytes, up to the first that would be refused."""
+        self._look(Rewriter.feed, data)
+        return [data]
+
+    def end(self) -> bytes:
+        """All of it has come, and has its own end."""
+        self._look(Rewriter.end)
+        return b""
+
+    def _look(self, step: "Callable[..., object]", *data: bytes | memoryview) -> None:
+        if self.fault:
+            return
+        try:
+            step(self, *data)
+        except BadBody as error:
+            self.fault = str(error)
+            self.unseen = sys.maxsize  # of the rest nothing is looked at
 
 
 # -- reading -----------------------------------------------------------------------

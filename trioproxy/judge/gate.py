@@ -172,10 +172,18 @@ class Form:
     """By which objects were looked for in requests."""
     conceals: bool = field(compare=False)
     """Whether errors of the Engine tell nothing of what is not listed."""
+    looks_at_tars: bool = field(compare=False)
+    """Whether what is unpacked is looked at, to learn, and goes on as it came."""
 
     def unpacks(self, operation: str) -> bool:
         """Whether a body is a tar that is read, and written anew, as it passes."""
         return self.limits_fills and operation in UNPACKING
+
+    def reads_tar(self, operation: str) -> bool:
+        """Whether a body is a tar that is read as it passes."""
+        return self.unpacks(operation) or (
+            self.looks_at_tars and operation in UNPACKING
+        )
 
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -266,6 +274,7 @@ class Gate:
                 network=self.objects.network,
                 objects=self.objects,
                 conceals=any(map(narrows.limits, (Kind.CONTAINER, Kind.NETWORK))),
+                looks_at_tars=self.learns_arguments,
             ),
         )
 

@@ -90,6 +90,11 @@ class Verdict:
         """Whether its body is a tar that is read, and written anew, as it passes."""
         return self.form.unpacks(self.operation)
 
+    @property
+    def reads_tar(self) -> bool:
+        """Whether its body is a tar that is read as it passes."""
+        return self.form.reads_tar(self.operation)
+
     def in_words(self) -> "Verdict":
         """The same without its body, and with less of what the Engine said.
 
@@ -209,6 +214,8 @@ class Outcome:
     """What is not shown of the Engine's answer; None: it went on as it came."""
     waits: Waits | None = None
     """How long the Engine was waited for; None: that is not measured."""
+    unfit: str = ""
+    """Why its tar, which passed to be learned from, is refused where creations are limited."""
 
     def short(self) -> "Outcome":
         """The same as words, none of them long; itself, if it is that."""

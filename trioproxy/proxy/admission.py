@@ -348,7 +348,7 @@ def _render(
             written = body
             if found.sent is not None and found.sent.body is not None:
                 written = jsonbody.render(found.sent.body)
-            if framing is not NO_BODY and verdict.unpacks:
+            if framing is not NO_BODY and verdict.reads_tar:
                 upstream = render_chunked(head, target)
             elif written is None:
                 upstream = render_request(head, target, upgrades=upgrades)

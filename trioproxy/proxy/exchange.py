@@ -36,7 +36,7 @@ from trioproxy.http.framing import (
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.outcome import Moment, Outcome, Verdict
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Handling
 from trioproxy.proxy.bodies import Reading
@@ -50,6 +50,7 @@ from trioproxy.proxy.watch import HUNG_UP, Hangup
 from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
+    from trioproxy.http.tar import Rewriter
     from trioproxy.proxy.narrowing import Narrowing
 
 HALF_CLOSE_SECONDS: Final = 5.0
@@ -121,6 +122,17 @@ class Uploading:
 
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     over: trio.Event = field(default_factory=trio.Event)
+    tar: "Rewriter | None" = None
+    """What reads the body, where that is a tar and read as it passes."""
+
+
+def _reader_of(verdict: Verdict) -> "Rewriter | None":
+    if not verdict.reads_tar:
+        return None
+    # Here, for most policies limit nothing.
+    from trioproxy.http.tar import Looker, Rewriter
+
+    return Rewriter() if verdict.unpacks else Looker()
 
 
 @dataclass(slots=True, eq=False)
@@ -172,7 +184,7 @@ class Exchange:
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
         # In their order: for each request one is made.
-        narrowing = self._narrowing
+        narrowing, uploading = self._narrowing, self._uploading
         return Outcome(
             self._moment,
             self._sides.client.peer,
@@ -190,6 +202,7 @@ class Exchange:
             self.serial,
             None if narrowing is None else narrowing.narrowed,
             self._sides.engine.waits,
+            "" if uploading is None or uploading.tar is None else uploading.tar.fault,
         )
 
     # -- the client hangs up -------------------------------------------------------
@@ -288,7 +301,7 @@ class Exchange:
     def _take_early_body(self) -> bytes:
         """Take what came of a body with its head."""
         client, framing = self._sides.client, self.admitted.framing
-        if self.admitted.verdict.unpacks:
+        if self.admitted.verdict.reads_tar:
             # None of it goes with the head, for none of it goes on as it came.
             self.upward = content_of(framing)
             self._is_uploaded = False
@@ -306,7 +319,8 @@ class Exchange:
     async def _respond_beside_upload(self) -> bool:
         """Relay the answer beside the rest of the body."""
         keep = False
-        uploading = self._uploading = Uploading()
+        tar = _reader_of(self.admitted.verdict)
+        uploading = self._uploading = Uploading(tar=tar)
         self._sides.engine.expect_more()
         is_raw = self.admitted.traits.has_raw_body
         upload = self._upload_before_stream if is_raw else self._upload
@@ -333,11 +347,8 @@ class Exchange:
         """Relay the rest of the body; whatever breaks it ends the answer too."""
         client, engine = self._sides.client, self._sides.engine
         move: Callable[..., Awaitable[bytes | None]] = relay
-        if self.admitted.verdict.unpacks:
-            # Here, for most policies limit nothing.
-            from trioproxy.http.tar import Rewriter
-
-            move = partial(relay_rewritten, rewriter=Rewriter())
+        if uploading.tar is not None:
+            move = partial(relay_rewritten, rewriter=uploading.tar)
         try:
             surplus = await move(
                 client.wire,
