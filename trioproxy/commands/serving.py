@@ -394,8 +394,7 @@ class Serving:
                 raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
         except ConfigError as error:
             self._refuse_one({"error": error, "hint": error.hint})
-            for client in await in_thread(names_in, folder) - policies.keys():
-                self.server.expect(client)
+            self.server.expect(*await in_thread(names_in, folder) - policies.keys())
             # Whose file was taken out has none, whatever lies beside it.
             is_there = bool(look(folder))
             return {
@@ -403,8 +402,7 @@ class Serving:
                 for client, one in policies.items()
                 if not (is_there and one.is_gone)
             }
-        for client in self.server.unread - files.keys() - policies.keys():
-            self.server.forget(client)
+        self.server.forget(*self.server.unread - files.keys() - policies.keys())
         self.server.health.tell_folder(is_stale=False)
         return files
 

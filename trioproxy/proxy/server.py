@@ -216,29 +216,31 @@ class Server:
         found = self._of_containers.items()
         return {client for client, is_in_force in found if not is_in_force}
 
-    def expect(self, client: str, *, is_in_force: bool = False) -> None:
-        """Know that containers have such a policy. Who had another one for want of it is cut;
+    def expect(self, *clients: str, is_in_force: bool = False) -> None:
+        """Know that containers have such policies. Who had another one for want of it is cut;
         until it is in force they are nobody, for that one would let them do more than is meant."""
-        if self._of_containers.get(client, not is_in_force) == is_in_force:
-            return
-        self._of_containers[client] = is_in_force
-        self._guard_anew(names=frozenset(self._of_containers))
-        for connection in list(self.connections):
-            if client in connection.client.before:
+        known = self._of_containers
+        new = {one for one in clients if known.get(one, not is_in_force) != is_in_force}
+        if new:
+            known.update(dict.fromkeys(new, is_in_force))
+            self._guard_anew(names=frozenset(known))
+        for connection in list(self.connections) if new else ():
+            if not new.isdisjoint(connection.client.before):
                 connection.cut("policy-came")
 
-    def forget(self, client: str) -> None:
-        """Judge by a policy of containers no more: it is gone, and its clients are cut."""
-        self._of_containers.pop(client, None)
-        self._admissions.pop(client, None)
-        self.health.forget_policy(client)
-        if self._shared.asking is not None:
-            self._shared.asking.forget(client)
-        if self._metrics is not None:
-            self._metrics.forget(client)
+    def forget(self, *clients: str) -> None:
+        """Judge by policies of containers no more: they are gone, and their clients are cut."""
+        for client in clients:
+            self._of_containers.pop(client, None)
+            self._admissions.pop(client, None)
+            self.health.forget_policy(client)
+            if self._shared.asking is not None:
+                self._shared.asking.forget(client)
+            if self._metrics is not None:
+                self._metrics.forget(client)
         self._guard_anew(names=frozenset(self._of_containers))
         for connection in list(self.connections):
-            if connection.admission.client == client:
+            if connection.admission.client in clients:
                 connection.cut("policy-gone")
 
     def _measure(self) -> "Metrics":
