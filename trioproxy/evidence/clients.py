@@ -49,4 +49,7 @@ class Origins:
             address = ip_address(client)
         except ValueError:
             return False
+        # With an interface only an address of a link is somebody's (`proxy.listeners`).
+        if "%" in client and not address.is_link_local:
+            return False
         return any(address in network for network in self.networks)
