@@ -75,6 +75,7 @@ JOINS: dict[str, tuple[str, object]] = {
     "a build in another case": (f"{BUILD}?NetworkMode=front", None),
     "a build with two": (f"{BUILD}?networkmode=other&networkmode=front", None),
     "a build as Podman has it": (f'{BUILD}?nsoptions=[{{"Name":"network","Path":"front"}}]', None),
+    "that with a long s": (f'{BUILD}?n%C5%BFoptions=[{{"Name":"network","Path":"front"}}]', None),
     "a build in a container's": (f"{BUILD}?networkmode=container:c", None),
 }  # fmt: skip
 

@@ -120,6 +120,7 @@ CLAIMS: list[tuple[str, Any, str]] = [
     ("ImageCommit", None, urlencode({"changes": "LABEL trioproxy.owner=x"})),
     ("ImageCommit", {}, "changes=A&changes=LABEL%20trio%5C&changes=proxy.owner=x"),
     ("ImageCommit", {}, "Changes=LABEL%20trioproxy.owner=x"),
+    ("ImageCommit", {}, "change%C5%BF=LABEL%20trioproxy.owner=x"),
     ("ImageCreate", None, "fromSrc=-&changes=label+trioproxy.owner=x"),
     ("ImageBuild", None, urlencode({"labels": json.dumps({OWN: ""})})),
     ("ImageBuild", None, urlencode({"labels": r'{"a":"b","\u0074rioproxy.owner":"x"}'})),

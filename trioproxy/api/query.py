@@ -37,7 +37,7 @@ def parse(query: bytes) -> list[tuple[str, str]]:
 
 
 def values_of(pairs: Iterable[tuple[str, str]], key: str) -> list[str]:
-    """The values of a key, in any case, as Podman reads it."""
+    """The values of a key, in any case, as Podman reads it: also of one with a long s."""
     return [value for name, value in pairs if name.casefold() == key]
 
 
@@ -87,7 +87,7 @@ def _repeats_too_much(filters: str) -> bool:
     if len(repeats) > _MOST_REPEATS:
         return True
     # `{0}` and `{1}` repeat nothing; of more than six digits any six are too many.
-    counts = [max(1, *(int(one[:6] or "1") for one in both)) for both in repeats]
+    counts = [max(1, int(few[:6]), int(most[:6] or "1")) for few, most in repeats]
     # What stands in an expression once is a step. Repeats beside each other add up, and those of a group multiply.
     times = prod(counts) if ")" in text else sum(counts)
     steps = (len(text) + _STEPS_OF_A_CLASS * len(_CLASS.findall(text))) * max(times, 1)

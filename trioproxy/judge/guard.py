@@ -108,7 +108,7 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
         pairs = query.parse(request.target.query)
         # By `nsoptions`, a JSON list, Podman's joins a network or, by its path, a container's.
         joins = {"networkmode", "nsoptions"}
-        texts = [text for key, text in pairs if key.lower() in joins]
+        texts = [text for key, text in pairs if key.casefold() in joins]
     return _refuses_joining(guard, operation, texts)
 
 

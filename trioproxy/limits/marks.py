@@ -14,6 +14,7 @@ of a commit, which win over its body), would be none.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final, TypeVar
 
 from trioproxy.api import query
@@ -107,11 +108,11 @@ def _claims(
                 yield f"the label {name[:64]!a}: {_ADVICE}"
     if operation in BODIES - {"ImageCommit"}:
         return
-    pairs = [(key.lower(), value) for key, value in query.parse(asked.query)]
-    for name in (one for key, text in pairs if key == "labels" for one in _names(text)):
+    pairs = query.parse(asked.query)
+    for name in chain.from_iterable(map(_names, query.values_of(pairs, "labels"))):
         if operation == "ImageBuild" and name.startswith(PREFIX):
             yield f"the label {name[:64]!a}: {_ADVICE}"
-    if may_label([value for key, value in pairs if key == "changes"]):
+    if may_label(query.values_of(pairs, "changes")):
         yield f"a LABEL in its changes that may be one of the proxy's: {_ADVICE}, and write names of labels without variables"
 
 
