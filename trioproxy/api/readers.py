@@ -64,20 +64,16 @@ READ_ONLY: Final = frozenset(
 # --- Images -------------------------------------------------------------------------
 
 
-def _image_argument(variable: str, place: str, value: str) -> Argument:
-    return Argument(variable, value, place, show(value))
-
-
 def _image(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         value = normal.image(text_of(found.value))
-        yield _image_argument("CREATE_IMAGES", found.place.shown, value)
+        yield Argument("CREATE_IMAGES", value, found.place.shown, show(value))
 
 
 def _tag(_: Given, found: Finding) -> Iterator[Argument]:
     tag = text_of(found.parent.get("tag"))
     value = normal.tagged(text_of(found.value), tag)
-    yield _image_argument("CREATE_TAGS", found.place.shown, value)
+    yield Argument("CREATE_TAGS", value, found.place.shown, show(value))
 
 
 def _import_tag(given: Given, found: Finding) -> Iterator[Argument]:
@@ -92,7 +88,7 @@ def _push_tag(_: Given, __: Finding) -> Iterator[Argument]:
 
 def _build_tag(_: Given, found: Finding) -> Iterator[Argument]:
     value = normal.tagged(text_of(found.value), "")
-    yield _image_argument("CREATE_TAGS", found.place.shown, value)
+    yield Argument("CREATE_TAGS", value, found.place.shown, show(value))
 
 
 def _pull(_: Given, found: Finding) -> Iterator[Argument]:
@@ -106,7 +102,7 @@ def _pull(_: Given, found: Finding) -> Iterator[Argument]:
     tag = text_of(found.parent.get("tag"))
     # Without a tag the Engine pulls all tags of the name; a colon at its end it cuts off.
     value = normal.tagged(text.removesuffix(":"), tag, every=True)
-    yield _image_argument("PULL_IMAGES", found.place.shown, value)
+    yield Argument("PULL_IMAGES", value, found.place.shown, show(value))
 
 
 def _build_file(given: Given, found: Finding) -> Iterator[Argument]:

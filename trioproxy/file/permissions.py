@@ -195,13 +195,12 @@ def _parse_hides(value: str | None, source: str) -> frozenset[Hides] | None:
     if value == NONE:
         return frozenset()
     words = value.split(",")
-    for word in words:
-        if word not in {*Hides}:
-            known = ", ".join(Hides)
-            raise ConfigError(
-                f"{REDACT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
-                hint=f"list {known} with one comma between two, or write {REDACT_VARIABLE}={NONE}",
-            )
+    if not {*words} <= {*Hides}:
+        known = ", ".join(Hides)
+        raise ConfigError(
+            f"{REDACT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
+            hint=f"list {known} with one comma between two, or write {REDACT_VARIABLE}={NONE}",
+        )
     return frozenset(map(Hides, words))
 
 
