@@ -139,6 +139,31 @@ def test_what_gets_what_a_container_has(line: str, body: dict[str, Any]) -> None
     assert decide(variables, "POST /containers/create", linked, bound).allowed
 
 
+@pytest.mark.parametrize(
+    ("runs", "has"),
+    [
+        ({"entrypoint": "id", "user": "app"}, ""),
+        ({"entrypoint": "id", "user": "me"}, ""),
+        ({"entrypoint": "id", "privileged": True}, "Privileged=true, and EXEC_PRIVILEGED"),
+        ({"entrypoint": "sh"}, "Cmd[0]=sh, and EXEC_COMMANDS"),
+        ({"entrypoint": "id", "user": "root"}, "User=root, and EXEC_USERS"),
+    ],
+)  # fmt: skip
+def test_an_exec_of_somebody_else(runs: dict[str, Any], has: str) -> None:
+    """Who starts an exec, which another may have made, gets no more than its own could ask for."""
+    policy = {**LISTED, "EXEC_USERS": "me", "EXEC_COMMANDS": "id"}
+    policy |= {"ALLOW_OPERATIONS": "ExecInspect,ExecStart"}
+    config = {"Labels": OWNER, "User": "app"}
+    here = world() | {
+        "/exec/e/json": {"ID": "e" * 64, "ContainerID": ID, "ProcessConfig": runs},
+        f"/containers/{ID}/json": {**container(), "Config": config},
+    }
+    assert decide(policy, "GET /exec/e/json", None, here).allowed
+    answer = decide(policy, "POST /exec/e/start", {}, here)
+    assert has in answer.message
+    assert answer.allowed == (not has)
+
+
 def test_a_volume_of_a_folder() -> None:
     """A volume may be a folder of the host: that counts wherever creations are limited."""
     ours = world(container(Mounts=mounts("folder")))

@@ -1,6 +1,7 @@
 """What a request names, judged by what the Engine has under these names."""
 
 from dataclasses import replace
+from itertools import chain
 
 from trioproxy.api import nodes
 from trioproxy.api.arguments import Argument
@@ -8,7 +9,7 @@ from trioproxy.api.decoding import show
 from trioproxy.api.families import Kind
 from trioproxy.judge.references import Reference
 from trioproxy.judge.rules import UNRESOLVED, Decision, Reason, refuse
-from trioproxy.limits.inspected import arguments_of
+from trioproxy.limits.inspected import arguments_of, arguments_of_exec
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, NOT_FOUND, Known, Missing, Thing
@@ -92,10 +93,12 @@ class Judge:
         file. So may a volume: it may be a folder of the host. And a node that one container
         makes is one in all that share a volume with it: so each lacks what makes them.
         """
-        reaches = reference.reaches or thing.kind is Kind.VOLUME
-        if not reaches or not self.limits.limits_creation:
+        if not reference.reaches and thing.kind is not Kind.VOLUME:
             return None
-        for argument in arguments_of(thing, with_nodes=self.drops_nodes):
+        found = arguments_of_exec(thing)
+        if self.limits.limits_creation:
+            found = chain(found, arguments_of(thing, with_nodes=self.drops_nodes))
+        for argument in found:
             if not self.limits.allows(argument) and not _is_default(argument, known):
                 name = argument.variable
                 has = f"{argument.place}={argument.shown}".rstrip("=")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from trioproxy.api import nodes
 from trioproxy.api.arguments import (
+    DEFAULT_USER,
     Argument,
     Given,
     list_of,
@@ -25,7 +26,7 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import ask
-from trioproxy.limits.things import Thing
+from trioproxy.limits.things import PROCESS, Thing
 
 _BY_DEFAULT = frozenset({"CgroupnsMode", "LogConfig"})
 
@@ -46,6 +47,22 @@ def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument
             "DriverOpts": thing.value.get("Options"),
         }
         yield from _asked("VolumeCreate", body)
+
+
+def arguments_of_exec(thing: Thing) -> Iterator[Argument]:
+    """Tell what an exec asked for by which a container is named: who starts it may be another.
+
+    The Engine gives it the container's own user where it names none: that is not told.
+    """
+    config = map_of(thing.value.get(PROCESS))
+    own = map_of(thing.value.get("Config")).get("User")
+    body: dict[str, Json] = {
+        "Privileged": config.get("privileged"),
+        "Cmd": [config.get("entrypoint")],
+        "User": None if config.get("user") == own else config.get("user"),
+    }
+    found = _asked("ContainerExec", body) if config else ()
+    yield from (one for one in found if one.value != DEFAULT_USER)
 
 
 def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:

@@ -34,8 +34,10 @@ ANONYMOUS: Final = "com.docker.volume.anonymous"
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 """The id of a container or an exec, and the name of a volume that nobody named."""
 
+PROCESS: Final = "ProcessConfig"
+"""What an exec runs; of a container that is named by one."""
 _KEPT: Final = {
-    Kind.CONTAINER: ("HostConfig", "Mounts"),
+    Kind.CONTAINER: ("HostConfig", "Mounts", PROCESS),
     Kind.VOLUME: ("Driver", "Options"),
 }
 """What of a description tells what a thing has (`inspected`): by a later policy as well."""
@@ -174,13 +176,14 @@ def users_of(value: Json) -> tuple[Thing, ...]:
         return tuple(map(_listed, list_of(value)))
 
 
-def container_of_exec(value: Json) -> tuple[str, str]:
-    """Read the ids of an exec and of its container."""
+def container_of_exec(value: Json) -> tuple[dict[str, Json], str]:
+    """Read what an exec runs, and the id of its container."""
     with _whole(Kind.EXEC):
         one, other = (text_of(map_of(value).get(key)) for key in ("ID", "ContainerID"))
+        config = map_of(map_of(value).get(PROCESS))
     if not FULL_ID.fullmatch(one) or not FULL_ID.fullmatch(other):
         raise _incomplete(Kind.EXEC)
-    return one, other
+    return config, other
 
 
 def labels_of_image(value: Json) -> Labels:

@@ -32,6 +32,7 @@ from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
     ENGINE,
+    PROCESS,
     Known,
     Labels,
     Missing,
@@ -352,8 +353,11 @@ class Resolver:
             raise Untold(f"the Docker Engine answers {status} to the question {what}")
         if kind is Kind.EXEC:
             # An exec belongs to its container for good, so that is whom to judge.
-            _, container = container_of_exec(parse_answer(raw))
-            return await self._look_up(Kind.CONTAINER, container)
+            config, container = container_of_exec(parse_answer(raw))
+            thing = await self._look_up(Kind.CONTAINER, container)
+            if isinstance(thing, Missing):
+                return thing
+            return thing._replace(value={**thing.value, PROCESS: config})
         return await self._complete(describe(kind, parse_answer(raw)))
 
     async def _complete(self, thing: Thing) -> Thing:
