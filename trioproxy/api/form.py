@@ -43,19 +43,25 @@ class Asked(NamedTuple):
     """What goes on otherwise, whatever the Engine has."""
     told: "tuple[Argument, ...]" = ()
     """What it asks for where nothing limits that: for the log, and nothing is judged by it."""
-    project: str = ""
-    """The Compose project of what it makes, where its body is not here any more."""
+    kept_project: str = ""
+    """Its `project`, where its body is not here any more."""
+
+    @property
+    def project(self) -> str:
+        """The Compose project of what it makes; empty: it names none."""
+        if self.body is None:
+            return self.kept_project
+        labels = self.body.get("Labels")
+        said = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
+        is_name = isinstance(said, str) and len(said) <= LONGEST_PROJECT
+        return str(said) if is_name else ""
 
     def in_words(self) -> "Asked":
         """The same without its body, and without what leads into that."""
         if self.body is None:
             return self
-        labels = self.body.get("Labels")
-        said = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
-        is_name = isinstance(said, str) and len(said) <= LONGEST_PROJECT
-        project = str(said) if is_name else ""
         return self._replace(
-            body=None, named=(), edits=(), is_told=True, project=project
+            body=None, named=(), edits=(), is_told=True, kept_project=self.project
         )
 
     def sent(self, more: Iterable[Edit] = ()) -> Sent:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from trioproxy.api.families import (
     OBJECTS,
@@ -94,14 +94,14 @@ class Closing:
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and where, if that is not where it was written."""
-        file, why, commands = place_of(self.store.wish.file)
-        if why:
-            say(f"trioproxy enforce will not start so: {why}; do this first:")
-            for command in commands:
+        place = place_of(self.store.wish.file)
+        if place.why:
+            say(f"trioproxy enforce will not start so: {place.why}; do this first:")
+            for command in place.commands:
                 say(f"  {command}", is_whole=True)
         say_command(
-            f"review {file} before you use it:",
-            f"trioproxy enforce --env-file {shlex.quote(file)}",
+            f"review {place.file} before you use it:",
+            f"trioproxy enforce --env-file {shlex.quote(place.file)}",
         )
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
@@ -185,13 +185,22 @@ class Closing:
             yield self.until.describe(facts_for_ready(evidence), states)
 
 
-def place_of(file: str) -> tuple[str, str, list[str]]:
-    """Say where `enforce` starts with a file, why not where file and program are, if so, and
-    the commands that bring them there."""
+class Whereabouts(NamedTuple):
+    """Where `enforce` starts with a file."""
+
+    file: str
+    why: str = ""
+    """Why not where file and program are; empty: it does."""
+    commands: tuple[str, ...] = ()
+    """What brings them there."""
+
+
+def place_of(file: str) -> Whereabouts:
+    """Say where that is."""
     try:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return file, "", []
+        return Whereabouts(file)
     mounts, at, evidence = ours.mounts_here(), file, str(evidence_path(Path(file)))
     reasons, commands = list[str](), list[str]()
     wanted = (
@@ -206,7 +215,7 @@ def place_of(file: str) -> tuple[str, str, list[str]]:
             commands.append(error.hint if mounts is not None else command)
     if reasons and commands[-1].startswith("mkdir"):
         at = f"{ours.place_for(policy)}/{os.path.basename(file)}"
-    return at, "; ".join(reasons), [*filter(None, commands)]
+    return Whereabouts(at, "; ".join(reasons), tuple(filter(None, commands)))
 
 
 def _asked(

@@ -374,8 +374,7 @@ class Recorder:
     def _look_for_project(self, asked: "Asked") -> None:
         """Take the project of the first thing that Compose makes for the client's: it knows
         better than who only looked at its folder."""
-        project = asked.in_words().project
-        if PROJECT_NAME.fullmatch(project):
+        if PROJECT_NAME.fullmatch(project := asked.project):
             self._has_project = True
             self.places = self.places._replace(project=project)
 
