@@ -77,10 +77,11 @@ def rewritten(data: bytes, size: int = 1 << 30) -> bytes:
 def told(data: bytes, size: int = 512) -> tuple[bytes, list[TarEntry]]:
     """The same, with the entries as the rewriter has them: in pieces of 512 bytes or less."""
     rewriter, out, entries = Rewriter(), bytearray(), list[TarEntry]()
-    for piece in in_pieces(data, size):
-        last = rewriter.entry
-        for part in rewriter.feed(piece):
-            out += part
-        if rewriter.entry is not None and rewriter.entry is not last:
-            entries.append(rewriter.entry)
+    for came in in_pieces(data, size):
+        for piece in rewriter.unpacked(came):
+            last = rewriter.entry
+            for part in rewriter.feed(piece):
+                out += part
+            if rewriter.entry is not None and rewriter.entry is not last:
+                entries.append(rewriter.entry)
     return bytes(out + rewriter.end()), entries

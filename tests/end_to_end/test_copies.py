@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import docker  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -133,12 +134,16 @@ def test_a_tar_from_stdin_is_unpacked_as_on_the_raw_socket(
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_docker_py_puts_an_archive(
-    engine: Engine, limited: Proxy, containers: tuple[str, str]
+    engine: Engine,
+    limited: Proxy,
+    containers: tuple[str, str],
+    mode: Literal["w", "w:gz"],
 ) -> None:
     """`put_archive` and `get_archive` of docker-py, with the tar that Python writes."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
+    with tarfile.open(fileobj=out, mode=mode) as tar:
         info = tarfile.TarInfo("hello")
         info.size = 5
         tar.addfile(info, io.BytesIO(b"world"))

@@ -1,9 +1,13 @@
 """A tar that goes in, on its way through the proxy: rewritten, refused, or cut."""
 
+import gzip
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import trio
 
 from tests.fakes import CHUNK_END, Client, chunk, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy, Start
@@ -91,13 +95,30 @@ async def test_who_waits_for_a_word_gets_the_engines(limiting: Proxy) -> None:
     assert (await client.read_response("PUT")).status == 200
 
 
+@pytest.mark.parametrize("framing", ["sized", "chunked", "chunks of one byte"])
+async def test_a_gzip_goes_on_unpacked(limiting: Proxy, framing: str) -> None:
+    """What a client packs by itself arrives as if it had not, more than one buffer holds too."""
+    data = file(os.urandom(40_000)) + file(bytes(10_000_000)) + END
+    field, body = framed(gzip.compress(data), framing)
+    client = await limiting.connect()
+    await client.send(request("PUT", TARGET, field))
+    engine = await limiting.fake.accept()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.send, body + request())
+        assert (await engine.read_request()).body == rewritten(data)
+    await engine.send(response())
+    assert (await client.read_response("PUT")).status == 200
+    assert (await engine.read_request()).line == b"GET /_ping HTTP/1.1"
+
+
 @pytest.mark.parametrize("framing", ["sized", "chunked"])
 @pytest.mark.parametrize("with_head", [False, True], ids=["behind", "with its head"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 async def test_a_node_ends_the_request(
-    limiting: Proxy, framing: str, with_head: bool
+    limiting: Proxy, pack: Callable[[bytes], bytes], framing: str, with_head: bool
 ) -> None:
     """The client reads why, the Engine gets neither the node nor an end, and the log says it."""
-    field, body = framed(NODE, framing)
+    field, body = framed(pack(NODE), framing)
     client = await limiting.connect()
     await client.send(request("PUT", TARGET, field) + (body if with_head else b""))
     engine = await limiting.fake.accept()
@@ -188,9 +209,10 @@ async def test_an_engine_that_goes_is_said(limiting: Proxy) -> None:
     [
         (request("PUT", TARGET, "Content-Encoding: gzip", body=TAR), "is packed"),
         (request("PUT", TARGET, body=TAR, version="1.0"), "HTTP/1.1 alone"),
-        (request("PUT", TARGET, body=b"\x1f\x8b\x08" + TAR), "is packed"),
+        (request("PUT", TARGET, body=b"BZh9" + TAR), "is packed"),
+        (request("PUT", TARGET, body=b"\x1f\x8b\x08" + TAR), "damaged"),
     ],
-    ids=["encoded", "1.0", "gzip"],
+    ids=["encoded", "1.0", "bzip2", "damaged"],
 )
 async def test_what_cannot_be_read_as_it_passes(
     limiting: Proxy, asked: bytes, words: str
@@ -232,7 +254,9 @@ async def test_elsewhere_bytes_pass_as_they_are(start: Start) -> None:
 LEARNED = {
     "fit": (TAR, ""),
     "node": (NODE + bytes(1 << 17), "entry sda of the tar is a block device"),
-    "packed": (b"\x1f\x8b\x08" + bytes(700), "the tar is packed"),
+    "gzip": (gzip.compress(TAR), ""),
+    "node in a gzip": (gzip.compress(NODE), "entry sda of the tar is a block device"),
+    "packed": (b"BZh9" + bytes(700), "the tar is packed"),
     "cut": (file(), "the tar is cut short"),
 }
 

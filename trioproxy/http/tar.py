@@ -21,11 +21,16 @@ makes. Another of `security.`, `system.` or `trusted.` no container could set by
 is refused, and not left out in silence. All else the Engine ignores, and never gets.
 
 A FIFO passes: it leads to who opens it and to no device, and each container makes its own.
+
+A tar that is packed by gzip, as some clients do with all that they copy in, is unpacked as it
+passes and goes on plain, so that its one reading is of what the Engine gets. Other packings
+are refused.
 """
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
@@ -88,6 +93,12 @@ PACKED: Final = re.compile(
     rb"\x1f\x8b|BZh|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"
 )
 """How what the Engine unpacks begins: gzip, bzip2, xz, zstd, and what zstd skips."""
+
+GZIP: Final = b"\x1f\x8b"
+GZIP_FORM: Final = 31
+"""For zlib: a window of 32 KiB, the header of a gzip before it, and its checksum behind."""
+PIECE: Final = 64 * 1024
+"""Bytes that are unpacked at once."""
 
 PLAIN_NAME: Final = re.compile(rb"(?!BZh)[ -~]{0,100}")
 """What a header holds as it is, and what begins like nothing that is packed."""
@@ -152,6 +163,42 @@ class Rewriter:
     _extending: tuple[bytes, int] = PAX, 0
     """What is being collected before an entry, and its size."""
     _is_first: bool = True
+    _start: bytes | None = b""
+    """The first byte, until the second one says with it how the tar is packed."""
+    _gzip: "zlib._Decompress | None" = None
+    """What unpacks it; None: it came plain, or nothing came yet."""
+
+    @property
+    def skips(self) -> int:
+        """How many of the next bytes that come cost nothing: they are contents."""
+        return 0 if self._gzip else self.unseen
+
+    def unpacked(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+        """What is in the next bytes that come, in pieces for `feed`.
+
+        Raises `BadBody` where they are no gzip, though they began as one.
+        """
+        if self._start is not None:
+            data = self._start + bytes(data)
+            if len(data) < len(GZIP):
+                self._start = data
+                return
+            self._start = None
+            if data.startswith(GZIP):
+                self._gzip = zlib.decompressobj(GZIP_FORM)
+        if self._gzip is None:
+            yield data
+            return
+        try:
+            while data or not self._gzip.eof:
+                if self._gzip.eof:  # one gzip behind another is one tar
+                    self._gzip = zlib.decompressobj(GZIP_FORM)
+                yield (piece := self._gzip.decompress(data, PIECE))
+                data = self._gzip.unconsumed_tail or self._gzip.unused_data
+                if not data and len(piece) < PIECE:
+                    break
+        except zlib.error as error:
+            raise BadBody(f"the tar is packed by gzip, and damaged: {error}") from error
 
     def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
         """Take the next bytes; return what goes on. Parts of it are parts of `data`.
@@ -180,7 +227,8 @@ class Rewriter:
         """All of it has come: return its end. Raises `BadBody` if it is not whole."""
         if self._is_first:
             _check_packed(bytes(self._held))
-        if self._expect is not Rewriter._behind:
+        is_whole = self._gzip is None or self._gzip.eof
+        if self._expect is not Rewriter._behind or not is_whole:
             raise BadBody("the tar is cut short: it has no end (two blocks of zeros)")
         _check_zeros(bytes(self._held))
         return ZEROS * 2
@@ -251,24 +299,35 @@ class Rewriter:
 class Looker(Rewriter):
     """Takes a tar that goes on as it came, and says what would have refused it."""
 
+    def unpacked(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+        """The next bytes as they came; behind them nothing, once for each piece that is
+        looked at, so that others have their turn."""
+        yield data
+        if self.fault:
+            return
+        try:
+            for piece in Rewriter.unpacked(self, data):
+                Rewriter.feed(self, piece)
+                yield b""
+        except BadBody as error:
+            self._tell(error)
+
     def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
-        """Look at the next bytes, up to the first that would be refused."""
-        self._look(Rewriter.feed, data)
+        """All of it goes on."""
         return [data]
 
     def end(self) -> bytes:
         """All of it has come, and has its own end."""
-        self._look(Rewriter.end)
+        try:
+            if not self.fault:
+                Rewriter.end(self)
+        except BadBody as error:
+            self._tell(error)
         return b""
 
-    def _look(self, step: "Callable[..., object]", *data: bytes | memoryview) -> None:
-        if self.fault:
-            return
-        try:
-            step(self, *data)
-        except BadBody as error:
-            self.fault = str(error)
-            self.unseen = sys.maxsize  # of the rest nothing is looked at
+    def _tell(self, error: BadBody) -> None:
+        self.fault = str(error)
+        self.unseen, self._gzip = sys.maxsize, None  # of the rest nothing is looked at
 
 
 # -- reading -----------------------------------------------------------------------
@@ -276,7 +335,9 @@ class Looker(Rewriter):
 
 def _check_packed(start: bytes) -> None:
     if PACKED.match(start):
-        raise BadBody("the tar is packed, and here is read as it passes: send it plain")
+        raise BadBody(
+            "the tar is packed, and here is read as it passes: send it plain, or by gzip"
+        )
 
 
 def _check_zeros(data: bytes) -> None:

@@ -134,13 +134,13 @@ async def relay_rewritten(
             if not data:
                 return None
         # What are contents costs nothing; a header is work, and thousands may come at once.
-        end = min(len(data), at + max(rewriter.unseen, STEP))
+        end = min(len(data), at + max(rewriter.skips, STEP))
         begin, at = at, boundary.feed(data, at, end)
         content: bytes | memoryview = memoryview(data)[begin:at]
         if isinstance(boundary, Dechunked):
             content = boundary.take()
-        await _send_chunk(sink, rewriter.feed(content), buffer)
-        if at < len(data):
+        for piece in rewriter.unpacked(content):
+            await _send_chunk(sink, rewriter.feed(piece), buffer)
             await source.let_others()
     await _send_chunk(sink, [rewriter.end()], buffer)
     await sink.send_all(LAST_CHUNK)
