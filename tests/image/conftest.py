@@ -17,6 +17,7 @@ import pytest
 from tests.alone import alone, shared_by_workers
 from tests.engine import Engine, NoEngine, ScratchEngine
 from tests.patience import PATIENCE
+from tests.release.conftest import build_dist
 
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.13-slim"
@@ -85,14 +86,30 @@ def build(engine: Engine, name: str, *options: str, base: str = BASE) -> str:
     return name
 
 
+def made_once(
+    engine: Engine, name: str, folder: Path, make: Callable[[], object]
+) -> str:
+    """An image that one process of the run makes, and the others load."""
+    archive = folder / "image.tar"
+    with alone(folder):
+        if not archive.exists():
+            make()
+            new = archive.with_name("new.tar")
+            engine.docker("save", f"--output={new}", name)
+            new.rename(archive)
+            return name
+    engine.docker("load", "--quiet", f"--input={archive}")
+    return name
+
+
 @pytest.fixture(scope="session")
 def image(
     scratch: ScratchEngine, base: str, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """The image of this checkout; the first to be built fetches what all are made of."""
+    """The image of this checkout; with it is fetched what all are made of."""
     assert base
-    with alone(shared_by_workers(tmp_path_factory) / "image"):
-        return build(scratch, IMAGE)
+    folder = shared_by_workers(tmp_path_factory) / "image"
+    return made_once(scratch, IMAGE, folder, partial(build, scratch, IMAGE))
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +130,16 @@ def client(
     )
     scratch.docker("build", "-q", "-t", CLIENT, str(folder))
     return CLIENT
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `scripts/build-dist` makes beside the wheel, made once in a run."""
+    folder = shared_by_workers(tmp_path_factory) / "built"
+    with alone(folder):
+        if not (folder / "release" / "SHA256SUMS").exists():  # it is written last
+            build_dist(folder)
+    return folder / "release"
 
 
 def inspect(engine: Engine, name: str) -> dict[str, Any]:

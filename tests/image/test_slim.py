@@ -1,6 +1,5 @@
 """The slimmest image: Debian's Python, one file, and no program beside."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,20 +21,13 @@ def test_slim(
     scratch: ScratchEngine,
     client: str,
     network: str,
-    tmp_path: Path,
+    release: Path,
     figure: Callable[[str], None],
 ) -> None:
     """It is half as large as an image with a shell, serves as the usual one does, is found healthy,
     and has neither a shell nor anything else to be run."""
     environment = scratch.environment() | {"PYTHON": sys.executable}
-    places = {"DIST": str(tmp_path / "dist"), "RELEASE": str(tmp_path / "release")}
-    subprocess.run(
-        [ROOT / "scripts" / "build-dist"],
-        check=True,
-        cwd=ROOT,
-        env=os.environ | environment | places,
-    )
-    packed = {"PYZ": str(tmp_path / "release" / "trioproxy.pyz")}
+    packed = {"PYZ": str(release / "trioproxy.pyz")}
     subprocess.run(
         [ROOT / "scripts" / "build-slim", "trioproxy:slim"],
         check=True,

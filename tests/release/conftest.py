@@ -15,7 +15,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which `scripts/build-dist` has made its two."""
     if "JUST_BUILT" in os.environ:
         return ROOT
-    folder = tmp_path_factory.mktemp("built")
+    return build_dist(tmp_path_factory.mktemp("built"))
+
+
+def build_dist(folder: Path) -> Path:
+    """Build into a folder what is published; that folder."""
     places = {"DIST": str(folder / "dist"), "RELEASE": str(folder / "release")}
     subprocess.run(
         [ROOT / "scripts" / "build-dist"],
