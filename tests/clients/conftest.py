@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.alone import alone, shared_by_workers
 from tests.end_to_end.proxies import EVERY_SECTION, Proxy, enforcing
 from tests.engine import ScratchEngine
 
@@ -29,10 +30,14 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 @pytest.fixture(scope="package")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the programs for Node.js, and what they use."""
-    folder = tmp_path_factory.mktemp("node")
-    for file in PROGRAMS.glob("*.js*"):
-        shutil.copy(file, folder)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    """A folder with the programs for Node.js, and what they use: installed once in a run."""
+    folder = shared_by_workers(tmp_path_factory) / "node"
+    with alone(folder):
+        done = folder / "installed"
+        if not done.exists():
+            for file in PROGRAMS.glob("*.js*"):
+                shutil.copy(file, folder)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            done.touch()
     return folder

@@ -65,9 +65,9 @@ def test_what_is_built_is_learned_and_nobody_elses(
         built = run(engine, listeners[0], BUILD, context).strip()
         said = run(engine, listeners[1], "docker create $1 true", built)
         assert NOT_BUILT in said
-        assert not [
-            line for line in app.log if f"{tmp_path}/app" in line and "refused" in line
-        ]
+    assert not [
+        line for line in app.log if f"{tmp_path}/app" in line and "refused" in line
+    ]
     with enforcing(engine, f"--env-file={file}", listen=listeners[0]):
         assert NOT_BUILT in run(engine, listeners[0], "docker create $1 true", built)
         assert run(engine, listeners[0], BUILD, context).strip() == built

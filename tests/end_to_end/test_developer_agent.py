@@ -61,7 +61,7 @@ def docker(
         for name in scratch.docker("ps", "-aq").text.split():
             scratch.docker("rm", "-f", name)
         scratch.docker("network", "rm", "agent")
-        assert not [line for line in proxy.log if " crash " in line]
+    assert not [line for line in proxy.log if " crash " in line]
 
 
 @pytest.mark.engine
