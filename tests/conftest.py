@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from tests.engine import Engine, NoEngine, ScratchEngine, any_engine, why_no_engine
-from tests.measured import leave_out_what_is_started
+from tests.measured import MEASURING, FirstCases, leave_out_what_is_started
 
 # A loaded machine is slow at random: what takes too long is seen in the whole run.
 IN_ANY_TIME: Mapping[str, Any] = {
@@ -41,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where the tests themselves run, what they start is measured only if they say so."""
     if not config.getoption("numprocesses", None):
         leave_out_what_is_started()
+    if MEASURING and "PYTEST_XDIST_WORKER" in os.environ:
+        config.pluginmanager.register(FirstCases())
 
 
 @pytest.fixture(scope="session")
