@@ -109,7 +109,11 @@ WORLD: Mapping[str, Any] = {
         for name, value in CONTAINERS.items()
     },
     **{
-        f"/exec/{name}/json": {"ID": "e" * 64, "ContainerID": CONTAINERS[name]["Id"]}
+        f"/exec/{name}/json": {
+            "ID": "e" * 64,
+            "ContainerID": CONTAINERS[name]["Id"],
+            "ProcessConfig": {"entrypoint": "sh", "privileged": False},
+        }
         for name in ("mine", "theirs")
     },
     **{

@@ -221,8 +221,9 @@ def test_images_that_do_not_matter() -> None:
 def test_an_exec() -> None:
     """It belongs to its container for good, so that is asked about, by its id."""
     policy = {**LISTED, "ALLOW_OPERATIONS": "ExecInspect,ExecStart"}
+    whole = {"ID": "e" * 64, "ContainerID": ID, "ProcessConfig": {"entrypoint": "sh"}}
     here = world() | {
-        "/exec/e/json": {"ID": "e" * 64, "ContainerID": ID},
+        "/exec/e/json": whole,
         f"/containers/{ID}/json": container(),
     }
     answer = decide(policy, "GET /exec/e/json", None, here)
@@ -230,9 +231,8 @@ def test_an_exec() -> None:
     assert answer.line == "GET /exec/e/json"
     theirs = here | {f"/containers/{ID}/json": container(None)}
     assert decide(policy, "GET /exec/e/json", None, theirs).status == 403
-    short = {"ID": "e", "ContainerID": ID}
-    halves: list[object] = [{"ID": "e" * 64}, {"ContainerID": ID}, [], short]
-    for half in halves:
+    halves = ({name: whole[name] for name in whole if name != one} for one in whole)
+    for half in (*halves, [], whole | {"ID": "e"}, whole | {"ProcessConfig": None}):
         answer = decide(policy, "GET /exec/e/json", None, here | {"/exec/e/json": half})
         assert "exec is not complete" in answer.message
 

@@ -157,7 +157,8 @@ async def test_an_exec_is_judged_by_its_container(own: Proxy) -> None:
     """The id of an exec is no pass: its container counts."""
     client, engine, question = await asking(own, "GET", f"/exec/{OTHER}/json")
     assert question == f"GET /exec/{OTHER}/json HTTP/1.1".encode()
-    found = json.dumps({"ID": OTHER, "ContainerID": ID}).encode()
+    runs = {"entrypoint": "sh"}
+    found = json.dumps({"ID": OTHER, "ContainerID": ID, "ProcessConfig": runs}).encode()
     await engine.send(response(body=found))
     assert ID.encode() in (await engine.read_request()).line
     await engine.send(container({}))

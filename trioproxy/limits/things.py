@@ -181,7 +181,7 @@ def container_of_exec(value: Json) -> tuple[dict[str, Json], str]:
     with _whole(Kind.EXEC):
         one, other = (text_of(map_of(value).get(key)) for key in ("ID", "ContainerID"))
         config = map_of(map_of(value).get(PROCESS))
-    if not FULL_ID.fullmatch(one) or not FULL_ID.fullmatch(other):
+    if not config or not FULL_ID.fullmatch(one) or not FULL_ID.fullmatch(other):
         raise _incomplete(Kind.EXEC)
     return config, other
 
