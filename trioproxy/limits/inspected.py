@@ -61,7 +61,7 @@ def arguments_of_exec(thing: Thing) -> Iterator[Argument]:
         "Cmd": [config.get("entrypoint")],
         "User": None if config.get("user") == own else config.get("user"),
     }
-    found = _asked("ContainerExec", body) if config else ()  # it is named otherwise
+    found = _asked("ContainerExec", body) if config else ()  # named by itself
     yield from (one for one in found if one.value != DEFAULT_USER)
 
 
