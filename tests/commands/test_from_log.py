@@ -434,6 +434,7 @@ def test_a_second_ctrl_c_gives_up(read: Reading) -> None:
         assert process.stderr is not None
         process.send_signal(signal.SIGINT)
         assert b"interrupted" in process.stderr.readline()
+        wait_until_asleep(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.stderr.read().strip() == b"trioproxy: interrupted"
         process.stdin.close()
@@ -464,7 +465,18 @@ def reading_a_pipe(read: Reading) -> Iterator[subprocess.Popen[bytes]]:
         process.stdin.write(HAPROXY)
         process.stdin.flush()
         wait_until_empty(process.stdin.fileno())
+        wait_until_asleep(process.pid)
         yield process
+
+
+def wait_until_asleep(pid: int) -> None:
+    """Wait until a process waits: Python sees a signal that comes right before that afterwards."""
+    deadline = time.monotonic() + PATIENCE
+    while (
+        state := Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    ) != "S":
+        assert time.monotonic() < deadline, state
+        os.sched_yield()
 
 
 def wait_until_empty(pipe: int) -> None:
