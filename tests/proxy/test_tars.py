@@ -152,12 +152,25 @@ async def test_a_node_behind_the_beginning_of_an_answer(limiting: Proxy) -> None
     assert "is a block device" in line
 
 
-async def test_an_early_answer_goes_through(limiting: Proxy) -> None:
+LARGE = header(size=b"07777777777")
+ZEROS = bytes(65536)
+UPLOADS = pytest.mark.parametrize(
+    ("begin", "more"),
+    # Of gzips behind one another the zeros are a thousand times as many.
+    [(LARGE, ZEROS), (gzip.compress(LARGE), gzip.compress(ZEROS) * 700)],
+    ids=["plain", "gzip"],
+)
+
+
+@UPLOADS
+async def test_an_early_answer_goes_through(
+    limiting: Proxy, begin: bytes, more: bytes
+) -> None:
     """The Engine says 404 while the tar still comes, and closes: the client reads that."""
     client, engine = await limiting.ask("PUT", TARGET, f"Content-Length: {1 << 30}")
     await engine.read_head()
-    await client.send(header(size=b"07777777777"))
-    await client.send_while_taken(bytes(65536))
+    await client.send(begin)
+    await client.send_while_taken(more)
     await engine.send(EARLY)
     engine.close()
     answer = await client.read_response("PUT")
@@ -166,12 +179,15 @@ async def test_an_early_answer_goes_through(limiting: Proxy) -> None:
     await limiting.assert_clean()
 
 
-async def test_what_the_engine_does_not_take_waits(limiting: Proxy) -> None:
+@UPLOADS
+async def test_what_the_engine_does_not_take_waits(
+    limiting: Proxy, begin: bytes, more: bytes
+) -> None:
     """While the Engine reads nothing, little is taken from the client."""
     client, engine = await limiting.ask("PUT", TARGET, f"Content-Length: {1 << 30}")
     await engine.read_head()
-    await client.send(header(size=b"07777777777"))
-    assert await client.send_while_taken(bytes(65536)) < 4 << 20
+    await client.send(begin)
+    assert await client.send_while_taken(more) < 4 << 20
     client.close()
     await limiting.assert_clean()
 
