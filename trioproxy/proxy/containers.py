@@ -216,7 +216,7 @@ class Containers:
         known = self._ends.setdefault(one.thing.id, {})
         for end in filter(None, ends):  # of Podman's none has an id
             known.setdefault(end, trio.current_time())
-        if one.names and all(ends):
+        if one.names and all(ends) and one is not self._before.get(address):
             # Its labels may be long, and have been read.
             unlabelled = one.thing._replace(labels={})
             self._before[address] = replace(one, thing=unlabelled)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -480,11 +481,22 @@ def _astray(sock: socket.socket, host: str) -> str:
     if came <= LOOPBACK_INDEX:
         return ""
     peer, near = int.from_bytes(socket.inet_pton(socket.AF_INET6, host)), set[int]()
-    for line in ADDRESSES.read_text().splitlines():
-        address, index, prefix, _, flags = (int(one, 16) for one in line.split()[:5])
-        if flags & PERMANENT and not (peer ^ address) >> 128 - prefix:
+    for network, bits, index in _networks(ADDRESSES.read_bytes()):
+        if peer >> bits == network:
             near.add(index)
     if near == {came}:
         with suppress(OSError):  # before Linux 5.7 that takes a capability
             sock.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, came)
     return f"%{socket.if_indextoname(came)}" if near and came not in near else ""
+
+
+@lru_cache(maxsize=1)
+def _networks(table: bytes) -> list[tuple[int, int, int]]:
+    """The networks that we are on, in the kernel's table, which seldom changes: the bits that all
+    their addresses begin with, how many follow, and the interface."""
+    rows = [[int(one, 16) for one in row.split()[:5]] for row in table.splitlines()]
+    return [
+        (address >> 128 - prefix, 128 - prefix, index)
+        for address, index, prefix, _, flags in rows
+        if flags & PERMANENT
+    ]
