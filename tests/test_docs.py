@@ -160,6 +160,25 @@ def test_make_quick_names_what_it_leaves_out() -> None:
         assert {str(path), str(path.parent)} & {*run, *named}, path
 
 
+LATER = {
+    *("answers", "asking", "fleet", "metrics", "practices"),
+    *("redacting", "service", "stack", "upgrade", "walk"),
+}
+"""The pages that came with one feature each."""
+MOST_WORDS = 32_000
+MOST_OF_A_PAGE = 900
+
+
+def test_the_pages_stay_short() -> None:
+    """Who reads all of it reads 32,000 words, and 900 for each feature that came later."""
+    files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    words = [(file.stem, len(file.read_text().split())) for file in files]
+    later = [count for name, count in words if name in LATER]
+    assert len(later) == len(LATER)
+    assert max(later) <= MOST_OF_A_PAGE
+    assert sum(count for _, count in words) - sum(later) <= MOST_WORDS
+
+
 def test_ci_measures_what_is_run() -> None:
     """`make ci` runs the tests once: measured, those that `make test-deep` has in full left to it."""
     lines = dry_run("make ci").splitlines()
