@@ -182,6 +182,8 @@ class Host:
             joined = self.containers if self.joined is None else self.joined
             there = [me, *(one for one in joined if self.network in json.dumps(one))]
             value = {"Containers": {str(one["Id"]): at(one) for one in there}}
+        elif path == f"/networks/{NET}":
+            return response("404 Not Found", body=b"{}")
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
@@ -740,6 +742,19 @@ async def test_who_came_to_a_network_that_is_the_proxys_since_is_known(
     assert (status, "connect again" in text) == (403, True)
 
 
+async def test_who_has_the_address_in_a_network_that_was_made_anew_is_known(
+    stack: Stack,
+) -> None:
+    """A network was removed, and another one is there by its name: who has the address there that somebody had before is asked about, and not in a network that is none."""
+    stack.host.containers = [container("ps")]
+    await be_known(stack)
+    other = stack.host.network = "d" * 64
+    stack.host.containers = [container("ps", end="a" * 64, network=other)]
+    await stack.host.tell({"Type": "network", "Actor": {"ID": OWN}})
+    await settle()
+    assert (await stack.ask())[0] == 200
+
+
 async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
     """Who was known at an address may have left it, and another one have come there, while the Engine took its time to answer."""
     stack.host.containers = [container("ps")]
@@ -985,9 +1000,13 @@ async def test_a_policy_that_comes_takes_its_clients(stack: Stack) -> None:
 
 @pytest.mark.parametrize("how", ["its lines", "its evidence", "one beside it"])
 async def test_a_file_that_cannot_be_read_is_its_containers(
-    how: str, stack: Stack, nursery: trio.Nursery, tmp_path: Path
+    how: str,
+    stack: Stack,
+    nursery: trio.Nursery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whose `shop.ps.env` came and is not in force had `ps.env` for as long as that took, be that one's to do more: it is cut, and nobody until it is read, or gone."""
+    """Whose `shop.ps.env` came and is not in force had `ps.env` for as long as that took, be that one's to do more: it is cut, and nobody until it is read, or gone, whatever a list of files leaves out."""
     folder, policies = tmp_path / "policies", dict[str, ServedPolicy]()
     folder.mkdir()
     file, beside = folder / "shop.ps.env", folder / "Shop.env"
@@ -1026,6 +1045,13 @@ async def test_a_file_that_cannot_be_read_is_its_containers(
     beside.unlink(missing_ok=True)
     await serving.look_for_policies()
     await serving.reload(*policies.values())
+    assert (await stack.ask())[0] == 200
+    assert "client=shop.ps@127.0.0.1" in stack.lines().splitlines()[-1]
+    with (
+        monkeypatch.context() as patch
+    ):  # a list that leaves it out, though it is there
+        patch.setattr(os, "listdir", lambda _: [])
+        await serving.look_for_policies()
     assert (await stack.ask())[0] == 200
     assert "client=shop.ps@127.0.0.1" in stack.lines().splitlines()[-1]
     file.unlink()

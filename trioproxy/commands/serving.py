@@ -379,8 +379,7 @@ class Serving:
                 await self._take_in(files)
 
     async def _files_there(self) -> Mapping[str, str]:
-        """The files of the folder, by their names; where nobody new may come in, of those who
-        were there the ones that still are."""
+        """The files of the folder, by their names; none where nobody new may come in."""
         folder, policies = self.server.config.policies, self.policies
         from trioproxy.commands.folder import names_in, policies_in
 
@@ -395,13 +394,7 @@ class Serving:
         except ConfigError as error:
             self._refuse_one({"error": error, "hint": error.hint})
             self.server.expect(*await in_thread(names_in, folder) - policies.keys())
-            # Whose file was taken out has none, whatever lies beside it.
-            is_there = bool(look(folder))
-            return {
-                client: one.env_file
-                for client, one in policies.items()
-                if not (is_there and one.is_gone)
-            }
+            return {}
         self.server.forget(*self.server.unread - files.keys() - policies.keys())
         self.server.health.tell_folder(is_stale=False)
         return files
@@ -413,7 +406,8 @@ class Serving:
 
     async def _put_out(self, files: Mapping[str, str]) -> None:
         for client, one in list(self.policies.items()):
-            if one.is_containers and client not in files:
+            # A list may leave out whose file is replaced just then: of more than 32 KiB on tmpfs.
+            if client not in files and one.is_gone:
                 del self.policies[client]
                 self.server.forget(client)
                 one.scope.cancel()

@@ -197,7 +197,8 @@ class Containers:
         """Ask whether who had an address has it still, by the same ends and name; None: all has to
         be asked. What else counts of a container was said by who made it, and for good."""
         one = self._before.get(address)
-        if one is None:
+        # What was a network of the proxy's may be none at all by now.
+        if one is None or not one.addresses[address].keys() <= self._networks.keys():
             return None
         for network, end in one.addresses[address].items():
             known = identity.OnNetwork(one.thing.id, one.thing.names[0], end)
