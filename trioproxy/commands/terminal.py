@@ -57,10 +57,12 @@ def painted(line: str) -> str:
 
 
 def fitted(line: str, width: int | None) -> list[str]:
-    """Break a line between words; a word that is longer than the width stays whole."""
+    """Break a line between words; a word that is longer than the width stays whole, and what is
+    behind a # stays there: a person pastes it."""
     if width is None or len(line) <= width:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    text = line.lstrip(" ")
+    indent = line[: -len(text)] + ("# " if text.startswith("#") else "  ")
     return textwrap.wrap(
         line,
         width=width,
