@@ -262,7 +262,7 @@ class Log:
         for _ in range(min(MOST_ENTRIES, len(entries))):
             when, render, value = entries.popleft()
             line = render(when, value) if render else self._render_usual(when, value)
-            size += len(line)
+            size += len(line if line.isascii() else line.encode(errors="replace"))
             if lines and size > PIPE_ATOM:
                 # Rendering counts what it sees, so nothing is rendered twice.
                 entries.appendleft((when, _rendered, line))
@@ -270,7 +270,7 @@ class Log:
             if line:
                 lines.append(line)
         # Values are quoted; whatever slipped through must not make it longer.
-        return "".join(lines).encode("ascii", "replace")
+        return "".join(lines).encode(errors="replace")
 
     def _stamped(self, when: float, text: str) -> str:
         if not self._stamp_from <= when < self._stamp_until:
