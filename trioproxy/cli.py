@@ -34,6 +34,9 @@ FILE_OPTION: Final = "--env-file"
 NEEDED: Final = ((select, "epoll"), (os, "splice"), (socket, "SO_PEERCRED"))
 """What serving is built on and only Linux has, whatever the Engine runs on."""
 
+FEWEST_DESCRIPTORS: Final = 32
+"""With a dozen less nothing can be imported any more, be that to say so."""
+
 
 class Commands(click.Group):
     """Finds each command in the module of its name."""
@@ -93,13 +96,23 @@ def _reads_a_log(args: list[str]) -> bool:
 
 def refuse_to_serve_elsewhere(name: str) -> None:
     """Say what to do where the kernel is not Linux's, before anything is imported."""
-    if all(hasattr(module, attribute) for module, attribute in NEEDED):
-        return
-    raise ConfigError(
-        f"{name} runs on Linux only: this system has no epoll",
-        hint="run the image, which works in Docker Desktop, or use WSL:"
-        " docs/engines.md has the commands",
-    )
+    if not all(hasattr(module, attribute) for module, attribute in NEEDED):
+        raise ConfigError(
+            f"{name} runs on Linux only: this system has no epoll",
+            hint="run the image, which works in Docker Desktop, or use WSL:"
+            " docs/engines.md has the commands",
+        )
+    import resource  # Linux has it
+
+    if (
+        0
+        <= (most := resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        < FEWEST_DESCRIPTORS
+    ):
+        raise ConfigError(
+            f"{name} needs {FEWEST_DESCRIPTORS} descriptors, and may have {most}",
+            hint="raise the hard limit (ulimit -n)",
+        )
 
 
 def _refuse_twice(

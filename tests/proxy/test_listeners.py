@@ -1,5 +1,6 @@
 """Listeners are bound with owner and mode, and never in somebody else's place."""
 
+import errno
 import os
 import socket
 import stat
@@ -185,8 +186,23 @@ def test_file_is_never_removed(tmp_path: Path) -> None:
 
 def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     """A Unix listener in a folder that does not exist is one clear error."""
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigError, match="No such file") as caught:
         listeners.bind(UnixAddress(path=str(tmp_path / "no" / "s")))
+    assert caught.value.hint == "make its folder first"
+
+
+def test_a_socket_of_another_user_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a socket is there that this user cannot reach, it is said what is closed, and what to do."""
+
+    def closed(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(listeners, "_make_room", closed)
+    with pytest.raises(ConfigError, match="Permission denied") as caught:
+        listeners.bind(UnixAddress(path=str(tmp_path / "s")))
+    assert "choose another path, or have who owns it remove it" in caught.value.hint
 
 
 def test_taken_port_is_an_error() -> None:

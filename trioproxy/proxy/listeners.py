@@ -238,6 +238,14 @@ _HINTS: Final = {
 }
 """By why a TCP address cannot be listened on."""
 
+_OF_A_PATH: Final = {
+    errno.EACCES: "its folder, or a socket that is there, is closed to this user: choose another path,"
+    " or have who owns it remove it",
+    errno.ENOENT: "make its folder first",
+    errno.EPERM: "this user may not give a file to that uid= or gid=",
+}
+"""By why a Unix socket cannot be made."""
+
 
 def _all_interfaces(port: int) -> socket.socket:
     """Listen on IPv6 and IPv4, or on IPv4 alone where the machine has no IPv6."""
@@ -304,7 +312,8 @@ def _bind_unix(address: UnixAddress) -> socket.socket:
     except OSError as error:
         sock.close()
         raise ConfigError(
-            f"cannot listen on {address}: {error.strerror or error}"
+            f"cannot listen on {address}: {error.strerror or error}",
+            hint=_OF_A_PATH.get(error.errno or 0, ""),
         ) from error
     except ConfigError:
         sock.close()
