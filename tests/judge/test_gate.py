@@ -58,13 +58,6 @@ def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() ->
     ).decision.allowed
 
 
-def test_a_gate_says_how_much_may_be_learned() -> None:
-    """The start line names the mode and the ceiling."""
-    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList,ImageList"})
-    assert Gate.learning().describe() == "mode=learn within=everything"
-    assert Gate.learning(ceiling).describe() == "mode=learn within=2 operations"
-
-
 READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
 
 

@@ -30,12 +30,10 @@ PHRASES: Final = {
 """The statuses of our answers; the standard library's table is 60 times as large."""
 
 
-def message(
-    status: int, text: str, *, close: bool = True, head_only: bool = False
-) -> bytes:
-    """Write an answer of ours: status, the Engine's JSON, and whether we close after it."""
+def message(status: int, text: str, *, head_only: bool = False) -> bytes:
+    """Write an answer of ours, in the Engine's JSON; we close after it."""
     body = _as_json({"message": PREFIX + text})
-    return _reply(status, body, close=close, head_only=head_only)
+    return _reply(status, body, close=True, head_only=head_only)
 
 
 def refusal(decision: Decision, *, close: bool, head_only: bool) -> bytes:
