@@ -1,7 +1,7 @@
 """What a call of `learn` asks for: its options as values, and what follows from them alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from trioproxy.commands.observed import read_policy_file
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
+from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Strangers, Wish
@@ -87,6 +88,26 @@ class Call:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", stem, re.ASCII):
             raise ConfigError(f"{stem!r:.80} cannot be a file name", hint="use -o FILE")
         return Path("learned", f"{stem}.env")
+
+    def path_of(self, client: str) -> Path:
+        """The file of a client, whose name may hold what no name of a file does, or be `..`."""
+        named = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", client)
+        return Path(str(self.path).replace(CLIENT, named))
+
+    def refuse_shared(self, clients: Iterable[str]) -> None:
+        """Stop where two clients would have one file, or their evidence would."""
+        named = dict[str, str]()
+        for client in clients:
+            # Of `a` and `a.env` the evidence is `a.jsonl`. And there are disks where two names that
+            # differ by their case alone are one.
+            path = evidence_path(self.path_of(client))
+            other = named.setdefault(str(path).casefold(), client)
+            if other != client:
+                raise ConfigError(
+                    f"{other} and {client} would have one file: {path}",
+                    hint="name one of them with --from; " * bool(self.logs)
+                    + "where FILE ends in {client}, write {client}.env",
+                )
 
     def wish(self, path: Path) -> Wish:
         """What is asked of learning for one file."""

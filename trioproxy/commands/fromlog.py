@@ -19,7 +19,6 @@ from typing import IO, Final
 from trioproxy.commands import tell
 from trioproxy.commands.asked import Call
 from trioproxy.commands.closing import Closing, say_beyond
-from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Origins
 from trioproxy.evidence.ledger import evidence_path
@@ -229,34 +228,18 @@ def _shown(name: str) -> str:
 # -- writing -------------------------------------------------------------------------------
 
 
-def _path(asked: Call, client: str) -> Path:
-    """The file for a client, whose name may hold what no name of a file does, or be `..`."""
-    named = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", client)
-    return Path(str(asked.path).replace(CLIENT, named))
-
-
 def _refuse_to_split(asked: Call, clients: Collection[str]) -> None:
     if len(clients) > CLIENTS_TOLD_APART:
         raise ConfigError(
             f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
             hint="name those that matter with --from",
         )
-    named = dict[str, str]()
-    for client in clients:
-        # Of `a` and `a.env` the evidence is `a.jsonl`. And there are disks where two names that
-        # differ by their case alone are one.
-        path = evidence_path(_path(asked, client))
-        other = named.setdefault(str(path).casefold(), client)
-        if other != client:
-            raise ConfigError(
-                f"{other} and {client} would have one file: {path}",
-                hint="name one of them with --from; where FILE ends in {client}, write {client}.env",
-            )
+    asked.refuse_shared(clients)
 
 
 def _open(asked: Call, client: str) -> Store:
     """Look at the file for a client; stop before any work where it cannot be extended."""
-    path = _path(asked, client)
+    path = asked.path_of(client)
     evidence = evidence_path(path)
     if evidence.resolve() in {Path(log).resolve() for log in asked.logs}:
         raise ConfigError(

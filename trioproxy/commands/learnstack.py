@@ -8,7 +8,6 @@ Each has a lesson of its own: evidence, file, owner, and table at the end.
 import os
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -26,9 +25,8 @@ from trioproxy.commands.learner import (
     outwait,
     serving,
 )
-from trioproxy.config import CLIENT, Config, TcpAddress
+from trioproxy.config import Config, TcpAddress
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.ledger import evidence_path
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
@@ -90,10 +88,7 @@ class Learners:
         if client in self.lessons:
             return client in self._had_file
         # Not `Path.exists`, which raises where that cannot be told.
-        return os.path.exists(self._path(client))
-
-    def _path(self, client: str) -> Path:
-        return Path(str(self._asked.path).replace(CLIENT, client))
+        return os.path.exists(self._asked.path_of(client))
 
     def _begin(self, client: str, *, is_containers: bool) -> None:
         if len(self.lessons) >= MOST_CLIENTS:
@@ -104,16 +99,10 @@ class Learners:
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
-        evidence = evidence_path(self._path(client))
-        for other in self.lessons:
-            if evidence_path(self._path(other)) == evidence:
-                raise ConfigError(
-                    f"{other} and {client} would have one file: {evidence}",
-                    hint="where FILE ends in {client}, write {client}.env",
-                )
+        self._asked.refuse_shared([*self.lessons, client])
         if self._has_file(client):
             self._had_file.add(client)
-        store, known = self._asked.open(self._path(client))
+        store, known = self._asked.open(self._asked.path_of(client))
         plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
         complain = tell.unwaited(partial(tell.complain, warn=warn))
         lesson = begin(plan, tell.unwaited(warn), complain)
