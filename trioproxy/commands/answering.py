@@ -33,14 +33,14 @@ from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, Sight, route_of
 from trioproxy.file.widening import widened
 from trioproxy.files import names_of
-from trioproxy.judge.power import Power, weigh
+from trioproxy.judge.power import ROOT_WORD, Power, weigh
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import is_beyond, refuse_excess
 from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
+from trioproxy.proxy.asking import PROTOCOL, Said
 from trioproxy.quoting import visible
 
-PROTOCOL: Final = 1
 LONGEST: Final = 1024 * 1024
 """Bytes of a line of the proxy."""
 LONGEST_WHY: Final = 1024
@@ -53,15 +53,14 @@ SETTLES_ANEW: Final = 2.0
 one must see that it is gone, for its client chose the moment."""
 
 SAYS: Final = {
-    "o": "once",
-    "h": "hour",
-    "a": "always",
-    "n": "no",
-    "x": "no-hour",
+    "o": Said.ONCE,
+    "h": Said.HOUR,
+    "a": Said.ALWAYS,
+    "n": Said.NO,
+    "x": Said.NO_HOUR,
 }
 PROMPT: Final = "[o]nce, [h]our, [a]lways, [n]o, no for an hour [x], [q]uit: "
-WORD: Final = "it gives root on the host: type root to allow it, or Enter: "
-ROOT: Final = "root"
+WORD: Final = f"it gives root on the host: type {ROOT_WORD} to allow it, or Enter: "
 
 Data = dict[str, Any]
 
@@ -200,7 +199,7 @@ class Answering:
         grants = list(map(_grant, data["grants"]))
         if beyond := [one.name for one in grants if is_beyond(one, wish.ceiling)]:
             self._tell(f"{wish.within} does not allow {', '.join(beyond)}: no is said")
-            self._send(answer=data["question"], say="no")
+            self._send(answer=data["question"], say=Said.NO)
             return
         self.questions[data["question"]] = data
         if data["question"] == self.shown:  # what it gives is more by now
@@ -298,15 +297,15 @@ class Answering:
         question = self.questions[self.shown]
         if self.said:
             said, self.said = self.said, ""
-            if text == ROOT:
-                self._answer(said, word=ROOT)
+            if text == ROOT_WORD:
+                self._answer(said, word=ROOT_WORD)
             else:
                 self._prompt(PROMPT)
             return True
         said = SAYS.get(text.lower(), text.lower())
         if said not in SAYS.values():
             self._prompt(PROMPT)
-        elif question["root"] and said not in {"no", "no-hour"}:
+        elif question["root"] and Said(said).is_yes:
             self.said = said
             self._prompt(WORD)
         else:

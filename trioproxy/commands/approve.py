@@ -16,6 +16,7 @@ from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.power import ROOT_WORD
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import is_beyond, listed_operations, refuse_excess
 from trioproxy.learning.store import Store
@@ -27,8 +28,6 @@ from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
 from trioproxy.review.varied import together
 
 STILL_REFUSED: Final = 1
-ROOT: Final = "root"
-"""What is typed to allow what gives root."""
 IN_FORCE: Final = (
     "it is in force where trioproxy health names that policy: a proxy with --watch reads"
     " the file by itself, any other one at SIGHUP; one that has the file mounted by"
@@ -288,14 +287,14 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
 
 
 def _ask(*, gives_root: bool) -> Choice:
-    yes = f"type {ROOT} for yes" if gives_root else "[y]es"
+    yes = f"type {ROOT_WORD} for yes" if gives_root else "[y]es"
     while True:
         try:
             said = input(f"allow it? {yes}, [n]o, [a]lways no, [q]uit: ").strip()
         except EOFError:
             click.echo()
             return Choice.QUIT
-        if gives_root and said == ROOT:
+        if gives_root and said == ROOT_WORD:
             return Choice.YES
         for answer in Choice:
             if said.lower().startswith(answer) and not (

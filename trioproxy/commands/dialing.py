@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress
@@ -15,13 +16,11 @@ def connected(address: Address, seconds: float) -> socket.socket:
     if not isinstance(address, UnixAddress):
         host = address.host or "localhost"
         return socket.create_connection((host, address.port), seconds)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         sock.settimeout(seconds)
         sock.connect(address.path)
-    except BaseException:
-        sock.close()
-        raise
+        undo.pop_all()
     return sock
 
 

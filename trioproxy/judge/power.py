@@ -37,6 +37,9 @@ LEVELS: Final = (*WORDS, "")
 """All levels, the worst first; of what has the last one nothing bad is known."""
 
 
+ROOT_WORD: Final = "root"
+"""What a person types to allow what gives root on the host."""
+
 _FAMILIES: Final = {f"{family}_*": family for family in Family}
 """How a family is called that nothing limits."""
 _MILD: Final = frozenset({LIMITED, Risk.INFO_LEAK, Risk.LOW, ""})

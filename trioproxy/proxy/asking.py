@@ -32,7 +32,7 @@ from trioproxy.errors import BadRequest, leaf_of
 from trioproxy.files import names_of
 from trioproxy.http import jsonbody
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.power import Power, weigh
+from trioproxy.judge.power import ROOT_WORD, Power, weigh
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy import listeners
 from trioproxy.proxy.hours import MOST_KEPT, Hours, Whose, names, policy_of
@@ -59,9 +59,6 @@ HELLO_SECONDS: Final = 5.0
 
 REREAD_SECONDS: Final = 20.0
 """Until a file that an asker wrote is read again; then it is as if it had said once."""
-
-ROOT: Final = "root"
-"""The word that an answer has which lets something pass that gives root on the host."""
 
 
 class Said(StrEnum):
@@ -489,9 +486,9 @@ class Asking:
             await self._weigh(question)
             self._find(asker, question.id)
             _refuse_second(question)
-            if question.root and data.get("word") != ROOT:
+            if question.root and data.get("word") != ROOT_WORD:
                 raise _BadLine(
-                    f'it gives root on the host ({question.root}): answer with "word": "{ROOT}"',
+                    f'it gives root on the host ({question.root}): answer with "word": "{ROOT_WORD}"',
                     question,
                 )
             if said is Said.ALWAYS:

@@ -6,7 +6,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -82,13 +82,20 @@ def bind(address: Listened) -> list[Listener]:
     entry = address.entry
     if entry.uids:
         check_uids(address)
-    if isinstance(address, FdAddress):
-        socks = _take_over(address)
-        return [Listener(sock=sock, entry=entry, is_lent=True) for sock in socks]
-    if isinstance(address, UnixAddress):
-        sock, path = _bind_unix(address), address.path
-        return [Listener(sock=sock, path=path, file=_file_at(path), entry=entry)]
-    return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
+    try:
+        if isinstance(address, FdAddress):
+            socks = _take_over(address)
+            return [Listener(sock=sock, entry=entry, is_lent=True) for sock in socks]
+        if isinstance(address, UnixAddress):
+            sock, path = _bind_unix(address), address.path
+            return [Listener(sock=sock, path=path, file=_file_at(path), entry=entry)]
+        return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
+    except OSError as error:
+        hints = _HINTS.get(type(address), {})
+        raise ConfigError(
+            f"cannot listen on {address}: {error.strerror or error}",
+            hint=hints.get(error.errno or 0, ""),
+        ) from error
 
 
 UID_MAP: Final = Path("/proc/self/uid_map")
@@ -131,18 +138,11 @@ def _take_over(address: FdAddress) -> list[socket.socket]:
             f"no socket called {address.name!r} was handed to this process: {there}",
             hint="FileDescriptorName= of the socket unit names them",
         )
-    socks = list[socket.socket]()
-    try:
-        for number in numbers:
-            socks.append(_copy_of(number))
-            _check_lent(socks[-1], address)
-    except (OSError, ConfigError) as error:
+    with ExitStack() as undo:
+        socks = [undo.enter_context(_copy_of(number)) for number in numbers]
         for sock in socks:
-            sock.close()
-        if isinstance(error, ConfigError):
-            raise
-        why = error.strerror or error
-        raise ConfigError(f"cannot listen on {address}: {why}") from error
+            _check_lent(sock, address)
+        undo.pop_all()
     return socks
 
 
@@ -208,43 +208,37 @@ def _check_lent(sock: socket.socket, address: FdAddress) -> None:
 
 
 def _bind_tcp(address: TcpAddress) -> list[socket.socket]:
-    try:
-        if not address.host:
-            return [_all_interfaces(address.port)]
-        found = socket.getaddrinfo(
-            # As bytes: for a text Python loads all that IDNA needs, 130 KB.
-            address.host.encode("ascii"),
-            address.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
-        # Port 0 is chosen by the kernel, which would choose another for each family.
-        found = found[:1] if address.port == 0 else found
-        return [
-            _listen_tcp(family, sockaddr, dual_stack=address.dual_stack)
-            for family, sockaddr in dict.fromkeys((one[0], one[4]) for one in found)
-        ]
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {address}: {error.strerror or error}",
-            hint=_HINTS.get(error.errno or 0, ""),
-        ) from error
+    if not address.host:
+        return [_all_interfaces(address.port)]
+    found = socket.getaddrinfo(
+        # As bytes: for a text Python loads all that IDNA needs, 130 KB.
+        address.host.encode("ascii"),
+        address.port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
+    )
+    # Port 0 is chosen by the kernel, which would choose another for each family.
+    found = found[:1] if address.port == 0 else found
+    return [
+        _listen_tcp(family, sockaddr, dual_stack=address.dual_stack)
+        for family, sockaddr in dict.fromkeys((one[0], one[4]) for one in found)
+    ]
 
 
-_HINTS: Final = {
-    errno.EADDRINUSE: "another program listens there: stop it, or choose another port",
-    errno.EACCES: "this user may not listen there: choose a port from 1024 up",
-    errno.EADDRNOTAVAIL: "this machine does not have that address",
+_HINTS: Final[dict[type, dict[int, str]]] = {
+    TcpAddress: {
+        errno.EADDRINUSE: "another program listens there: stop it, or choose another port",
+        errno.EACCES: "this user may not listen there: choose a port from 1024 up",
+        errno.EADDRNOTAVAIL: "this machine does not have that address",
+    },
+    UnixAddress: {
+        errno.EACCES: "its folder, or a socket that is there, is closed to this user: choose another path,"
+        " or have who owns it remove it",
+        errno.ENOENT: "make its folder first",
+        errno.EPERM: "this user may not give a file to that uid= or gid=",
+    },
 }
-"""By why a TCP address cannot be listened on."""
-
-_OF_A_PATH: Final = {
-    errno.EACCES: "its folder, or a socket that is there, is closed to this user: choose another path,"
-    " or have who owns it remove it",
-    errno.ENOENT: "make its folder first",
-    errno.EPERM: "this user may not give a file to that uid= or gid=",
-}
-"""By why a Unix socket cannot be made."""
+"""By why an address of a kind cannot be listened on."""
 
 
 def _all_interfaces(port: int) -> socket.socket:
@@ -261,17 +255,15 @@ def _all_interfaces(port: int) -> socket.socket:
 def _listen_tcp(
     family: int, sockaddr: tuple[object, ...], *, dual_stack: bool
 ) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
         _set_options(sock)
         sock.bind(sockaddr)
         sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
+        undo.pop_all()
     return sock
 
 
@@ -298,8 +290,8 @@ def _do_not_pace(sock: socket.socket) -> None:
 
 
 def _bind_unix(address: UnixAddress) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _make_room(address.path)
         # A new socket file has all the bits that the umask leaves it.
         before = os.umask(ALL_BITS & ~address.mode)
@@ -309,15 +301,7 @@ def _bind_unix(address: UnixAddress) -> socket.socket:
             os.umask(before)
         _set_owner(address)
         sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise ConfigError(
-            f"cannot listen on {address}: {error.strerror or error}",
-            hint=_OF_A_PATH.get(error.errno or 0, ""),
-        ) from error
-    except ConfigError:
-        sock.close()
-        raise
+        undo.pop_all()
     return sock
 
 
