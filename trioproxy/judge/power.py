@@ -6,7 +6,7 @@ operation that can be a way to root is none where lists hold it, and a value is 
 an operation asks for it. So a grant is root where a known way (`judge.meaning`) goes by it.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Family, Hides, Kind
@@ -93,16 +93,6 @@ def _told(endpoint: Endpoint, policy: Policy, does: str) -> Power:
     return Power(Risk.SECRET_LEAK, why)
 
 
-def new_ways(
-    ways: Iterable[Way], known: Container[Way], doors: Container[str]
-) -> Iterator[Way]:
-    """Those of some ways to root that are not known; `doors`: of those the operations."""
-    for way in ways:
-        # An operation that is a way by itself is none more for another reason.
-        if way not in known and (way.grant or way.operation not in doors):
-            yield way
-
-
 def weigh(
     old: Policy, new: Policy, grants: Iterable[Grant]
 ) -> tuple[tuple[Power, ...], str]:
@@ -110,10 +100,8 @@ def weigh(
     are root together, or alone; empty if no way is known."""
     before, after = Powers(old), Powers(new)
     powers = tuple(map(after.of, grants))
-    doors = {one.operation for one in before.ways if one.grant is None}
-    ways = new_ways(after.ways, frozenset(before.ways), doors)
     alone = (one.why for one in powers if one.is_root)
-    return powers, next(alone, "") or next(map(str, ways), "")
+    return powers, next(alone, "") or next(map(str, before.new_of(after.ways)), "")
 
 
 class Powers:
@@ -123,12 +111,22 @@ class Powers:
         """`ways`: those of the policy, where they are known already."""
         self.ways = ways_of(policy) if ways is None else ways
         """The known ways to root on the host that it opens."""
+        self._known = frozenset(self.ways)
         self._policy = policy
         self._shows_listed = frozenset(policy.shows_listed)
         self._opened = policy.opened
         # Backwards: of several ways by one operation or item the first is told, as in the verdict.
         self._doors = {w.operation: w.why for w in self.ways[::-1] if w.grant is None}
         self._items = {w.grant: w.why for w in self.ways[::-1] if w.grant is not None}
+
+    def new_of(self, ways: Iterable[Way]) -> Iterator[Way]:
+        """Those of some ways to root that the policy does not open."""
+        for way in ways:
+            # An operation that is a way by itself is none more for another reason.
+            if way not in self._known and (
+                way.grant or way.operation not in self._doors
+            ):
+                yield way
 
     def of(self, grant: Grant) -> Power:
         """Say what a grant gives, be it in the policy or one of its lists' next items."""

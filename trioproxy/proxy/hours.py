@@ -17,7 +17,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.meaning import ways_of
 from trioproxy.judge.outcome import name_of_client
-from trioproxy.judge.power import new_ways
+from trioproxy.judge.power import Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy.client import Client
@@ -193,9 +193,7 @@ class Hours:
         if rest:
             try:
                 base = self.widen(policy, root)
-                before, after = ways_of(base), ways_of(self.widen(base, rest))
-                doors = {one.operation for one in before if one.grant is None}
-                if any(new_ways(after, before, doors)):
+                if any(Powers(base).new_of(ways_of(self.widen(base, rest)))):
                     kept = [one for one in kept if one.is_root]
             except ConfigError:
                 kept = []

@@ -25,7 +25,7 @@ from trioproxy.judge.meaning import (
     ways_by_operation,
     ways_of,
 )
-from trioproxy.judge.power import Power, Powers, new_ways
+from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Confines, Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, BINDS
@@ -47,15 +47,6 @@ class _Meant:
     @cached_property
     def powers(self) -> Powers:
         return Powers(self.policy)
-
-    @cached_property
-    def ways(self) -> frozenset[Way]:
-        return frozenset(self.powers.ways)
-
-    @cached_property
-    def doors(self) -> frozenset[str]:
-        """The operations that are ways by themselves."""
-        return frozenset(one.operation for one in self.ways if one.grant is None)
 
     @cached_property
     def planted(self) -> Planted:
@@ -83,7 +74,7 @@ class Adding:
         """Say what a grant would give, with all that was added before."""
         if grant.is_operation:
             powers = Powers(self._changed([grant], {}))
-            ways = self._new_of(powers.ways)
+            ways = self._meant.powers.new_of(powers.ways)
         else:
             powers, ways = self._meant.powers, self._opened([grant])
         way = next(ways, None)
@@ -108,11 +99,7 @@ class Adding:
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))
-        yield from self._new_of(chain(self._by_any(grants), ways))
-
-    def _new_of(self, ways: Iterable[Way]) -> Iterator[Way]:
-        """Those of some ways that were not there."""
-        return new_ways(ways, self._meant.ways, self._meant.doors)
+        yield from self._meant.powers.new_of(chain(self._by_any(grants), ways))
 
     def _by_any(self, grants: Iterable[Grant]) -> Iterator[Way]:
         """The ways that `*` is: no item of a list, but the list of all of them."""
