@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 import pytest
+import trio
 
 from tests.fakes import Client, EngineConnection, Message, request, response
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.api.routes import OPERATIONS
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.own import Own, find_own
 
 JSON = "Content-Type: application/json"
@@ -224,6 +227,43 @@ async def test_a_volume_that_was_made_meanwhile(own: Proxy) -> None:
     answer = await client.read_response("POST")
     assert answer.status == 403
     assert "names volume v in HostConfig.Binds[0]" in told(answer)
+
+
+async def test_whose_a_volume_is_no_other_policy_tells(
+    start: Start, nursery: trio.Nursery
+) -> None:
+    """A container's volume that nobody named is the client's own, though the Engine was asked for it before for another policy, which lists neither."""
+    mounts = [{"Type": "volume", "Name": OTHER, "Destination": "/v"}]
+    host = {"CapDrop": ["MKNOD"]}
+    listed = {
+        "Id": ID,
+        "Names": ["/web"],
+        "ImageID": f"sha256:{OTHER}",
+        "Labels": OWN,
+        "Mounts": mounts,
+    }
+    volume = {"Name": OTHER, "Labels": {"com.docker.volume.anonymous": ""}}
+    answers = {
+        b"/containers/web/json": container(OWN, Mounts=mounts, HostConfig=host),
+        b"/images/": image(),
+        b"/volumes/": response(body=json.dumps(volume).encode()),
+        b"/containers/json": response(body=json.dumps([listed]).encode()),
+        b"/containers/%b/" % ID.encode(): response(body=b""),
+    }
+
+    async def answer(engine: EngineConnection) -> None:
+        while line := (await engine.read_request()).line:
+            await engine.send(next(v for k, v in answers.items() if k in line))
+
+    variables = {**LISTED, "CREATE_IMAGES": "x"}
+    proxy = await start({**variables, "ONLY_OWNER": "other"})
+    nursery.start_soon(proxy.fake.serve, answer)
+    for status in (403, 200):
+        client = await proxy.connect()
+        await client.send(request("GET", "/containers/web/archive?path=/v"))
+        assert (await client.read_response()).status == status
+        proxy.server.reload(Gate.enforcing(parse_policy(variables)[0]))
+    nursery.cancel_scope.cancel()
 
 
 async def test_nothing_is_made_for_what_is_refused(own: Proxy) -> None:

@@ -419,17 +419,17 @@ class Resolver:
 
     async def _look_up_volume(self, container: str, name: str) -> None:
         # Remembered by the container's id: a volume cannot be taken from under a container,
-        # so what it was when first looked at it stays.
+        # so what it was when first looked at it stays. But others may come to use it, and
+        # whose they are is told as one policy has it: where they count it is asked anew.
         key = container, name
-        if key not in self._remembered.volumes:
+        found: Thing | Missing | None = self._remembered.volumes.get(key)
+        if found is None:
             before = self._heard
-            thing = await self._look_up(Kind.VOLUME, name)
-            if isinstance(thing, Missing):
-                self._known[Kind.VOLUME, name] = thing
-                return
-            self._remembered.volumes[key] = thing
-            self._remembered.size += self._heard - before
-        self._known.setdefault((Kind.VOLUME, name), self._remembered.volumes[key])
+            found = await self._look_up(Kind.VOLUME, name)
+            if isinstance(found, Thing) and not found.is_anonymous:
+                self._remembered.volumes[key] = found
+                self._remembered.size += self._heard - before
+        self._known.setdefault((Kind.VOLUME, name), found)
 
 
 async def inherited(
