@@ -162,6 +162,13 @@ def test_an_exec_of_somebody_else(runs: dict[str, Any], has: str) -> None:
     answer = decide(policy, "POST /exec/e/start", {}, here)
     assert has in answer.message
     assert answer.allowed == (not has)
+    assert (
+        answer.allowed or "ExecStart reaches into exec e, which has " in answer.message
+    )
+    others = here | {f"/containers/{ID}/json": {**container(), "Config": {}}}
+    assert because(decide(policy, "POST /exec/e/start", {}, others)) == (
+        "names exec e, whose container ONLY_CONTAINERS does not list"
+    )
 
 
 def test_a_volume_of_a_folder() -> None:

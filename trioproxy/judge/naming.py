@@ -102,7 +102,7 @@ class Judge:
             if not self.limits.allows(argument) and not _is_default(argument, known):
                 name = argument.variable
                 has = f"{argument.place}={argument.shown}".rstrip("=")
-                message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
+                message = f"{self.operation} reaches into {reference.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
                 if argument is nodes.HAD_BY_DEFAULT:
                     message = f"{message}: {nodes.MAKE_IT_ANEW}"
                 return Refusal(variable=name, message=message, item=argument.value)

@@ -26,7 +26,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal, split_items
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
-from trioproxy.limits.things import ANONYMOUS, BUILT_IN, Thing, made
+from trioproxy.limits.things import ANONYMOUS, BUILT_IN, PROCESS, Thing, made
 from trioproxy.values import settle, value_class
 
 OWN: Final = "@own"
@@ -175,6 +175,8 @@ class Objects:
         only = self.by_kind[thing.kind]
         where = f" in {place}" if place else ""
         what = f"{operation} names {thing.kind} {show(text)}{where}, which"
+        if PROCESS in thing.value:  # it was named by an exec
+            what = f"{operation} names exec {show(text)}, whose container"
         why = (
             "is this proxy's own"
             if thing.is_proxys
