@@ -118,6 +118,10 @@ def test_images(value: str, allowed: list[str], refused: list[str]) -> None:
 MESSAGES: list[tuple[Variables, str, Any, str, str]] = [
     ({"CREATE_BINDS": "/srv"}, "ContainerCreate", {"HostConfig": {"Binds": ["/srv:/a", "/etc:/b"]}}, "",
      "ContainerCreate asks for HostConfig.Binds[1]=/etc, which CREATE_BINDS does not list"),
+    ({"CREATE_BINDS": ""}, "ContainerCreate", {"HostConfig": {"Binds": ["/srv/* \u00e9:/b"]}}, "",
+     "ContainerCreate asks for HostConfig.Binds[0]=/srv/%2A%20%C3%A9, which CREATE_BINDS does not list"),
+    ({"CREATE_BINDS": ""}, "ContainerCreate", {"HostConfig": {"CapAdd": ["*"]}}, "",
+     "ContainerCreate asks for HostConfig.CapAdd[0]=%2A, which CREATE_CAPS does not list"),
     ({"CREATE_BINDS": ""}, "ContainerCreate", {"hostconfig": {"privileged": True}}, "",
      "ContainerCreate asks for HostConfig.Privileged=true, which CREATE_PRIVILEGED does not list"),
     ({"CREATE_BINDS": ""}, "ContainerCreate", {"HostConfig": {"PidMode": "x\n\u00e9"}}, "",

@@ -57,11 +57,10 @@ def _bind(
 ) -> Argument:
     if "\0" in source:
         raise BadBody(f"{place} holds a NUL byte")
-    cleaned = normal.path(source)
     # To older clients the Engine mounts read-only without what is mounted below: that can be written.
     mode = ":ro" if read_only and not given.is_below(RECURSIVE_READ_ONLY) else ""
-    value = f"{normal.quote(cleaned)}{mode}"
-    return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
+    value = f"{normal.quote(normal.path(source))}{mode}"
+    return Argument("CREATE_BINDS", value, place, show(value))
 
 
 def binds(given: Given, found: Finding) -> Iterator[Argument | Edit]:

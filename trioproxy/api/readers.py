@@ -153,7 +153,7 @@ def _devices(name: str, _: Given, found: Finding) -> Iterator[Argument | Edit]:
         if path != written:
             yield Edit(place.keys, path)
         value = normal.quote(path)
-        yield Argument("CREATE_DEVICES", value, place.shown, show(path))
+        yield Argument("CREATE_DEVICES", value, place.shown, show(value))
 
 
 def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:

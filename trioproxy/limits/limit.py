@@ -445,10 +445,15 @@ PROJECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
 """What Compose takes."""
 
 
+_PATTERN: Final = re.compile(r"[*{%]")
+
+
 def _refusal(operation: str, argument: "Argument") -> Refusal:
-    what = argument.place
-    if argument.shown:
-        what = f"{what}={argument.shown}"
+    what, shown = argument.place, argument.shown
+    if shown:
+        # Who adds it to the list as it is read here must not add a pattern.
+        is_plain = not _PATTERN.search(shown)
+        what = f"{what}={shown if is_plain else argument.value}"
     message = f"{operation} asks for {what}, which {argument.variable} does not list"
     return Refusal(variable=argument.variable, message=message, item=argument.value)
 
