@@ -107,7 +107,10 @@ def read_text(
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"cannot read {path}: it is not UTF-8 text in line {line}"
+        ) from error
 
 
 def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
