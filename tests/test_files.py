@@ -56,7 +56,9 @@ def test_what_cannot_be_read(tmp_path: Path, may_be_missing: bool) -> None:
         files.read(tmp_path, may_be_missing=may_be_missing)
     path = tmp_path / "latin"
     path.write_bytes(b"A=1\nB=\xe9\n")
-    with pytest.raises(ConfigError, match=r"read .*latin: it is not UTF-8 text in line 2"):
+    with pytest.raises(
+        ConfigError, match=r"read .*latin: it is not UTF-8 text in line 2"
+    ):
         files.read_text(path, may_be_missing=may_be_missing)
 
 

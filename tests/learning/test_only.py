@@ -17,7 +17,7 @@ from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import OBJECTS, Kind
 from trioproxy.evidence import evidencefile
-from trioproxy.evidence.seen import VALUES_KEPT
+from trioproxy.evidence.seen import VALUES_KEPT, Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
@@ -882,6 +882,21 @@ def test_what_a_list_told_of_is_not_what_it_needs() -> None:
             " which will not"
         )
     assert not file.proposal.has_news
+
+
+def test_what_a_file_says_is_its_own_needs_no_evidence() -> None:
+    """A file with `@own` whose evidence is lost keeps that, however early in the run it is written."""
+    file = Named()
+    file.begin()
+    file.make()
+    looks_around(file)
+    text = file.write()
+    file.evidence = Evidence()
+    file.begin()
+    looks_around(file)
+    file.write(going_on="2026-0002")
+    file.make()
+    assert file.write() == text
 
 
 def test_what_a_network_told_before_a_list_did_is_no_need() -> None:

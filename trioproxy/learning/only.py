@@ -371,8 +371,10 @@ class _Proposing:
 
     @property
     def _is_maker(self) -> bool:
-        """Whether the client makes objects, of whatever kind."""
-        return any(one.is_own for one in self._kinds.values())
+        """Whether the client makes objects, of whatever kind: what it made is seen, or was by
+        who wrote the file, be its evidence there or not."""
+        is_said = any(OWN in items for items in self._listed.values())
+        return is_said or any(one.is_own for one in self._kinds.values())
 
     def _within(self, variable: str, items: list[str]) -> list[str]:
         """Of what the ceiling does not list, what it does list takes the place."""
