@@ -23,7 +23,7 @@ from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
-from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
+from trioproxy.judge.outcome import FAILED, Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
@@ -56,7 +56,6 @@ an image how many use it, and by whom only to who asks for its platforms."""
 _NAMING: Final = (b"%22name%22", b"%22id%22", b"%22container%22", b"%22label%22")
 """Filters by which a client asks for what it knows already, as all clients escape them."""
 _OK: Final = 200
-_FAILED: Final = 400
 
 CLOSED: Final = Moment.CLOSED
 """Looked up once: a member of an enumeration costs a call."""
@@ -211,9 +210,9 @@ class Recorder:
 
     def _look_back(self, verdict: Verdict, outcome: Outcome) -> None:
         """Keep what passed, and a file may refuse, or would have."""
-        if outcome.status < _FAILED and asks_more(verdict.request):
+        if outcome.status < FAILED and asks_more(verdict.request):
             self.asked_more.setdefault(verdict.operation, verdict.request)
-        if outcome.status < _FAILED and outcome.unfit:
+        if outcome.status < FAILED and outcome.unfit:
             self.unfit.note(outcome.unfit)
         if verdict.decision.would_refuse and verdict.operation in MARKED:
             took = outcome.ended - outcome.began

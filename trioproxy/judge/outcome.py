@@ -28,6 +28,9 @@ _USUAL: Final = {
 }
 """How the words of most requests begin: nothing in them is to be quoted."""
 
+FAILED: Final = 400
+"""From this status on an answer says why nothing was done, and opens no stream."""
+
 LONGEST_WORD: Final = 1_024
 """Characters of one: more than any line has of it."""
 

@@ -36,7 +36,7 @@ from trioproxy.http.framing import (
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
-from trioproxy.judge.outcome import Moment, Outcome, Verdict
+from trioproxy.judge.outcome import FAILED, Moment, Outcome, Verdict
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Handling
 from trioproxy.proxy.bodies import Reading
@@ -58,9 +58,6 @@ HALF_CLOSE_SECONDS: Final = 5.0
 
 REDIRECTED: Final = 300
 """From this status on an answer shows no object, but says why there is none."""
-
-FAILED: Final = 400
-"""From this status on an answer opens no stream: it says why there is none."""
 
 
 ENGINE_LOST: Final = "engine-lost"
