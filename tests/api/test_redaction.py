@@ -114,7 +114,7 @@ def test_as_deep_as_a_reader_reads() -> None:
 
 STEPS = [
     ("ENV TOKEN=abc", f"ENV TOKEN={MARKER}"),
-    ("ENV TOKEN abc", f"ENV TOKEN={MARKER}"),
+    ("ENV TOKEN abc", f"ENV TOKEN {MARKER}"),
     ("/bin/sh -c #(nop)  ENV TOKEN=a b=c", f"/bin/sh -c #(nop)  ENV TOKEN={MARKER}"),
     ("ARG TOKEN=abc", f"ARG TOKEN={MARKER}"),
     ("ARG TOKEN", "ARG TOKEN"),
@@ -123,6 +123,11 @@ STEPS = [
     ("RUN |1 TOKEN=abc /bin/sh -c make # buildkit", f"RUN |1 {MARKER}"),
     ("|2 A=abc B=c /bin/sh -c make", f"|2 {MARKER}"),
     ("ENV A=1\nENV TOKEN=abc", f"ENV A={MARKER}"),
+    (
+        'LABEL a=b "devcontainer.metadata"="abc"',
+        f'LABEL a=b "devcontainer.metadata"={MARKER}',
+    ),
+    ("LABEL token=abc", "LABEL token=abc"),
     ("RUN /bin/sh -c apt-get update", "RUN /bin/sh -c apt-get update"),
     ('CMD ["nginx"]', 'CMD ["nginx"]'),
 ]
@@ -136,6 +141,31 @@ def test_steps_of_a_build(told: str, shown: str) -> None:
     assert ENV({"History": [{"created_by": told}]}) == {
         "History": [{"created_by": shown}]
     }
+
+
+def test_labels_of_a_build() -> None:
+    """Where labels are hidden the steps of a build that give some tell no value either, whatever
+    else is hidden, and in what the classic builder made; a step that gives none stays."""
+    steps = ["LABEL a=s3cr3t b=s3cr3t", "ONBUILD LABEL 'a' s3cr3t"]
+    steps += [f"/bin/sh -c #(nop)  {steps[0]}"]
+    told: Any = {
+        "History": [{"created_by": one} for one in steps],
+        "Config": {
+            "OnBuild": steps,
+            "Cmd": ["/bin/sh", "-c", "#(nop) ", steps[0]],
+        },
+        "Command": steps[-1],
+    }
+    for words in ({Hides.LABELS}, {Hides.ENV, Hides.LABELS}, set(Hides)):
+        assert "s3cr3t" not in json.dumps(Redaction(words)(told))
+    plain: Any = [
+        {"CreatedBy": "ENV A=b"},
+        {"Cmd": ["|1", "A=b"]},
+        {"Cmd": ["LABEL a=b"]},
+    ]
+    labels: Any = Redaction({Hides.LABELS})
+    assert labels(plain) == plain
+    assert MARKER in json.dumps(Redaction({Hides.ENV, Hides.LABELS})(plain))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ Hidden are values, never that they are there. A word of `REDACT` has a table of 
     env        environments, and what is made of them: the steps of a build that set them,
                digests of them, contents of configs; the command lines of execs in events
     commands   what containers, execs and healthchecks run, and what healthchecks said
-    labels     values of labels and annotations
+    labels     values of labels and annotations, and the steps of a build that give them
 
 Nothing of this is loaded where nothing is redacted.
 """
@@ -86,9 +86,9 @@ class Redaction:
             "attributes": partial(self._of_labels, ENGINES_ATTRIBUTES),
             "labels": labels,
         }
-        for word in Hides:  # the later one hides more of a name that two have
-            if word in words:
-                self._rules |= {k: self._walked(v) for k, v in _RULES[word].items()}
+        for word in Hides:
+            for name, rule in _RULES[word].items() if word in words else ():
+                self._rules[name] = self._walked(rule, self._rules.get(name))
         self._environment = self._walked(lambda item, _: _environment(item))
         self._words = frozenset(words)
         self._hides_environments = Hides.ENV in words
@@ -133,11 +133,11 @@ class Redaction:
             return value if is_told else elements
         return value
 
-    def _walked(self, rule: Hide) -> Hide:
-        """Walk what a rule leaves, too: it may hold others."""
+    def _walked(self, rule: Hide, other: Hide | None = None) -> Hide:
+        """Walk what rules leave, too: it may hold others."""
 
         def hide(item: Json, parent: Mapping[str, Json]) -> Json:
-            told = rule(item, parent)
+            told = rule(other(item, parent) if other else item, parent)
             told = item if told == item else told
             return self(told) if type(told) in _HOLDING else told
 
@@ -254,38 +254,37 @@ def _described(variable: Mapping[str, Json]) -> Json:
 _DESCRIBING: Final = frozenset({"name", "description", "settable"})
 
 
-_SETS: Final = re.compile(r"(?is)(.*?\b(?:ENV|ARG)\s+[^\s=]+)[\s=].*")
-"""A step of a build that sets variables, up to the name of the first: how others are parted
-from its value no quote tells any more."""
-_GIVEN: Final = re.compile(r"(?s)(.*?\|\d+)\s.*")
-"""A step that is run with arguments: `RUN |2 TOKEN=x USER=y /bin/sh -c make`."""
-
-
+_SETS: Final = re.compile(
+    rf"(?i)\b(?:(?:ENV|ARG)\s+[^\s=]+|(?:{'|'.join(map(re.escape, OF_ENVIRONMENTS))})[\"']?)[\s=]|\|\d+\s"
+)
+"""A step of a build that sets variables, or a label that holds them, up to the name of the
+first: how others are parted from its value no quote tells any more. Or one that is run with
+arguments: `RUN |2 TOKEN=x USER=y /bin/sh -c make`."""
+_LABELS: Final = re.compile(r"(?i)\bLABEL\s+[^\s=]+[\s=]")
 _BUILT: Final = re.compile(r"(?s)#\(nop\) |\|\d+\s")
 """In a command: it is such a step, of the classic builder."""
 
 
-def _step(item: Json, _: Mapping[str, Json]) -> Json:
+def _step(sets: re.Pattern[str], item: Json, _: Mapping[str, Json]) -> Json:
     """Hide what a step of a build sets; a step is a line, and lines come in lists."""
     if isinstance(item, list):
-        return [_step(one, {}) for one in item]
-    if not isinstance(item, str):
+        return [_step(sets, one, {}) for one in item]
+    if not isinstance(item, str) or not (found := sets.search(item)):
         return item
-    found = _GIVEN.fullmatch(item) or _SETS.fullmatch(item)
-    return f"{found[1]}{'=' if found.re is _SETS else ' '}{MARKER}" if found else item
+    return f"{item[: found.end()]}{MARKER}"
 
 
-def _built(item: Json, _: Mapping[str, Json]) -> Json:
+def _built(sets: re.Pattern[str], item: Json, _: Mapping[str, Json]) -> Json:
     """Hide the same in a command: the classic builder leaves containers that run a step."""
     if isinstance(item, str):
-        return _step(item, {}) if _BUILT.search(item) else item
+        return _step(sets, item, {}) if _BUILT.search(item) else item
     if not isinstance(item, list):
         return item
     told, is_built = list[Json](), "#(nop) " in item
     for one in item:
-        if isinstance(one, str) and re.fullmatch(r"\|\d+", one):
+        if isinstance(one, str) and sets is _SETS and re.fullmatch(r"\|\d+", one):
             return [*told, one, MARKER]
-        told.append(_step(one, {}) if is_built else _built(one, {}))
+        told.append(_step(sets, one, {}) if is_built else _built(sets, one, {}))
     return told
 
 
@@ -346,9 +345,9 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
     Hides.ENV: _by_name(
         {
             _action: "action status",
-            _built: "args cmd command",
+            partial(_built, _SETS): "args cmd command",
             _bytes: "data",
-            _step: "created_by createdby onbuild",
+            partial(_step, _SETS): "created_by createdby onbuild",
             _whole: "createcommand secretdata statement",
         }
     ),
@@ -364,7 +363,13 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
             " output test",
         }
     ),
-    Hides.LABELS: {},
+    Hides.LABELS: _by_name(
+        {
+            partial(_built, _LABELS): "args cmd command",
+            partial(_step, _LABELS): "created_by createdby onbuild",
+            _whole: "statement",
+        }
+    ),
 }
 """What is hidden by its name, for each word. Names in lower case."""
 

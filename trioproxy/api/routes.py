@@ -333,14 +333,11 @@ class Endpoint:
         return not self.template.startswith("/{grpc.")
 
     @property
-    def touches_files(self) -> bool:
-        """Whether the Engine reads or writes files for it that a process can change."""
-        return self.files in {Files.PACKS, Files.UNPACKS}
-
-    @property
     def touches_containers(self) -> bool:
-        """Whether these are a container's that the client names: no build's own."""
-        return self.touches_files and self.section in {"COMMIT", "CONTAINERS"}
+        """Whether the Engine reads or writes files for it that a process can change, and these
+        are a container's that the client names: no build's own."""
+        is_touched = self.files in {Files.PACKS, Files.UNPACKS}
+        return is_touched and self.section in {"COMMIT", "CONTAINERS"}
 
     @property
     def is_podmans(self) -> bool:

@@ -667,7 +667,8 @@ def _by_what_it_names(
     # Only what passed has volumes made: a refusal leaves nothing behind. The Engine gives back what it has under a
     # name, whatever options a creation sends, so a volume that somebody else made meanwhile comes back as his, and is
     # refused.
-    if makes and named.has_to_make:
+    there = named.known.values()
+    if makes and any(isinstance(one, Thing) and one.makes is not None for one in there):
         named = named._replace(known=(yield NeedMade()))
         return (yield from _by_what_it_names(gate, operation, named, makes=False))
     return named, None

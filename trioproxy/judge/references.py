@@ -135,12 +135,6 @@ class Named(NamedTuple):
         """Each reference with what it means."""
         return ((one, self.thing_of(one)) for one in self.references)
 
-    @property
-    def has_to_make(self) -> bool:
-        """Whether there are volumes that are not there yet."""
-        things = self.known.values()
-        return any(isinstance(one, Thing) and one.makes is not None for one in things)
-
     def things(self) -> Iterator[tuple[Argument, Thing]]:
         """What is asked for by an id, with what the Engine has under it."""
         for one, thing in self.pairs():
