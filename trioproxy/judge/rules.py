@@ -17,7 +17,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
-from trioproxy.api.families import OPERATIONS_VARIABLE, REDACT_VARIABLE, Hides, Kind
+from trioproxy.api.families import (
+    OBJECTS,
+    OPERATIONS_VARIABLE,
+    REDACT_VARIABLE,
+    Hides,
+    Kind,
+)
 from trioproxy.api.fields import PODMANS
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
@@ -243,6 +249,14 @@ class Policy:
     def opens(self, *operations: str) -> tuple[str, ...]:
         """Those of some operations of the table that it opens."""
         return tuple(name for name in operations if name in self.opened_operations)
+
+    def items_of(self, variable: str) -> tuple[str, ...] | None:
+        """What a list of values or of objects has; None: the file has no such line."""
+        if variable in OBJECTS:
+            only = self.objects.by_kind.get(OBJECTS[variable])
+            return only.items if only else None
+        limit = self.limits.by_variable.get(variable)
+        return tuple(limit.value.split(",")) if limit else None
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""

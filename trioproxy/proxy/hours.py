@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 import trio
 
-from trioproxy.api.families import OBJECTS
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError
 from trioproxy.judge.gate import Gate
@@ -256,30 +255,20 @@ def _says(gate: Gate) -> object:
     )
 
 
-def _listed(policy: Policy | None, variable: str) -> tuple[str, ...] | None:
-    """The items of a list; None: the file has no such line."""
-    if policy is None:
-        return None
-    if limit := policy.limits.by_variable.get(variable):
-        return tuple(limit.value.split(","))
-    kind = OBJECTS.get(variable)
-    return policy.objects.by_kind[kind].items if kind and policy.objects else None
-
-
 def _is_granted(grant: Grant, policy: Policy) -> bool:
     """Whether a file lists it by now, or lists nothing by name any more."""
     if policy.mode is not Mode.EXACT:
         return True
     if grant.is_operation:
         return grant.item in policy.opened_operations
-    return grant.item in (_listed(policy, grant.variable) or ())
+    return grant.item in (policy.items_of(grant.variable) or ())
 
 
 def _lost(grant: Grant, old: Policy | None, new: Policy | None) -> bool:
     """Whether the list that a grant stands beside lost anything."""
     if grant.is_operation:
         return False
-    before, after = _listed(old, grant.variable), _listed(new, grant.variable)
+    before, after = (one and one.items_of(grant.variable) for one in (old, new))
     return not set(before or ()) <= set(after or ()) or (before is None) != (
         after is None
     )

@@ -258,15 +258,8 @@ def listed_items(policy: Policy, variable: str) -> list[str]:
     """What a variable lists, item by item."""
     if variable == OPERATIONS_VARIABLE:
         return sorted(policy.operations | set(map(str, policy.routes)))
-    if variable in OBJECTS:
-        only = policy.objects.by_kind.get(OBJECTS[variable])
-        return [one for one in only.items if one] if only else []
-    limit = policy.limits.by_variable.get(variable)
-    return (
-        [one for one in limit.value.split(",") if one not in {"", NOTHING}]
-        if limit
-        else []
-    )
+    empty = {""} if variable in OBJECTS else {"", NOTHING}
+    return [one for one in policy.items_of(variable) or () if one not in empty]
 
 
 def of_kind(policy: Policy, grant: Grant) -> list[str]:
