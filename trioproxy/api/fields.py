@@ -16,8 +16,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.api.families import LIMITS, Family
-from trioproxy.api.routes import row_of
+from trioproxy.api.families import LIMITS, VARIABLES, Family
+from trioproxy.api.routes import ENDPOINTS, row_of
 from trioproxy.values import settle, value_class
 
 
@@ -440,6 +440,7 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             if key != one.name:
                 many.add(key)
         body = STRUCTS.get(name, NO_STRUCT)
+        _check_told(name, body, is_told=False)
         if not (row := row_of(name)) or not row.families:
             raise AssertionError(f"{name}: its route says that nothing limits it")
         operations[name] = Operation(
@@ -475,6 +476,15 @@ def _parse_podmans(table: str) -> Mapping[str, Podmans]:
     return found
 
 
+def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
+    """Refuse a field that is told with what holds it, where nobody reads that."""
+    for one in struct.fields.values():
+        if one.reader == WITH_PARENT and not is_told:
+            raise AssertionError(f"{name}: nobody reads what holds {one.name}")
+        is_read = one.reader not in {"", WITH_PARENT}
+        _check_told(name, one.struct, is_told=is_told or is_read)
+
+
 STRUCTS: Final = _parse_structs(_STRUCTS)
 """All objects of the bodies, by their names here."""
 
@@ -504,3 +514,23 @@ def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
         path = f"{prefix}{one.name}"
         yield path, one
         yield from _rows(one.struct, f"{path}.")
+
+
+def _check_routes() -> None:
+    """Refuse a route of which its row does not say what is read here."""
+    for row in ENDPOINTS:
+        known = ARGUED.get(row.operation)
+        limited = {VARIABLES[one].family for one in known.variables} if known else set()
+        if limited != set(row.families):
+            raise AssertionError(
+                f"{row.operation} is limited as its route does not say"
+            )
+        fields = (one for _, one in rows(known)) if known else ()
+        finders = known.finders if known else {}
+        if (finders or any(one.finder for one in fields)) and not row.names:
+            raise AssertionError(
+                f"{row.operation}: its route says that it names nothing"
+            )
+
+
+_check_routes()

@@ -7,10 +7,11 @@ one of ours where not. Which of them are allowed is not known here.
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
+from itertools import chain
 from typing import Final, NamedTuple
 
 from trioproxy.api import podman
@@ -587,6 +588,61 @@ def _parse_powers(letters: str) -> PowerLetters:
     return powers
 
 
+def _check(endpoints: tuple[Endpoint, ...]) -> None:
+    """Refuse rows that belie themselves or one another: the worse of two may be true."""
+    said = dict[str, tuple[object, ...]]()
+    roaming = {one.section for one in endpoints if one.touch is Touch.ANY}
+    for one in endpoints:
+        for lie in chain(_lies_of_objects(one), _lies_of_power(one)):
+            raise AssertionError(f"{one.method} {one.template} {lie}")
+        if one.section in roaming and one.touch is not Touch.ANY:
+            raise AssertionError(f"{one.section}: others reach any objects")
+        # A file grants operations, and some have several routes. These columns are read off the first of them
+        # (`row_of`), so they must be true of each; whoever may use one of the routes may use all.
+        columns = (one.touch, one.names, one.bound, one.powers)
+        if said.setdefault(one.operation, columns) != columns:
+            raise AssertionError(
+                f"{one.operation}: one row says otherwise than another"
+            )
+
+
+def _lies_of_objects(one: Endpoint) -> Iterator[str]:
+    is_named = one.touch is Touch.NAMES
+    if one.touch not in {Touch.NONE, Touch.ANY} and one.section not in _KINDS:
+        yield "has no objects that it could name, make or prune"
+    if one.section in _KINDS and is_named != ("{" in one.template):
+        yield "names just what stands in its path"
+    if one.is_podmans and one.touch is not Touch.ANY:
+        yield "is Podman's, whose objects nobody looks up"
+    if one.touch is Touch.MAKES and one.powers.labels != "b":
+        yield "makes what is not marked"
+    if one.names and not one.families:
+        yield "names objects in what is not read"
+
+
+def _lies_of_power(one: Endpoint) -> Iterator[str]:
+    # A row is believed: what its columns leave out nobody else looks for. So each of these is two columns that cannot
+    # both be true. A letter of `reach` that is missing would let who is limited into a container that has more than his
+    # limits; `-` for what tells secrets would pass them beside `REDACT`; a root without a bound would stay open beside
+    # lists.
+    reach, by_get = one.powers.reach, one.method in {"GET", "HEAD"}
+    has_container = Kind.CONTAINER in one.kinds
+    if reach not in {"-", "h"} and not has_container and not one.is_podmans:
+        yield "reaches into a container, and names none"
+    if reach == "-" and one.touches_containers:
+        yield "touches files of a container, and does not reach into it"
+    if one.powers.runs != "-" and not has_container:
+        yield "lets a container run, and names none"
+    if one.needs_post and not by_get:
+        yield "needs POST by its method"
+    if by_get and one.effect is Effect.WRITE and not one.needs_post:
+        yield "writes by a method that passes without POST"
+    if one.risk is Risk.SECRET_LEAK and one.method == "GET" and one.powers.tells == "-":
+        yield "reads secrets, and says nothing of its answer"
+    if one.risk is Risk.HOST_ROOT and one.bound is Bound.NONE and reach in {"-", "r"}:
+        yield "is root, and says neither what limits that nor that nothing does"
+
+
 def _by_operation(
     endpoints: tuple[Endpoint, ...],
 ) -> Mapping[str, tuple[Endpoint, ...]]:
@@ -598,6 +654,7 @@ def _by_operation(
 
 ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(podman.TABLE))
 """Every route of the Engine, then Podman's own; a request is the first that fits."""
+_check(ENDPOINTS)
 del _TABLE, podman.TABLE  # 34 KB, which no process needs again
 
 OPERATIONS = _by_operation(ENDPOINTS)
