@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import trio
 
-from tests.fakes import Client, EngineConnection, Message, request, response
+from tests.fakes import (
+    HEADS,
+    Client,
+    EngineConnection,
+    Message,
+    request,
+    response,
+)
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.file.permissions import parse_policy
@@ -264,6 +271,30 @@ async def test_whose_a_volume_is_no_other_policy_tells(
         assert (await client.read_response()).status == status
         proxy.server.reload(Gate.enforcing(parse_policy(variables)[0]))
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("after", "is_cut"),
+    [("@label:team=b", True), ("@label:team=b,@label:x=1", False)],
+)
+async def test_a_label_of_an_image_counts_after_no_reload(
+    start: Start, after: str, is_cut: bool
+) -> None:
+    """A stream of a container that is listed by a label of its own ends where instead of that one is listed which it has from its image, and goes on where both are."""
+    variables = {"ALLOW_OPERATIONS": "ContainerLogs", "ONLY_OWNER": "app"}
+    proxy = await start({**variables, "ONLY_CONTAINERS": "@label:x=1"})
+    client, engine, _ = await asking(proxy, "GET", "/containers/web/logs?follow=1")
+    await engine.send(container({"x": "1", "team": "b"}))
+    await engine.read_request()
+    await engine.send(image({"team": "b"}))
+    await engine.read_request()
+    await engine.send(HEADS["events"])
+    await client.read_head()
+    variables["ONLY_CONTAINERS"] = after
+    proxy.server.reload(Gate.enforcing(parse_policy(variables)[0]))
+    assert any(" revoked " in one for one in proxy.lines()) == is_cut
+    if is_cut:
+        assert await client.read_gone() in {"end", "reset"}
 
 
 async def test_nothing_is_made_for_what_is_refused(own: Proxy) -> None:

@@ -385,11 +385,8 @@ class Serving:
 
         try:
             files = await in_thread(policies_in, folder)
-            if twice := sorted(
-                name
-                for name in files
-                if name in policies and not policies[name].is_containers
-            ):
+            others = {name for name, one in policies.items() if not one.is_containers}
+            if twice := sorted(others & files.keys()):
                 raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
         except ConfigError as error:
             self._refuse_one({"error": error, "hint": error.hint})

@@ -28,7 +28,7 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.rules import UNREAD, Decision
 from trioproxy.limits.marks import MARKED
-from trioproxy.limits.things import Known
+from trioproxy.limits.things import Known, Thing
 
 if TYPE_CHECKING:
     from trioproxy.judge.pruning import Listed
@@ -45,6 +45,12 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
     request = verdict.request
     answer: Answer = None
     known: Known = verdict.named.known if verdict.named is not None else {}
+    # Of an image's labels those were read that counted then: of those that do now all may be its.
+    new = gate.objects.judged_labels - verdict.form.objects.judged_labels
+    known = {
+        key: one.inheriting_too(new) if isinstance(one, Thing) else one
+        for key, one in known.items()
+    }
     again = judging(gate, request, has_body=True)
     try:
         while True:

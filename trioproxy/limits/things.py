@@ -93,6 +93,14 @@ class Thing(NamedTuple):
             self.kind, self.id, self.names, self.labels, self.image, labels, *self[6:]
         )
 
+    def inheriting_too(self, keys: frozenset[str]) -> "Thing":
+        """The same where it, and who uses it, has all labels of these keys from its image."""
+        had = {key: self.labels[key] for key in keys & self.labels.keys()}
+        return self._replace(
+            inherited=None if self.inherited is None else {**self.inherited, **had},
+            users=tuple(one.inheriting_too(keys) for one in self.users),
+        )
+
     @property
     def is_anonymous(self) -> bool:
         """Whether it is a volume that nobody named."""

@@ -349,13 +349,10 @@ class Containers:
     async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
         if thing.inherited is not None:  # it does not count
             return thing
-        self._shared.remembered.make_room()
-        _, labels = await inherited(
-            partial(_ask, engine),
-            self._shared.remembered,
-            thing.image,
-            identity.JUDGED_LABELS,
-        )
+        remembered, ask_for = self._shared.remembered, partial(_ask, engine)
+        remembered.make_room()
+        judged = identity.JUDGED_LABELS
+        _, labels = await inherited(ask_for, remembered, thing.image, judged)
         return thing if labels is None else thing._replace(inherited=labels)
 
     async def _get(self, engine: Engine, target: str) -> bytes:
