@@ -23,12 +23,16 @@ from tests.fakes import Client, FakeEngine, answer_always, connect
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
 from tests.proxy.test_asking import Asker
-from trioproxy.commands.answering import SETTLES, Answering, _clients
+from trioproxy.commands.answering import SETTLES, Answering, _clients, sight_of
 from trioproxy.commands.ask import read_address
 from trioproxy.config import UnixAddress, parse_listener
 from trioproxy.errors import ConfigError
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import REFUSED
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
+from trioproxy.limits.grant import Grant
 
 FILE = """\
 CREATE_BINDS=/srv/a
@@ -202,6 +206,19 @@ async def test_always_of_an_item(tmp_path: Path) -> None:
         await one.create(Binds=["/srv/b:/b"])
         assert await one.status() == 200
         assert "CREATE_BINDS=/srv/a,/srv/b\n" in one.file.read_text()
+
+
+@pytest.mark.parametrize("operation", ["ContainerAttach", "ContainerExec", "ExecStart"])
+def test_what_always_leaves_can_be_read(operation: str) -> None:
+    """Of what an operation reached into, evidence is kept that reads back: the file goes on being learned."""
+    evidence = Evidence()
+    evidence.begin("2026-1", 100)
+    for name in (operation, "CREATE_BINDS=/srv", "EXEC_COMMANDS=sh", "ONLY_VOLUMES=v"):
+        sight = sight_of(Grant.named(name), operation)
+        evidence.observe(sight, REFUSED, When(100))
+    text = evidencefile.dump(evidence)
+    again = evidencefile.load(text.encode(), name="app.jsonl").evidence
+    assert evidencefile.dump(again) == text
 
 
 async def test_always_is_weighed_beside_the_file_as_it_is(tmp_path: Path) -> None:

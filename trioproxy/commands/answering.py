@@ -22,7 +22,8 @@ from unicodedata import east_asian_width
 
 import click
 
-from trioproxy.api.routes import Risk
+from trioproxy.api.families import VARIABLES
+from trioproxy.api.routes import LIMITED, Risk
 from trioproxy.commands import start
 from trioproxy.commands.approve import Answers, changes, listed_policy, write_answers
 from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
@@ -254,12 +255,7 @@ class Answering:
         allowed = list[str]()
         for grant in grants:
             variable, item = grant
-            sight = (
-                route_of(item)
-                if grant.is_operation
-                else Sight(variable, item, question["operation"])
-            )
-            evidence.observe(sight, REFUSED, When(now))
+            evidence.observe(sight_of(grant, question["operation"]), REFUSED, When(now))
             moved = as_moving(variable, item, policy.limits.places)
             allowed.append(Grant(variable, moved).name)
         before = self.store.read_env()
@@ -357,6 +353,16 @@ class Answering:
     def _prompt(self, text: str) -> None:
         self.prompt = text
         click.echo(text, nl=False)
+
+
+def sight_of(grant: Grant, operation: str) -> Sight:
+    """What evidence keeps of a grant: by who can ask for it, where an operation reached into what has it."""
+    if grant.is_operation:
+        return route_of(grant.item)
+    known = VARIABLES.get(grant.variable)
+    if known and known.family not in LIMITED.get(operation, ()):
+        operation = next(one for one, of in LIMITED.items() if of[0] is known.family)
+    return Sight(*grant, operation)
 
 
 def _grant(data: Data) -> Grant:
