@@ -19,10 +19,11 @@ _IN_VAR = """
     snap/microk8s spool/anacron spool/at spool/cron
 """
 _IN_HOMES = """
-    .bash_aliases .bash_login .bash_logout .bash_profile .bashrc .colima .config/autostart .config/environment.d
-    .config/fish .config/git .config/systemd .docker/cli-plugins .docker/config.json .docker/desktop .docker/run
-    .gitconfig .kube .lima .local/bin .orbstack .pam_environment .profile .rd .ssh .vimrc .vscode-server .xprofile
-    .xsessionrc .zlogin .zprofile .zshenv .zshrc bin
+    .bash_aliases .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .cargo/bin .cargo/env .colima
+    .config/autostart .config/environment.d .config/fish .config/git .config/systemd .cshrc .docker/cli-plugins
+    .docker/config.json .docker/desktop .docker/run .gitconfig .kshrc .kube .lima .local/bin .login .nvm .oh-my-zsh
+    .orbstack .pam_environment .profile .rd .sdkman .ssh .tcshrc .vimrc .vscode-server .xprofile .xsessionrc .zlogin
+    .zprofile .zshenv .zshrc Library/LaunchAgents bin
 """
 _ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti"
 _READABLE = """
@@ -41,7 +42,7 @@ ROOT = [
     *("/host/mnt/x", "/host/media/me/disk/etc", "/mnt/nas/var/run/docker", "/mnt/d/Users/me/bin"),
     *("/host_mnt/etc/x", "/private", "/private/etc", "/private/var/run/dbus", "/pri*"),
     *("/var/roothome/x", "/var/usrlocal/bin", "/bin", "/lib64/x", "/usr/lib/modules"),
-    *("/var/ru*", "/var/home/me", "/Users/me/bin"),
+    *("/var/ru*", "/var/home/me", "/Users/me/bin", "/Users/me/Library", "/home/me/.cargo"),
     *(f"/home/me/{name}" for name in ("bin", ".bash_aliases", ".zshenv", ".gitconfig")),
     *("/home/a.b/.docker/config.json", "/home/me/.vscode-server/x", "/home/me/.kube:ro"),
     *(f"/var/lib/{name}" for name in ("polkit-1", "dkms", "waagent", "amazon")),
@@ -71,6 +72,7 @@ NO_ROOT = [
     *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
     *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),
     *("/mnt/nas/media", "/mnt/nas/media/x/*", "/media/me/disk/mnt", "/var/mnt/nas/media:ro"),
+    *("/home/me/.cargo/registry", "/home/me/Library/x", "/Users/me/Library/Caches"),
     *("/home/me/.docker/x", "/home/me/binary", "/var/services", "/var/lib/amazonas", "/swapfiles"),
     *("/var/log/app", "/var/log/app-*", "/var/log:ro", "/var/log/*:ro", "/var/log/journal/x:ro"),
     *(f"{path}:ro" for path in _READABLE.split()),
