@@ -13,7 +13,7 @@ IMAGE = f'{{"message":"conflict: unable to remove repository reference \\"x\\" (
 
 def test_a_name_that_is_taken() -> None:
     """That it is taken stays, by whom goes."""
-    assert told(TAKEN, b"/containers/create?name=web") == [ID]
+    assert told(TAKEN, b"/containers/create") == [ID]
     assert without(TAKEN, [ID]) == TAKEN.replace(ID.encode(), b"(not listed)")
     assert without(TAKEN, []) == TAKEN
 

@@ -770,10 +770,12 @@ TAKEN = {"message": f'The name is already in use by container "{9:064x}".'}
 
 
 async def failing(own: Proxy, error: bytes, *answers: bytes) -> tuple[Client, bytes]:
-    """A creation that the Engine refuses, and what it is asked about that."""
+    """A creation that the Engine refuses, and what it is asked about that. Its query has the id of
+    who is in the way, as the query has of who tries out whose it may be."""
     client = await own.connect()
     body = b'{"Image":"busybox"}'
-    await client.send(request("POST", "/containers/create?name=x", "Content-Type: application/json", body=body))  # fmt: skip
+    target = f"/containers/create?name=x&guess={9:064x}"
+    await client.send(request("POST", target, "Content-Type: application/json", body=body))  # fmt: skip
     engine = await own.fake.accept()
     assert (await engine.read_request()).line.startswith(b"POST /containers/create")
     await engine.send(error)

@@ -25,13 +25,11 @@ _ID: Final = re.compile(
 
 
 def told(message: bytes, asked: bytes) -> list[str]:
-    """What a message may tell of, by name or id, and the client did not name in `asked`."""
-    found = dict[str, None]()
-    for pattern in (_NAMED, _ID):
-        for one in pattern.finditer(message):
-            if one["name"] not in asked:
-                found[one["name"].decode()] = None
-    return list(found)
+    """What a message may tell of, by name or id, and the client did not name in `asked`: the path,
+    which has one object. Into a query he writes all that he guesses."""
+    found = (one.finditer(message) for one in (_NAMED, _ID))
+    names = dict.fromkeys(one["name"] for each in found for one in each)
+    return [name.decode() for name in names if name not in asked]
 
 
 def without(message: bytes, strangers: Collection[str]) -> bytes:

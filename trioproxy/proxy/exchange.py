@@ -524,7 +524,7 @@ class Exchange:
         # Loaded with the policy: most list nothing.
         from trioproxy.proxy.concealing import concealed
 
-        sides, asked = self._sides, self.admitted.verdict.request.target.raw
+        sides, asked = self._sides, self.admitted.verdict.request.target.path.encode()
         gate, remembered = sides.admission.gate, sides.shared.remembered
         message = await concealed(sides.engine, response, data, asked, gate, remembered)
         self.head_sent = True
