@@ -57,6 +57,10 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/srv/app,/srv/app/x"}, ["VolumeCreate: CREATE_BINDS=/srv/app"]),
     # Doors that nothing limits, whatever their risk is without limits beside them.
     ({**CREATE, "ALLOW_OPERATIONS": "ContainerCreate,ImageLoad", "CREATE_BINDS": ""}, ["ImageLoad: loads images, may replace tags"]),
+    # Podman's `tarball:/etc/shadow` is an image of any file, which a push carries out.
+    ({"ALLOW_OPERATIONS": "LibpodManifestCreate,LibpodManifestPush"}, ["LibpodManifestCreate: reads any file of the host"]),
+    ({"LIBPOD_MANIFESTS": "1", "POST": "1"}, ["LibpodManifestCreate: reads any file of the host", "LibpodManifestModify: reads any file of the host"]),
+    ({"LIBPOD_MANIFESTS": "1", "POST": "1", "CREATE_BINDS": ""}, []),
     ({"ALLOW_OPERATIONS": "SwarmInspect"}, ["SwarmInspect: shows the join tokens, by which anybody becomes a manager"]),
     ({"ALLOW_OPERATIONS": "Session", "BUILD_OPTIONS": ""}, ["Session: offers files and credentials to later builds"]),
     ({"ALLOW_OPERATIONS": "CheckpointDelete"}, ["CheckpointDelete: removes a folder, anywhere on the host"]),

@@ -57,11 +57,13 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def post(path: Path, target: str, body: dict[str, Any]) -> tuple[int, Any]:
+def post(
+    path: Path, target: str, body: dict[str, Any], method: str = "POST"
+) -> tuple[int, Any]:
     """Send a body; status and answer."""
     raw = json.dumps(body).encode()
     head = (
-        f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
     )
     status, answer = ask(str(path), head.encode() + raw)
@@ -120,6 +122,22 @@ def test_no_file_of_the_host_is_removed(
     _, made = create(podman, way)
     delete(podman, made["Id"])
     assert not victim.exists()
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["made", "changed"])
+def test_a_list_of_manifests_has_any_file(
+    podman: Path, tmp_path: Path, is_new: bool
+) -> None:
+    """Podman takes `tarball:` and the path of any file for an image, which goes out with a push of
+    the list: so the rows of both operations say."""
+    file, target = tmp_path / "file", "/v5.0.0/libpod/manifests/listed"
+    file.write_text("no tar at all")
+    if is_new:
+        status, told = post(podman, f"{target}?images=tarball:{file}", {})
+    else:
+        add = {"operation": "update", "images": [f"tarball:{file}"]}
+        status, told = post(podman, target, add, method="PUT")
+    assert (status, "errors" in told) == (201 if is_new else 200, False)
 
 
 FOLDERS_BY_VOLUME = {

@@ -101,8 +101,8 @@ POST    /libpod/local/images/load                                   LibpodImageL
 LIBPOD_MANIFESTS
 DELETE  /libpod/manifests/{name:.*}                                 LibpodManifestDelete        write none           -       any    -   -            -------- destructive   removes a manifest list
 POST    /libpod/manifests/{name:.*}/registry/{destination:.*}       LibpodManifestPush          write follow         -       any    -   -            -----c-o secret-leak   uploads a manifest list to any registry
-POST    /libpod/manifests/{name:.*}                                 LibpodManifestCreate        write none           -       any    -   -            -------- destructive   makes a manifest list
-PUT     /libpod/manifests/{name:.*}                                 LibpodManifestModify        write upload         -       any    -   -            -------- destructive   changes a manifest list
+POST    /libpod/manifests/{name:.*}                                 LibpodManifestCreate        write none           packs   any    -   open         --h----- destructive   makes a manifest list, of any file of the host too
+PUT     /libpod/manifests/{name:.*}                                 LibpodManifestModify        write upload         packs   any    -   open         --h----- destructive   changes a manifest list, adds any file of the host
 GET     /libpod/manifests/{name:.*}/exists                          LibpodManifestExists        read  none           -       any    -   -            -------- low           asks whether there is a manifest list
 GET     /libpod/manifests/{name:.*}/json                            LibpodManifestInspect       read  none           -       any    -   -            -----c-r info-leak     shows a manifest list, from any registry host too
 LIBPOD_NETWORKS
