@@ -36,14 +36,13 @@ _IN_VAR: Final = (
     "snap/microk8s", "spool/anacron", "spool/at", "spool/cron",
 )  # fmt: skip
 _IN_HOMES: Final = (
-    ".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc",
-    ".bashrc.d", ".cargo/bin", ".cargo/env", ".colima", ".config/autostart",
-    ".config/environment.d", ".config/fish", ".config/git", ".config/systemd", ".cshrc",
-    ".docker/cli-plugins", ".docker/config.json", ".docker/desktop", ".docker/run",
-    ".gitconfig", ".kshrc", ".kube", ".lima", ".local/bin", ".login", ".nvm",
-    ".oh-my-zsh", ".orbstack", ".pam_environment", ".profile", ".rd", ".sdkman", ".ssh",
-    ".tcshrc", ".vimrc", ".vscode-server", ".xprofile", ".xsessionrc", ".zlogin",
-    ".zprofile", ".zshenv", ".zshrc", "Library/LaunchAgents", "bin",
+    ".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc", ".bashrc.d",
+    ".cargo/bin", ".cargo/env", ".colima", ".config/autostart", ".config/environment.d",
+    ".config/fish", ".config/git", ".config/systemd", ".cshrc", ".docker/cli-plugins",
+    ".docker/config.json", ".docker/desktop", ".docker/run", ".gitconfig", ".kshrc", ".kube",
+    ".lima", ".local/bin", ".login", ".nvm", ".oh-my-zsh", ".orbstack", ".pam_environment",
+    ".profile", ".rd", ".sdkman", ".ssh", ".tcshrc", ".vimrc", ".vscode-server", ".xprofile",
+    ".xsessionrc", ".zlogin", ".zprofile", ".zshenv", ".zshrc", "Library/LaunchAgents", "bin",
 )  # fmt: skip
 _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
