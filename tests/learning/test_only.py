@@ -96,7 +96,7 @@ class Named(File):
                 known.setdefault((one.kind, one.text), GONE)
         verdict = judged(self.gate, method, raw, body=body, is_read=True, known=known)
         assert verdict.decision.allowed
-        self.recorder.note(outcome_of(verdict, status))
+        self.recorder.note(outcome_of(verdict.in_words(), status))
 
     def run(self, *sent: tuple[str, str, Thing]) -> str:
         """A run of requests that name something; the file's text after it."""
@@ -347,6 +347,8 @@ def test_what_is_reached_into_must_be_within_the_limits() -> None:
     file.make()
     file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
     mounted = container("db", host={"Binds": ["/etc:/x"]})
+    older = {**mounted.value, "Created": "1970-01-01T00:00:42Z"}
+    mounted = mounted._replace(value=older)
     file.send("POST", "/v1.45/containers/db/start", None, mounted, status=204)
     file.write()
     assert not file.objects

@@ -297,7 +297,8 @@ class Recorder:
                 continue
             sights.add(one.sight)
             # What its own earlier runs left there has shows no need of this one.
-            is_left = 0 < one.made < self.evidence.runs[self.evidence.run].first
+            began = self.evidence.runs[self.evidence.run].first
+            is_left = bool(one.own_id) and 0 < one.made < began
             if one.own_id:
                 self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
             for variable, item in () if is_left else one.has:

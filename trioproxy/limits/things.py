@@ -37,10 +37,12 @@ FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 PROCESS: Final = "ProcessConfig"
 """What an exec runs; of a container that is named by one."""
 _KEPT: Final = {
-    Kind.CONTAINER: ("HostConfig", "Mounts", PROCESS),
-    Kind.VOLUME: ("Driver", "Options"),
+    Kind.CONTAINER: ("HostConfig", "Mounts", PROCESS, "Created"),
+    Kind.NETWORK: ("Created",),
+    Kind.VOLUME: ("Driver", "Options", "CreatedAt"),
 }
-"""What of a description tells what a thing has (`inspected`): by a later policy as well."""
+"""What of a description tells what a thing has (`inspected`): by a later policy as well; and
+when it was made, by which evidence knows what an earlier run left."""
 Labels = Mapping[str, str]
 
 
