@@ -10,6 +10,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,8 +28,12 @@ from pathlib import Path
 from typing import IO
 
 IMAGE = "busybox:latest"
-# Not TMPDIR: a socket's path has room for 108 bytes, and /tmp may be memory.
-FOLDERS, PREFIX = Path("/var/tmp"), "trioproxy-"
+# Not TMPDIR: a socket's path has room for 108 bytes.
+IN_MEMORY, ON_DISK = FOLDERS = Path("/dev/shm"), Path("/var/tmp")
+PREFIX = "trioproxy-"
+ROOM = 6 << 30
+"""How much memory has to be free for an Engine's folder to be there, in bytes: those of two
+processes that test images held 1.6 GiB."""
 LOCK = "lock"
 START_SECONDS = 120
 STOP_SECONDS = 3  # a container that ignores its signal would hold it for 15
@@ -304,6 +309,14 @@ def found_url() -> str:
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
+def has_room() -> bool:
+    """Whether an Engine's files may be in memory: on a disk they cost the kernel half as much again."""
+    if not IN_MEMORY.is_dir():
+        return False
+    (free,) = re.findall(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    return min(int(free) << 10, shutil.disk_usage(IN_MEMORY).free) > ROOM
+
+
 @contextmanager
 def scratch_engine(
     settings: Mapping[str, object] | None = None,
@@ -315,7 +328,8 @@ def scratch_engine(
     if why := why_no_engine(own=True):
         raise NoEngine(why)
     remove_left_behind()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS))
+    where = IN_MEMORY if has_room() else ON_DISK
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
     engine = ScratchEngine(folder, settings)
     try:
         engine.start()
@@ -391,7 +405,7 @@ def held(folder: Path) -> int:
 
 def remove_left_behind() -> None:
     """Remove what runs of ours that were killed left: the folders that none holds any more."""
-    for path in FOLDERS.glob(f"{PREFIX}*/{LOCK}"):
+    for path in (one for where in FOLDERS for one in where.glob(f"{PREFIX}*/{LOCK}")):
         with suppress(OSError):  # it is held, or was removed meanwhile
             found = path.parent.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():

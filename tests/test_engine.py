@@ -71,7 +71,7 @@ def test_what_a_killed_run_left_is_removed(
 ) -> None:
     """A later run removes it; nothing that a process holds, and nothing that has no lock."""
     # Elsewhere: of two that look at once the other one may be about to remove it.
-    monkeypatch.setattr("tests.engine.FOLDERS", tmp_path)
+    monkeypatch.setattr("tests.engine.FOLDERS", (tmp_path,))
     left, strange = (Path(tempfile.mkdtemp(prefix=PREFIX, dir=tmp_path)) for _ in "ab")
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(left)],

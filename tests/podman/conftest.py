@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import FOLDERS, PREFIX, UNSHARE, first_child, held
+from tests.engine import ON_DISK, PREFIX, UNSHARE, first_child, held
 from tests.patience import PATIENCE
 from tests.podman.clients import REMOTE
 
@@ -38,7 +38,7 @@ wait $podman
 @pytest.fixture(scope="module")
 def podman() -> Iterator[Path]:
     """The socket of a Podman of our own."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=FOLDERS))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=ON_DISK))
     lock = held(folder)
     path = folder / "podman.sock"
     with (folder / "log").open("wb") as log:
