@@ -34,6 +34,8 @@ PREFIX = "trioproxy-"
 ROOM = 6 << 30
 """How much memory has to be free for an Engine's folder to be there, in bytes: those of two
 processes that test images held 1.6 GiB."""
+SHUT = os.ST_NODEV | os.ST_NOEXEC | os.ST_NOSUID
+"""How a folder may be mounted that containers cannot use as they use a disk's."""
 LOCK = "lock"
 START_SECONDS = 120
 STOP_SECONDS = 3  # a container that ignores its signal would hold it for 15
@@ -310,8 +312,11 @@ def found_url() -> str:
 
 
 def has_room() -> bool:
-    """Whether an Engine's files may be in memory: on a disk they cost the kernel half as much again."""
-    if not IN_MEMORY.is_dir():
+    """Whether an Engine's files may be in memory: on a disk they cost the kernel half as much again.
+
+    As systemd mounts it no container could use a node in its volume there.
+    """
+    if not IN_MEMORY.is_dir() or os.statvfs(IN_MEMORY).f_flag & SHUT:
         return False
     (free,) = re.findall(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
     return min(int(free) << 10, shutil.disk_usage(IN_MEMORY).free) > ROOM

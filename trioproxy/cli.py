@@ -104,11 +104,8 @@ def refuse_to_serve_elsewhere(name: str) -> None:
         )
     import resource  # Linux has it
 
-    if (
-        0
-        <= (most := resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        < FEWEST_DESCRIPTORS
-    ):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < FEWEST_DESCRIPTORS:
         raise ConfigError(
             f"{name} needs {FEWEST_DESCRIPTORS} descriptors, and may have {most}",
             hint="raise the hard limit (ulimit -n)",

@@ -501,11 +501,14 @@ def _metrics_address(url: str) -> Listened | None:
     """Read `METRICS`, a listener of its own."""
     if not url:
         return None
+    hint = "write METRICS=tcp://127.0.0.1:9375 or METRICS=unix:///absolute/path"
+    if "://" not in url:
+        raise ConfigError(f"bad METRICS {url!r}: it is no address", hint=hint)
     address = parse_listener(url, METRICS_PORT)
     if address.entry.policy:
         raise ConfigError(
             f"bad METRICS {url!r}: nothing is judged there, so policy= means nothing",
-            hint="write METRICS=tcp://127.0.0.1:9375 or METRICS=unix:///absolute/path",
+            hint=hint,
         )
     return address
 

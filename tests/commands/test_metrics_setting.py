@@ -23,7 +23,7 @@ def refusal(tmp_path: Path, metrics: str, *more: str) -> str:
 @pytest.mark.parametrize(
     ("metrics", "more", "said"),
     [
-        pytest.param("9375", [], "bad address '9375'", id="no-address"),
+        pytest.param("1", [], "bad METRICS '1': it is no address", id="no-address"),
         pytest.param(
             "tcp://127.0.0.1:9375?policy=a.env",
             [],

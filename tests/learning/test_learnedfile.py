@@ -1,4 +1,5 @@
 import re
+import shlex
 from itertools import chain
 from pathlib import Path
 
@@ -277,6 +278,17 @@ def test_hostile_text() -> None:
     assert not set(text) & set("$`\\\x00\x7f\u2028é~")
     assert envfile.parse(text, name="f") == envfile.parse(TEXT, name="f")
     assert render(changed(TRAEFIK, name=HOSTILE, file=HOSTILE), text) == text
+
+
+@pytest.mark.parametrize("file", ["my app.env", "bücher.env"])
+def test_what_the_file_says_to_type_is_about_it(file: str) -> None:
+    """The command names the file as a shell takes it, where a list would escape it."""
+    text = render(changed(TRAEFIK, file=file))
+    (line,) = (one for one in text.splitlines() if "trioproxy explain" in one)
+    said = shlex.split(line[line.index("trioproxy") :])
+    assert said[:3] == ["trioproxy", "explain", file]
+    assert envfile.parse(text, name="f") == envfile.parse(TEXT, name="f")
+    assert render(changed(TRAEFIK, file=file), text) == text
 
 
 # --- Any file -------------------------------------------------------------------------

@@ -103,10 +103,10 @@ class Call:
             path = evidence_path(self.path_of(client))
             other = named.setdefault(str(path).casefold(), client)
             if other != client:
+                choose = "name one of them with --from; " if self.logs else ""
                 raise ConfigError(
                     f"{other} and {client} would have one file: {path}",
-                    hint="name one of them with --from; " * bool(self.logs)
-                    + "where FILE ends in {client}, write {client}.env",
+                    hint=f"{choose}where FILE ends in {CLIENT}, write {CLIENT}.env",
                 )
 
     def wish(self, path: Path) -> Wish:

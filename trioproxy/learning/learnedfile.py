@@ -18,6 +18,7 @@ opens a file.
 """
 
 import re
+import shlex
 import textwrap
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -94,6 +95,8 @@ _TITLES = (
 )
 _TITLE = re.compile(f"# ({'|'.join(map(re.escape, _TITLES))})(?: .*)?")
 _REST = "#     "
+_HOSTILE: Final = frozenset("$`\\\"'")
+"""What is read by a shell, or by whoever reads env files otherwise than we do."""
 LEFT_OPEN: Final = "which containers, networks and volumes may be named"
 TAKEN_OUT: Final = ", as their lists are not wanted"
 _OUR_VARIABLES: Final = frozenset(
@@ -172,11 +175,15 @@ def _comments(
     meaning = meaning_of(policy)
     yield from _wrapped(f"{visible(meaning.answer[0].upper() + meaning.answer[1:])}.")
     name = before.name or format_value(learned.name[:_NAME_LIMIT])
+    file = learned.file
+    # It is pasted: a name in which nothing is hidden is there as a shell takes it.
+    is_plain = visible(file) == file and not set(file) & _HOSTILE
+    file = shlex.quote(file) if is_plain else format_value(file)
     yield from _wrapped(
         f"{_READ} {visible(learned.source)}."
         if learned.source
-        else f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says'
-        " when, and if it is ready."
+        else f'{_LEARNED} "{name}"; trioproxy explain {file} says when, and if it is'
+        " ready."
     )
     yield "#"
     groups = dict[str, list[_Row]]()
