@@ -27,6 +27,12 @@ TELLING = [name for name in REACHABLE if OPERATIONS[name][0].hiding]
 """The operations whose answers have secrets, of which it is known where they stand."""
 
 
+@pytest.mark.parametrize("name", ["ContainerList", "GET:/x/{y}", "CREATE_BINDS=/srv"])
+def test_a_grant_has_the_name_by_which_it_is_known(name: str) -> None:
+    """An operation or a route by itself, an item with its variable."""
+    assert Grant.named(name).name == name
+
+
 def grants(policy: Policy) -> list[Grant]:
     """All that a reviewer can strike out."""
     lists = {name: one.value for name, one in policy.limits.by_variable.items()}

@@ -273,6 +273,22 @@ def test_an_empty_list_grants_nothing() -> None:
     assert not any(policy.decide(one).allowed for one in of_table())
 
 
+def test_what_a_line_lists_is_told() -> None:
+    """Of values and of objects; of a line that is not there it is told that it is not."""
+    policy, _ = parse_policy(
+        {
+            "ALLOW_OPERATIONS": "ContainerCreate",
+            "CREATE_BINDS": "/srv/a,/srv/b",
+            "ONLY_CONTAINERS": "@own,db",
+            "ONLY_OWNER": "app",
+        }
+    )
+    assert policy.items_of("CREATE_BINDS") == ("/srv/a", "/srv/b")
+    assert policy.items_of("ONLY_CONTAINERS") == ("@own", "db")
+    assert policy.items_of("EXEC_COMMANDS") is None
+    assert parse_policy({})[0].items_of("ONLY_CONTAINERS") is None
+
+
 def test_head_does_not_grant_get() -> None:
     """A HEAD operation on the list leaves the GET of the same route refused."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "SystemPingHead"})

@@ -36,6 +36,13 @@ def refuses(limits: Objects, thing: Thing) -> bool:
     return limits.refuses("ContainerStop", thing, "x", "") is not None
 
 
+def test_what_is_kept_of_a_thing() -> None:
+    """Once it was judged: what it has, and when it was made; nothing that nobody asks of it."""
+    value: dict[str, Json] = {"HostConfig": {"Binds": ["/x:/x"]}, "Created": "2026"}
+    thing = container("db")._replace(value={**value, "State": {}, "Name": "/db"})
+    assert thing.in_words().value == value
+
+
 NUMBERED = {
     "com.docker.compose.project": "shop",
     "com.docker.compose.container-number": "1",
