@@ -254,6 +254,7 @@ WITH_ENVIRONMENTS = {
 @pytest.mark.parametrize(
     ("redact", "words"),
     [
+        ("env", ("env-",)),
         ("env,labels", ("env-", "labels-")),
         ("env,commands,labels", ("env-", "command-", "event-", "labels-")),
     ],

@@ -1047,9 +1047,8 @@ async def test_a_file_that_cannot_be_read_is_its_containers(
     await serving.reload(*policies.values())
     assert (await stack.ask())[0] == 200
     assert "client=shop.ps@127.0.0.1" in stack.lines().splitlines()[-1]
-    with (
-        monkeypatch.context() as patch
-    ):  # a list that leaves it out, though it is there
+    # A list that leaves it out, though it is there.
+    with monkeypatch.context() as patch:
         patch.setattr(os, "listdir", lambda _: [])
         await serving.look_for_policies()
     assert (await stack.ask())[0] == 200
