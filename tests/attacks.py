@@ -18,7 +18,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -619,7 +619,12 @@ def run_victim(engine: ScratchEngine, host: Path) -> str:
     options = ("--network=none", f"--volume={host}:/data", f"--env=TOKEN={SECRET}")
     script = "echo $TOKEN; exec sleep 100000"
     ran = ("run", "-d", f"--name={VICTIM}", *options, IMAGE, "sh", "-c", script)
-    return engine.docker(*ran).text
+    made = engine.docker(*ran).text
+    with closing(_Connection(engine.url)) as log:  # it is there to be read, or not yet
+        log.request("GET", f"/containers/{made}/logs?stdout=1&follow=1")
+        kept = log.getresponse().read(8 + len(SECRET))  # behind the head of a frame
+    assert SECRET.encode() in kept, kept
+    return made
 
 
 def fill_images(engine: ScratchEngine, big: int) -> None:
