@@ -309,6 +309,14 @@ async def test_each_has_the_policy_of_its_name(stack: Stack) -> None:
     assert "client=ps@127.0.0.1:" in stack.lines()
 
 
+async def test_events_are_asked_for_since_then(stack: Stack) -> None:
+    """The Engine sends the head of its events before it listens itself: it is asked to tell of what happens in between."""
+    assert (await stack.ask())[0] == 403
+    asked = next(one for one in stack.host.asked if one.startswith(b"/events?"))
+    since = float(dict(parse_qsl(asked.decode()))["since"])
+    assert 0 <= time.time() - since < PATIENCE
+
+
 async def be_known(stack: Stack) -> None:
     """Ask, and be there for long: since when it is there is asked no more."""
     assert (await stack.ask())[0] == 200

@@ -78,15 +78,12 @@ LONGEST_EVENT: Final = 1024 * 1024
 _FULL_ID: Final = re.compile(rb'"([0-9a-f]{64})"')
 """By itself, for an image may have one in its name (`x/ID`), which stands between these."""
 
-EVENTS: Final = bare(
-    "GET",
-    with_filters(
-        "/events",
-        {
-            "type": ["container", "network"],
-            "event": ["connect", "die", "disconnect", "rename"],
-        },
-    ),
+EVENTS: Final = with_filters(
+    "/events",
+    {
+        "type": ["container", "network"],
+        "event": ["connect", "die", "disconnect", "rename"],
+    },
 )
 
 
@@ -388,7 +385,10 @@ class Containers:
             await trio.sleep(LISTEN_AGAIN)
 
     async def _follow(self, engine: Engine) -> None:
-        await engine.send_request(EVENTS)
+        # The Engine sends the head before it listens itself: what happens in between it tells
+        # to who asks since when, and to nobody else.
+        since = f"&since={time.time():.6f}"
+        await engine.send_request(bare("GET", EVENTS + since))
         head, data = await engine.read_head(ANSWER)
         if head.status != OK or head.framing is not CHUNKED:
             raise Untold(
