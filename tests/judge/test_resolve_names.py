@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.corpus import OWNER, PLAIN
-from tests.deciding import Door, asked, decide, door, written
+from tests.deciding import Door, ScriptedEngine, asked, decide, door, written
 from tests.judge.test_naming import (
     CONFINED,
     EXEC,
@@ -21,11 +21,13 @@ from tests.judge.test_naming import (
     networks,
     world,
 )
+from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import own_alone
-from trioproxy.proxy.resolve import DEFAULTS_SECONDS
-from trioproxy.proxy.shared import LONGEST_LABELS, MOST_REMEMBERED
+from trioproxy.limits.things import Thing, listed
+from trioproxy.proxy.resolve import DEFAULTS_SECONDS, Resolver
+from trioproxy.proxy.shared import LONGEST_LABELS, MOST_REMEMBERED, Remembered
 
 IMAGE = f"/images/{PLAIN}/json"
 INSIDE = "/containers/c/json"
@@ -73,6 +75,44 @@ def test_an_image_is_asked_about_once() -> None:
     answer = asked(at, INSPECT, None, other)
     assert not answer.allowed
     assert len(answer.questions) == 2
+
+
+PART = {
+    "digest": f"sha256:{'8' * 64}",
+    "platform": {"os": "linux", "architecture": "386"},
+}
+OF_PART = f"{IMAGE}?platform=%7B%22os%22:%22linux%22%2C%22architecture%22:%22386%22%7D"  # fmt: skip
+PARTS = {"mediaType": "application/vnd.oci.image.index.v1+json"}
+
+
+@pytest.mark.parametrize(
+    ("told", "is_own"),
+    [
+        ({"Id": PART["digest"], "Config": {"Labels": OWNER}}, False),
+        ({"Id": PART["digest"], "Config": {}}, True),
+        ({"Id": f"sha256:{'9' * 64}", "Config": {}}, False),
+        ((404, {"message": "no such platform"}), False),
+        ({"Id": PLAIN, "Config": {}}, True),
+    ],
+    ids=["its label", "no label", "of another part", "gone", "an Engine before 28.1"],
+)
+def test_the_labels_of_its_own_platform_count(told: object, is_own: bool) -> None:
+    """Of an image for several platforms, that which a container is made of says whose a label is; and an old client's list does not say which that is."""
+    whole = {"Id": PLAIN, "Descriptor": PARTS, "Config": {}}
+    one = container(ImageManifestDescriptor=PART)
+    here = world(one, **{IMAGE: whole, OF_PART: told, f"/containers/{ID}/json": one})
+    answer = decide(LISTED, INSPECT, None, here)
+    assert (answer.allowed, answer.questions) == (is_own, [INSIDE, OF_PART])
+    gate = Gate.enforcing(parse_policy(LISTED)[0])
+    seen = {"Id": ID, "Names": ["/c"], "Labels": OWNER, "ImageID": PLAIN}
+
+    async def complete(value: Any) -> Thing:  # noqa: ANN401  JSON
+        at = Resolver(ScriptedEngine(here), gate, Remembered())
+        return await at.complete(listed(Kind.CONTAINER, value))
+
+    for more in ({}, {"ImageManifestDescriptor": PART}):
+        thing = trio.run(complete, {**seen, **more})
+        assert gate.narrows.holds(thing) is is_own
 
 
 def test_a_volume_of_a_container_is_asked_about_once() -> None:

@@ -21,7 +21,7 @@ from trioproxy.api.form import PROJECT_LABEL
 from trioproxy.errors import BadBody, Nobody, Untold
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.limits.objects import NUMBER_LABEL
-from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing
+from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing, part_of
 
 POLICY_LABEL: Final = "trioproxy.policy"
 SERVICE: Final = "com.docker.compose.service"
@@ -100,6 +100,7 @@ def _read(one: Mapping[str, Json]) -> Running:
         tuple(own),
         {key: text_of(text) for key, text in labels.items()},
         text_of(one.get("ImageID")),
+        part=part_of(one),
     )
     return Running(
         # What its image has counts of some alone.

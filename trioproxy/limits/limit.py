@@ -202,10 +202,7 @@ class Limits:
         return places | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
     def refuses(
-        self,
-        operation: str,
-        asked: "Asked",
-        named: "frozenset[Argument]" = frozenset(),
+        self, operation: str, asked: "Asked", named: "frozenset[Argument]" = frozenset()
     ) -> Refusal | None:
         """Say what a request asks for that is not within these limits.
 
@@ -372,9 +369,7 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
     binds = limits.get(BINDS)
     has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
     return Limits(
-        by_variable=limits,
-        places=places,
-        proxy_socket=proxy if has_proxy else "",
+        by_variable=limits, places=places, proxy_socket=proxy if has_proxy else ""
     )
 
 

@@ -219,6 +219,7 @@ class Objects:
             inherited and {key: inherited[key] for key in keys & inherited.keys()},
             users=tuple(map(self.remembered, thing.users)),
             is_proxys=thing.is_proxys,
+            part=thing.part,
         )
 
     def may_show(self, thing: Thing) -> bool:

@@ -78,6 +78,9 @@ class Thing(NamedTuple):
     """A volume that is not there yet: the body by which it will be made."""
     value: Mapping[str, Json] = MappingProxyType({})
     """All that the Engine says of it."""
+    part: tuple[str, Json] = "", None
+    """Of an image that has one for each platform, which a container was made of: its digest,
+    and the platform."""
 
     def in_words(self) -> "Thing":
         """The same without what nobody asks of it once it was judged."""
@@ -196,11 +199,26 @@ def container_of_exec(value: Json) -> tuple[dict[str, Json], str]:
     return config, other
 
 
-def labels_of_image(value: Json) -> Labels:
-    """Read the labels that an image gives to its containers."""
+def part_of(value: Mapping[str, Json]) -> tuple[str, Json]:
+    """Read of which part of an image a container is. Engines from 28 on say so, where containerd
+    keeps images, but for lists to older clients. Raises `BadBody`."""
+    descriptor = map_of(value.get("ImageManifestDescriptor"))
+    return text_of(descriptor.get("digest")), descriptor.get("platform")
+
+
+_OF_PARTS: Final = ("index.v1+json", "list.v2+json")
+"""How the media type of an image ends that has a part for each platform."""
+
+
+def labels_of_image(value: Json) -> tuple[Labels, str, bool]:
+    """Read the labels that an image gives to its containers, its id, and whether it has parts."""
     with _whole(Kind.IMAGE):
-        config = map_of(map_of(value).get("Config"))
-    return _labels(config.get("Labels"), Kind.IMAGE)
+        config, descriptor = (
+            map_of(map_of(value).get(key)) for key in ("Config", "Descriptor")
+        )
+        kind = text_of(descriptor.get("mediaType"))
+        full = text_of(map_of(value).get("Id"))
+    return _labels(config.get("Labels"), Kind.IMAGE), full, kind.endswith(_OF_PARTS)
 
 
 @contextmanager
@@ -259,6 +277,7 @@ def _container(value: Mapping[str, Json]) -> Thing:
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
         value=value,
+        part=part_of(value),
     )
 
 
@@ -308,6 +327,7 @@ def _listed(value: Json) -> Thing:
         _given(one.get("Labels"), text_of(one.get("Command"))),
         text_of(one.get("ImageID")),
         volumes=_volumes(mounts) if mounts else (),
+        part=part_of(one),
     )
 
 

@@ -73,13 +73,7 @@ _MONTH: Final = (_some("01"), _some(string.digits))
 _DAY: Final = (_some("0123"), _some(string.digits))
 _WORDS: Final[Mapping[str, Language]] = {
     "num": ((_some(string.digits, 0),),),
-    "uuid": (
-        (
-            *(_some(_HEX, 8), "-"),
-            *(_some(_HEX, 4), "-") * 3,
-            _some(_HEX, 12),
-        ),
-    ),
+    "uuid": ((*(_some(_HEX, 8), "-"), *(_some(_HEX, 4), "-") * 3, _some(_HEX, 12)),),
     "date": ((_YEAR, "-", *_MONTH, "-", *_DAY), (_YEAR, *_MONTH, *_DAY)),
     # No user of a system, whose ids end at 999.
     "uid": (

@@ -349,7 +349,7 @@ class Containers:
         remembered, ask_for = self._shared.remembered, partial(_ask, engine)
         remembered.make_room()
         judged = identity.JUDGED_LABELS
-        _, labels = await inherited(ask_for, remembered, thing.image, judged)
+        _, labels = await inherited(ask_for, remembered, thing, judged)
         return thing if labels is None else thing._replace(inherited=labels)
 
     async def _get(self, engine: Engine, target: str) -> bytes:

@@ -169,7 +169,7 @@ class Resolver:
         """What `complete` gives, where nothing has to be asked for that any more."""
         if thing.kind is not Kind.CONTAINER or thing.id == self._own.id:
             return None
-        key = thing.image, self._objects.judged_labels
+        key = thing.part[0] or thing.image, self._objects.judged_labels
         labels = self._remembered.labels.get(key)
         return None if labels is None else thing.inheriting(labels)
 
@@ -384,7 +384,7 @@ class Resolver:
         if not self._objects.needs_image(called):
             return thing
         status, labels = await inherited(
-            self._ask, self._remembered, thing.image, self._objects.judged_labels
+            self._ask, self._remembered, thing, self._objects.judged_labels
         )
         # Without its image nobody can tell which labels came from there: then none of the
         # container's own count.
@@ -435,22 +435,38 @@ class Resolver:
 async def inherited(
     ask_for: Callable[[str], Awaitable[tuple[int, bytes]]],
     remembered: Remembered,
-    image: str,
+    thing: Thing,
     judged: frozenset[str],
 ) -> tuple[int, Labels | None]:
-    """Give those of some labels that an image has, and None where the Engine does not say;
-    with its status. Of an image it is asked once."""
+    """Give those of some labels that a container's image has, and None where the Engine does
+    not say; with its status. Of an image it is asked once."""
+    image, (part, platform) = thing.image, thing.part
     if not image:
         # Docker makes a container of none, too, whose labels are not known to be its own.
         return _GONE, None
-    labels, status = remembered.labels.get((image, judged)), OK
+    key = part or image, judged
+    labels, status = remembered.labels.get(key), OK
     if labels is None:
-        status, raw = await ask_for(_TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, image))
+        target = _TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, image)
+        if part not in {"", image}:
+            target += f"?platform={percent.encode(jsonbody.render(platform), _KEPT)}"
+        status, raw = await ask_for(target)
         if status not in _HAS_IT:
             return status, None
-        found = labels_of_image(parse_answer(raw))
+        found, told, has_parts = labels_of_image(parse_answer(raw))
+        # An Engine before 28.1 knows no platforms here, and gives the id of the whole image.
+        if part and told not in {part, image}:
+            return _GONE, None
+        if has_parts and not (part or thing.value):
+            # Listed for an older client.
+            status, raw = await ask_for(_TEMPLATES[Kind.CONTAINER] % thing.id)
+            if status not in _HAS_IT:
+                return status, None
+            whole = describe(Kind.CONTAINER, parse_answer(raw))
+            return await inherited(ask_for, remembered, whole, judged)
         labels = {one: found[one] for one in judged if one in found}
-        remembered.keep_labels((image, judged), labels)
+        if part or not has_parts:
+            remembered.keep_labels(key, labels)
     return status, labels
 
 

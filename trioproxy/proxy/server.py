@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from trioproxy.config import ANYBODY, Config, Level, Listened
-from trioproxy.errors import (
-    ClientLost,
-    ConfigError,
-    TrioProxyError,
-    leaf_of,
-)
+from trioproxy.errors import ClientLost, ConfigError, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
@@ -444,10 +439,7 @@ class Server:
     # -- accepting -----------------------------------------------------------------
 
     async def _accept_all(
-        self,
-        bound: list[Listener],
-        scraped: list[Listener],
-        background: trio.Nursery,
+        self, bound: list[Listener], scraped: list[Listener], background: trio.Nursery
     ) -> None:
         """Accept and serve. Closing: the listeners, before those here have finished.
 

@@ -47,7 +47,7 @@ class Remembered:
     own: Own = field(default_factory=Own)
     """The container of this process."""
     labels: "dict[tuple[str, frozenset[str]], Labels]" = field(default_factory=dict)
-    """Those of images that are judged, by the image's id and their keys: it never changes."""
+    """Those of images that are judged, by the id of that or its part, and their keys: it never changes."""
     volumes: "dict[tuple[str, str], Thing]" = field(default_factory=dict)
     """Of containers, by id and name: what a container uses cannot be removed."""
     engine: "tuple[float, Thing | Missing | None]" = (0.0, None)

@@ -323,10 +323,7 @@ def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
             )
     for words, names in (
         ("Anything at all of ", [one.variable for one in limits if one.value == ANY]),
-        (
-            "Nothing of ",
-            [one.variable for one in limits if not one.value],
-        ),
+        ("Nothing of ", [one.variable for one in limits if not one.value]),
     ):
         if names:
             listed = [[", " if at else None, code(one)] for at, one in enumerate(names)]
@@ -371,12 +368,7 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
         ]
         for one in lines
     ]
-    heads = (
-        "Operation or value",
-        "Risk",
-        "Why it is not granted",
-        "Asked for",
-    )
+    heads = ("Operation or value", "Risk", "Why it is not granted", "Asked for")
     return Section(
         "left-out",
         "What it may not do",
