@@ -136,6 +136,19 @@ def test_what_the_door_loads_nothing_before_it_does() -> None:
     assert not behind & before
 
 
+def test_what_answers_in_text_loads_no_page() -> None:
+    """The page, the attacks and what reads heads for them are loaded where they are asked for."""
+    program = "import sys, trioproxy.commands.diff, trioproxy.commands.explain; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = {"trioproxy.review.page", "trioproxy.review.attacking", "h11"}
+    assert not page & set(found.stdout.split())
+
+
 def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:
     """What draws, and what a reviewer needs, is not loaded where nobody looks."""
     options = ("-o", "x.env", "--upstream", "tcp://127.0.0.1:1")

@@ -754,10 +754,6 @@ def _index(endpoints: tuple[Endpoint, ...]) -> Mapping[tuple[str, str], _Routes]
         if not endpoint.template.startswith("/{"):
             key = endpoint.method, _beginning(endpoint.template)
             grouped[key].endpoints.append(endpoint)
-    for (_, begins), routes in grouped.items():
-        # Most proxies stand before Docker: a pattern of Podman's is made when it is asked for.
-        if not begins.startswith(f"/{PODMAN}/"):
-            _ = routes.pattern
     return dict(grouped)
 
 

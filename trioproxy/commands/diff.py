@@ -17,7 +17,6 @@ from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import env_text, propose
 from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count
-from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.sheet import UNUSED_DAYS, Line
 
@@ -159,6 +158,8 @@ def _markdown(files: tuple[PolicyFile, PolicyFile], found: Comparison) -> Iterat
 
 def _worth(files: tuple[PolicyFile, PolicyFile]) -> Iterator[str]:
     """The verdicts before and after, how many of the known attacks are shut, and which no longer."""
+    from trioproxy.review.attacking import try_all
+
     tried = [try_all(one.variables, one.policy) for one in files]
     yield "| | verdict | attacks |"
     yield "|---|---|---|"

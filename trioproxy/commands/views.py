@@ -22,7 +22,6 @@ from trioproxy.commands.observed import (
 from trioproxy.commands.terminal import width_of, write_whole
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
-from trioproxy.review.page import BEGINNING, Record, page
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -73,30 +72,31 @@ def write_page(
             "this is a page for a browser, and no text for a terminal",
             hint="name a file, -o report.html",
         )
+    from trioproxy.review.page import BEGINNING, Record, page
+
+    def record(path: Path) -> Record:
+        digest = hashlib.sha256(read(path)).hexdigest()
+        return Record(path=str(path), digest=digest, evidence=read_evidence(path))
+
     learned = evidence_next_to(file)
     text = page(
         read_policy_file(file),
-        _record(learned) if learned else None,
+        record(learned) if learned else None,
         old=read_policy_file(old) if old is not None else None,
-        live=_record(Path(live)) if live is not None else None,
+        live=record(Path(live)) if live is not None else None,
     )
     if output in {None, "-"}:
         write_whole(text)
     else:
-        _write(Path(output), text.encode())
+        _write(Path(output), text.encode(), BEGINNING.encode())
 
 
-def _record(path: Path) -> Record:
-    digest = hashlib.sha256(read(path)).hexdigest()
-    return Record(path=str(path), digest=digest, evidence=read_evidence(path))
-
-
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, beginning: bytes) -> None:
     """Replace a report, or make one, whole; a file that is none is left alone."""
     # Windows has no way to leave a link alone; there the page takes its place.
     can_refuse_links = hasattr(os, "O_NOFOLLOW")
     old = read(path, may_be_missing=True, is_output=can_refuse_links)
-    if old and not old.startswith(BEGINNING.encode()):
+    if old and not old.startswith(beginning):
         raise ConfigError(
             f"{path} exists and is no report: it would be lost",
             hint="name another file with -o",

@@ -41,7 +41,7 @@ _NEEDLESS = re.compile(
 """Escapes of letters, digits and `_./+-`, which mean the same without: they hide names."""
 
 # Control characters but for the tab; what ends a line for some; what turns its direction.
-_UNSEEN = re.compile(r"[^\t -~\u00a0-\U0010ffff]|[\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNSEEN = re.compile(r"[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _LINE_LIMIT = 32 * 1024
 """`docker` reads no line of 64 KiB, and no variable is as long as half of that."""
 

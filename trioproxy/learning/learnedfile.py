@@ -84,7 +84,7 @@ _SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What a reviewer looks for, and is told that it is not there."""
 
-_OPERATION = rf"(?:[A-Z][a-z0-9]*){{2,}}|{'|'.join(OPERATIONS)}"
+_OPERATION = r"(?:[A-Z][a-z0-9]*){2,}|Session"
 _ROW = re.compile(rf"#   ({_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)(?: +(.*))?")
 _NOTE = re.compile(r" {2,}(?:# )?|(?:^| )# ")
 """What parts a row from what a reviewer wrote behind it; in our own words stands none."""
