@@ -74,6 +74,11 @@ def test_a_container_of_a_build_is_nobodys(command: list[str]) -> None:
     shown: dict[str, Any] = {"Id": ID, "Names": ["/c"], "Labels": OWNER}
     shown["ImageID"] = PLAIN
     assert listed(Kind.CONTAINER, {**shown, "Command": "sleep 9"}).labels == OWNER
+    step = {"Labels": OWNER, "Cmd": ["/bin/sh", "-c", "make"]}
+    for test, log, allowed in (("NONE", "none", False), ("CMD", "none", True), ("NONE", "local", True)):  # fmt: skip
+        config = {**step, "Healthcheck": {"Test": [test]}}
+        here = world(container(Config=config, HostConfig={**HOST, "LogConfig": {"Type": log}}))  # fmt: skip
+        assert decide(LISTED, START, None, here).allowed is allowed
     text = "/bin/sh -c '#(nop) ' 'LABEL x=y'"
     assert listed(Kind.CONTAINER, {**shown, "Command": text}).labels == {}
 

@@ -264,10 +264,13 @@ def _image(value: Mapping[str, Json]) -> Thing:
 def _container(value: Mapping[str, Json]) -> Thing:
     name = text_of(value.get("Name"))
     parts = value.get("Config"), value.get("HostConfig")
-    config, _host = map(map_of, parts)
+    config, host = map(map_of, parts)
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
     command = " ".join(map(str, list_of(config.get("Cmd"))))
+    checked = map_of(config.get("Healthcheck")).get("Test")
+    if checked == ["NONE"] and map_of(host.get("LogConfig")).get("Type") == "none":
+        command = _OF_BUILDS
     return Thing(
         Kind.CONTAINER,
         _id(value, Kind.CONTAINER),
@@ -287,7 +290,9 @@ _OF_BUILDS: Final = "#(nop) "
 def _given(labels: Json, command: str) -> Labels:
     """The labels of a container, or none: the classic builder makes a container for each
     `LABEL` of a Dockerfile, which has it and whose image has not, and commits that once its
-    client reads on. Its command says what it is; whoever writes so himself owns nothing."""
+    client reads on. Its command says what it is; whoever writes so himself owns nothing.
+    Those that run a step are told by what it keeps from them, healthchecks and a log: of an
+    image for several platforms they have the labels of one, and the Engine says another's."""
     return {} if _OF_BUILDS in command else _labels(labels, Kind.CONTAINER)
 
 

@@ -240,11 +240,7 @@ class Asking:
             who=who,
             gate=gate,
             grants=grants,
-            told={
-                "policy": who.policy,
-                "file": self._file(who.policy),
-                **told,
-            },
+            told={"policy": who.policy, "file": self._file(who.policy), **told},
             deadline=deadline,
         )
         # Known before it is weighed: an equal request finds it. Told when it was.
@@ -572,9 +568,7 @@ async def _say(stream: trio.SocketStream, **line: object) -> None:
 
 
 async def _write(
-    stream: trio.SocketStream,
-    asker: Asker,
-    outbox: "trio.MemoryReceiveChannel[bytes]",
+    stream: trio.SocketStream, asker: Asker, outbox: "trio.MemoryReceiveChannel[bytes]"
 ) -> None:
     async for line in outbox:
         await stream.send_all(line)
