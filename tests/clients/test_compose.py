@@ -53,7 +53,7 @@ SCENARIOS = {
     "up in the foreground": "docker compose -f once.yaml up --no-color 2>&1 | sort; docker compose -f once.yaml ps -a --format '{{.Service}} {{.ExitCode}}'",
     "restart and scale": f"{UP} docker compose restart web 2>&1 | sort; docker compose up -d --scale db=2 2>&1 | sort; docker compose ps -q | wc -l",
     "cp and top": f"{UP} echo hello >a; docker compose cp a db:/tmp/a 2>/dev/null; docker compose cp db:/tmp/a b 2>/dev/null; cat b; docker compose top db | grep -c sleep",
-    "events": f"mkfifo lines; docker compose events >lines & exec 3<lines; {UP} docker compose down -t 0 >/dev/null 2>&1; until [ \"$line\" = done ]; do read -r line <&3; case $line in *'container start'*name=project-db-1*) echo started;; *'container destroy'*name=project-db-1*) line=done;; esac; done; kill $!",
+    "events": f"docker compose events >lines & {UP} until grep -qs 'container start.*name=project-db-1' lines; do docker compose restart -t 0 db >/dev/null 2>&1; done; echo started; docker compose down -t 0 >/dev/null 2>&1; until grep -q 'container destroy.*name=project-db-1' lines; do sleep 0.1; done; kill $!",
     "down": f"{UP} docker compose down -v -t 0 2>&1 | sort; docker compose ls -a",
     "a missing image": "docker compose -f broken.yaml up 2>&1 | sort",
 }

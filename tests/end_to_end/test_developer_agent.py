@@ -85,13 +85,14 @@ def test_the_commands_of_a_day(docker: Docker, folder: Path) -> None:
     """version, info, ps, images, run, exec, cp and logs."""
     assert "Server" in docker("version").text
     assert "Server Version" in docker("info").text
-    docker("run", "-d", "--name=day", f"-v{folder}:/work", "busybox", "sh", "-c", "echo said; sleep 600")  # fmt: skip
+    script = "echo said; until [ -e /copied ]; do sleep 0.1; done"
+    docker("run", "-d", "--name=day", f"-v{folder}:/work", "busybox", "sh", "-c", script)  # fmt: skip
     assert docker("ps", "--format={{.Names}}").text == "day"
     assert "busybox" in docker("images").text
     assert docker("exec", "day", "ls", "/work/Dockerfile").text == "/work/Dockerfile"
     docker("cp", str(folder / "Dockerfile"), "day:/copied")
     docker("cp", "day:/copied", str(folder / "back"))
-    assert docker("logs", "day").text == "said"
+    assert docker("logs", "--follow", "day").text == "said"
     docker("rm", "-f", "day")
     done = docker("run", "-v/etc:/etc", "busybox", check=False)
     assert "which CREATE_BINDS does not list" in done.errors
@@ -114,7 +115,8 @@ def test_compose(docker: Docker, folder: Path) -> None:
     compose = ("compose", "-f", str(folder / "compose.yaml"))
     docker(*compose, "up", "-d", "--build")
     assert "shop-web-1" in docker(*compose, "ps").text
-    assert docker(*compose, "exec", "-T", "web", "cat", "/data/file").text == "up"
+    look = ("sh", "-c", "until grep up /data/file; do :; done")
+    assert docker(*compose, "exec", "-T", "web", *look).text == "up"
     docker(*compose, "logs")
     docker(*compose, "down", "-v", "-t", "0")
     assert docker("ps", "-aq").text == ""

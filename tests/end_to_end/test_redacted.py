@@ -213,6 +213,12 @@ class Stage:
             command = self.make(f"/containers/{one}/exec", run, "EXEC")
             self.make(f"/exec/{command}/start", {"Detach": True})
             ids[who] = {one, network, command}
+            log, deadline = (
+                f"/containers/{one}/logs?stdout=1",
+                time.monotonic() + PATIENCE,
+            )
+            while f"{who}-said".encode() not in ask(self.raw, "GET", log)[1]:
+                assert time.monotonic() < deadline
         return ids["stranger"]
 
     def targets(self, endpoint: Endpoint) -> Iterator[str]:

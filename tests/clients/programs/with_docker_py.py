@@ -6,6 +6,7 @@
 import io
 import sys
 import tarfile
+import time
 
 import docker
 
@@ -51,9 +52,11 @@ def follow(client: docker.DockerClient) -> None:
     sock._sock.sendall(b"go\n")
     say(b"".join(lines), box.wait()["StatusCode"])
     sock.close()
-    # The Engine tells of a death after `wait` was answered.
+    # The Engine tells of a death after `wait` was answered, and sends the head of its events
+    # before it listens itself: what happens in between is told to who asks since when.
     started = {"container": box.id, "event": "start"}
-    events = client.events(decode=True, filters=started)
+    since = f"{time.time():.6f}"
+    events = client.events(since, decode=True, filters=started)
     box.start()
     say(next(events)["Action"])
     events.close()

@@ -40,8 +40,10 @@ async function main() {
   await box.start();
   await execute(box, { hijack: true });
 
-  // Not of its death, which follows: both may come as one piece.
-  const events = await docker.getEvents({ filters: { container: ["box"], event: ["kill"] } });
+  // Not of its death, which follows: both may come as one piece. Since now, for the Engine
+  // sends the head before it listens itself.
+  const since = Date.now() / 1000;
+  const events = await docker.getEvents({ since, filters: { container: ["box"], event: ["kill"] } });
   const first = new Promise((resolve) => events.once("data", resolve));
   await box.kill();
   say(JSON.parse(String(await first)).Action);

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 
 import docker  # type: ignore[import-untyped]  # it has no types
 
@@ -72,7 +73,9 @@ def keep(client: docker.DockerClient) -> None:
 
 def follow(client: docker.DockerClient) -> None:
     """Events, as they come."""
-    events = client.events(decode=True, filters={"type": "network"})
+    # The network may be there before the stream is.
+    since = int(time.time())
+    events = client.events(since, decode=True, filters={"type": "network"})
     client.networks.create("seen").remove()
     next(events)
     events.close()

@@ -112,7 +112,8 @@ async function keep() {
 }
 
 async function follow() {
-  const events = await docker.getEvents({ filters: { type: ["network"] } });
+  const since = Math.floor(Date.now() / 1000); // the network may be there before the stream is
+  const events = await docker.getEvents({ since, filters: { type: ["network"] } });
   const seen = first(events);
   await (await docker.createNetwork({ Name: "seen" })).remove();
   await seen;

@@ -82,7 +82,8 @@ async function keep() {
 }
 
 async function follow() {
-  const events = await docker.events({ filters: { type: ["network"] } });
+  const since = Math.floor(Date.now() / 1000); // the network may be there before the stream is
+  const events = await docker.events({ since, filters: { type: ["network"] } });
   const seen = first(events);
   await (await docker.network.create({ Name: "seen" })).remove();
   await seen;

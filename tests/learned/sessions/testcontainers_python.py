@@ -4,7 +4,10 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-SERVE = "mkdir /www; echo hello >/www/index.html; echo ready; exec httpd -f -h /www"
+SERVE = (
+    "mkdir /www; echo hello >/www/index.html; httpd -f -h /www &"
+    " until wget -q -O /dev/null http://127.0.0.1/; do :; done; echo ready; wait"
+)
 
 if __name__ == "__main__":
     with Network() as network:
