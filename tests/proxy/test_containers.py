@@ -113,6 +113,8 @@ class Host:
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
+    is_told_of_before: bool = True
+    """Whether its last events are older than whoever connects."""
     called: str = "proxy"
     """What the proxy's own container is called."""
     network: str = NET
@@ -187,6 +189,8 @@ class Host:
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
+            if since == 0:  # all that it still has
+                return response(body=b"{}\n" if self.is_told_of_before else b"")
             told = (one for one in self.came if one[1] >= since)
             return response(body=b"".join(map(came_to, told)))
         elif path.startswith("/containers/"):
@@ -804,6 +808,19 @@ async def test_who_waited_for_long_is_not_who_came_meanwhile(
     stack.host.came = [("1" * 64, time.time())]
     answer.set()
     assert (await client.read_response()).status == 403
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "forgotten"])
+async def test_who_connected_before_there_were_events_may_be_forgotten(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """Who connects while no stream tells of events, as to a socket that is handed over, is known by what the Engine still tells of the time before that; else whoever has his address by now may have been moved there."""
+    monkeypatch.setattr(containers, "LISTEN_AGAIN", 0.2)
+    stack.host.containers, stack.host.is_told_of_before = [container("ps")], is_told
+    await settle()
+    stack.host.events.pop().close()
+    await settle()
+    assert [(await stack.ask())[0] for _ in range(2)] == [200 if is_told else 403, 200]
 
 
 GONE: dict[str, object] = {

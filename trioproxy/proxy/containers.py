@@ -75,6 +75,7 @@ MOST_ENDS: Final = 4096
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
 
+_FORGOTTEN: Final = "the Engine tells no more who had this address when this connection was made: connect again"
 _FULL_ID: Final = re.compile(rb'"([0-9a-f]{64})"')
 """By itself, for an image may have one in its name (`x/ID`), which stands between these."""
 
@@ -116,6 +117,8 @@ class Containers:
     )
     """What the Engine said of each network, and as that reads."""
     _listening: trio.Event = field(default_factory=trio.Event)
+    _heard_since: float = inf
+    """When this stream of events began, by Trio's clock."""
     _asking: dict[int, set[str]] = field(default_factory=dict)
     """What went away since, of each question that is under way, by the set's identity."""
 
@@ -327,6 +330,12 @@ class Containers:
             if at and who == (network, container):
                 came = at
         if came is None:
+            # Of the time before the stream it tells no more than its last events: whoever was moved
+            # there, where none of them is older than the connection, may be forgotten.
+            if status == OK and made - now + trio.current_time() < self._heard_since:
+                _, raw = await _ask(engine, f"/events?since=0&until={made:.6f}")
+                if not raw.strip():
+                    raise Nobody(_FORGOTTEN)
             return await self._started(engine, container) - NOTED_LATE
         return came
 
@@ -387,7 +396,7 @@ class Containers:
     async def _follow(self, engine: Engine) -> None:
         # The Engine sends the head before it listens itself: what happens in between it tells
         # to who asks since when, and to nobody else.
-        since = f"&since={time.time():.6f}"
+        since, self._heard_since = f"&since={time.time():.6f}", trio.current_time()
         await engine.send_request(bare("GET", EVENTS + since))
         head, data = await engine.read_head(ANSWER)
         if head.status != OK or head.framing is not CHUNKED:

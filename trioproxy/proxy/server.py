@@ -332,7 +332,7 @@ class Server:
         except TrioProxyError as error:
             engine.drop()
             if not isinstance(error, ClientLost):
-                self._tell_nobody(peer, error)
+                self.log.refused("nobody", peer, error.status, str(error), error=error)
             await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
@@ -344,9 +344,6 @@ class Server:
                 capacity.leave(group)
                 self._one_ended.set()
         return connection
-
-    def _tell_nobody(self, peer: str, error: TrioProxyError) -> None:
-        self.log.refused("nobody", peer, error.status, str(error), error=error)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -500,12 +497,7 @@ class Server:
         is_known = listener.entry.client or (is_unix and not self._welcome)
         if not is_known and (self._containers or self._welcome):
             return None
-        found = self._admissions[listener.entry.client]
-        return found[listener.reach]
-
-    def _is_container(self, listener: Listener) -> bool:
-        is_tcp = listener.sock.family != socket.AF_UNIX
-        return self._containers is not None and is_tcp
+        return self._admissions[listener.entry.client][listener.reach]
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
         admission = self._admission_of(listener)
@@ -611,11 +603,12 @@ class Server:
         if refusal:
             turned_away.begin(nursery, turned_away.answer, wire, refusal, entry.client)
             return
-        if admission is None and self._welcome and not self._is_container(listener):
+        is_unix = listener.sock.family == socket.AF_UNIX
+        if admission is None and self._welcome and (is_unix or not self._containers):
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
-                self._tell_nobody(peer, error)
+                self.log.refused("nobody", peer, error.status, str(error), error=error)
                 turned_away.begin(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )
