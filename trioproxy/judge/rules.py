@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
@@ -212,7 +212,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         rows = {
-            one: self.decide_route(one.method, one, one.template)
+            one: _on_row(self._rule(one.method, one, one.template), one)
             for one in ENDPOINTS
             if one.method not in {"ANY", OPTIONS.method}
         }
@@ -298,6 +298,11 @@ class Policy:
         self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
     ) -> Decision:
         """Decide by the route alone. `path` may be a template, for all that fit it."""
+        ruling = self._rule(method, endpoint, path)
+        return _decision(ruling, shown(method, endpoint, shown_path or path))
+
+    def _rule(self, method: str, endpoint: Endpoint | None, path: str) -> Ruling:
+        """Rule on a route by what the file says, and by what it limits beside."""
         # A file says what it grants, and its lists how far. Both hold only if no route that is open
         # gives the power that is limited, by a way that no list reads: a plugin beside
         # `CREATE_BINDS`, a swarm's service beside `ONLY_CONTAINERS`. Sections and verbs open such
@@ -310,11 +315,7 @@ class Policy:
         elif not by_name and (guard := self._guard(method, endpoint)):
             # Beside limits what a refusal advises would not be enough either.
             ruling = guard if ruling.allowed else ruling._replace(advice=guard.advice)
-        if ruling.allowed:
-            return Decision(True, ruling.reason, ruling.rule)
-        what = shown(method, endpoint, shown_path or path)
-        message = f"{what} is not allowed: {ruling.advice}"
-        return refuse(ruling.reason, ruling.rule, message)
+        return ruling
 
     def decide_unlisted(self, method: str, section: str) -> Decision | None:
         """Decide on the routes of a section that no row has; None where rows have all."""
@@ -324,7 +325,7 @@ class Policy:
     def takes_options(self, section: str) -> bool:
         """Whether `OPTIONS` passes on the paths of a section."""
         path = section_prefix(section)
-        return self.decide_route(OPTIONS.method, OPTIONS, path).allowed
+        return self._rule(OPTIONS.method, OPTIONS, path).allowed
 
     def _guard(self, method: str, endpoint: Endpoint | None) -> Ruling | None:
         """Refuse what gives the power that is limited elsewhere: half a guard is none."""
@@ -424,6 +425,17 @@ _IS_UNTELLABLE = Ruling(
     REDACT_VARIABLE,
     f"nobody can tell what is secret in its answer, and this file has {REDACT_VARIABLE}: leave that out, or do without it",
 )
+
+
+@lru_cache(maxsize=4096)
+def _on_row(ruling: Ruling, row: Endpoint) -> Decision:
+    """Decide on a row of the table: most policies say the same words of most of them."""
+    return _decision(ruling, shown(row.method, row, row.template))
+
+
+def _decision(ruling: Ruling, what: str) -> Decision:
+    message = "" if ruling.allowed else f"{what} is not allowed: {ruling.advice}"
+    return Decision(ruling.allowed, ruling.reason, ruling.rule, message)
 
 
 def is_untellable(endpoint: Endpoint | None) -> bool:
