@@ -451,7 +451,8 @@ def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
             crowd.over.set()
         for one in working:
             one.result()
-    log = crowd.engine.docker("logs", CROWD).errors
+    crowd.engine.docker("stop", f"--time={PATIENCE:.0f}", CROWD)
+    log = crowd.engine.docker("logs", CROWD).errors  # with its last lines
     assert len(crowd.answers) > 10 * len(BUSY)
     assert log.count(" reload client=") > by_depth(50, 500)
     assert "reload-failed" not in log
