@@ -370,6 +370,7 @@ CALLS = {
     "listen": (("--listen", "tcp://127.0.0.1:1"), "--listen has no place there"),
     "upstream": (("--upstream", "unix:///x"), "--upstream has no place there"),
     "capture": (("--capture",), "--capture has no place there"),
+    "alone": (("--learn", "own"), "--learn own has no place there"),
     "missing": (("--from-log", "nosuch"), "cannot read nosuch: No such file"),
     "a-folder": (("--from-log", "."), "cannot read .: Is a directory"),
     "nobody": (("--from", "10.0.0.9"), "15 requests of other clients"),

@@ -34,6 +34,22 @@ def test_unix_socket_has_the_mode_asked_for(tmp_path: Path) -> None:
         assert listeners.name_of(sock) == f"unix://{path}"
 
 
+def test_socket_that_cannot_have_its_owner_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that fails at gid= leaves nothing for clients to find: they would wait there."""
+
+    def chown(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    path = tmp_path / "s"
+    with pytest.raises(ConfigError, match="not permitted") as caught:
+        bound(UnixAddress(path=str(path), gid=1))
+    assert caught.value.hint == "this user may not give a file to that uid= or gid="
+    assert not path.exists()
+
+
 SWAP = """
 import os, stat, sys
 path, victim = sys.argv[1:]

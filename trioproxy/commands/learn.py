@@ -142,14 +142,14 @@ def command(**options: Any) -> int:  # noqa: ANN401  each as click read it
 
 
 SERVING_ONLY: Final = ("listen", "upstream", "capture", "argv")
-"""What means nothing where a log is read."""
+"""What means nothing where a log is read, beside the scope that shows a client no others."""
 
 
 def _from_log(asked: Call) -> int:
     context = click.get_current_context()
-    for one in SERVING_ONLY:
+    for one in (*SERVING_ONLY, *["scope"] * (asked.scope is Scope.OWN)):
         if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
-            named = "COMMAND" if one == "argv" else f"--{one}"
+            named = {"argv": "COMMAND", "scope": "--learn own"}.get(one, f"--{one}")
             raise ConfigError(
                 f"--from-log reads a log and serves nobody: {named} has no place there",
                 hint=f"leave out {named}, or learn live without --from-log",

@@ -87,8 +87,7 @@ def bind(address: Listened) -> list[Listener]:
             socks = _take_over(address)
             return [Listener(sock=sock, entry=entry, is_lent=True) for sock in socks]
         if isinstance(address, UnixAddress):
-            sock, path = _bind_unix(address), address.path
-            return [Listener(sock=sock, path=path, file=_file_at(path), entry=entry)]
+            return [_bind_unix(address)]
         return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
     except OSError as error:
         hints = _HINTS.get(type(address), {})
@@ -289,20 +288,23 @@ def _do_not_pace(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, UNPACED)
 
 
-def _bind_unix(address: UnixAddress) -> socket.socket:
+def _bind_unix(address: UnixAddress) -> Listener:
+    path, entry = address.path, address.entry
     with ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        _make_room(address.path)
+        _make_room(path)
         # A new socket file has all the bits that the umask leaves it.
         before = os.umask(ALL_BITS & ~address.mode)
         try:
-            sock.bind(address.path)
+            sock.bind(path)
         finally:
             os.umask(before)
+        listener = Listener(sock=sock, path=path, file=_file_at(path), entry=entry)
+        undo.callback(listener.remove)
         _set_owner(address)
         sock.listen(BACKLOG)
         undo.pop_all()
-    return sock
+    return listener
 
 
 def _set_owner(address: UnixAddress) -> None:
