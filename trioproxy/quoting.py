@@ -32,6 +32,13 @@ def visible(text: str) -> str:
     return "".join(one if _has_glyph(one) else _code(ord(one)) for one in text)
 
 
+def argument(path: str) -> str:
+    """A file name as a shell takes it, and a command of ours for no option."""
+    import shlex  # for an advice alone
+
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
 def _has_glyph(one: str) -> bool:
     return one.isprintable() and not _BLANK.match(one)
 

@@ -280,13 +280,23 @@ def test_hostile_text() -> None:
     assert render(changed(TRAEFIK, name=HOSTILE, file=HOSTILE), text) == text
 
 
-@pytest.mark.parametrize("file", ["my app.env", "bücher.env"])
-def test_what_the_file_says_to_type_is_about_it(file: str) -> None:
-    """The command names the file as a shell takes it, where a list would escape it."""
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        pytest.param("my app.env", "my app.env", id="space"),
+        pytest.param("bücher.env", "bücher.env", id="umlaut"),
+        pytest.param("-x.env", "./-x.env", id="dash"),
+        pytest.param(f"{'word ' * 40}.env", f"{'word ' * 40}.env", id="long"),
+        pytest.param("a'b.env", "FILE", id="quote"),
+        pytest.param("a\nb.env", "FILE", id="line-end"),
+    ],
+)
+def test_what_the_file_says_to_type_is_about_it(file: str, said: str) -> None:
+    """The command names the file as a shell takes it and in one line, or says FILE."""
     text = render(changed(TRAEFIK, file=file))
     (line,) = (one for one in text.splitlines() if "trioproxy explain" in one)
-    said = shlex.split(line[line.index("trioproxy") :])
-    assert said[:3] == ["trioproxy", "explain", file]
+    typed = shlex.split(line[line.index("trioproxy") :])
+    assert typed[:3] == ["trioproxy", "explain", said]
     assert envfile.parse(text, name="f") == envfile.parse(TEXT, name="f")
     assert render(changed(TRAEFIK, file=file), text) == text
 

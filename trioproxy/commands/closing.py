@@ -4,7 +4,6 @@ All of it goes to stderr; nothing here decides anything.
 """
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -51,6 +50,7 @@ from trioproxy.learning.wording import (
     some,
 )
 from trioproxy.limits.grant import Grant
+from trioproxy.quoting import argument
 from trioproxy.values import value_class
 
 BEYOND: Final = 1
@@ -101,7 +101,7 @@ class Closing:
                 say(f"  {command}", is_whole=True)
         say_command(
             f"review {place.file} before you use it:",
-            f"trioproxy enforce --env-file {shlex.quote(place.file)}",
+            f"trioproxy enforce --env-file {argument(place.file)}",
         )
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
@@ -275,10 +275,7 @@ def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
 def _failed_run(run: Run | None) -> Iterator[str]:
     if run is None or run.is_proof or run.status == UNFINISHED:
         return
-    yield (
-        f"the command failed (status {run.status}): what it used is granted, but such a"
-        " run does not show that nothing is missing"
-    )
+    yield f"the command failed (status {run.status}): what it used is granted, but such a run does not show that nothing is missing"
 
 
 def _table(

@@ -23,7 +23,7 @@ from trioproxy.hostpath import Mount, is_in_container, mount_of, read_mounts
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import Limits, parse_limits
 from trioproxy.limits.varying import end_of_literal
-from trioproxy.quoting import visible
+from trioproxy.quoting import argument, visible
 from trioproxy.values import value_class
 
 MOST_LINKS: Final = 40
@@ -246,16 +246,12 @@ def moving(policy: Policy, paths: Iterable[str]) -> str:
     folder = place_for(policy)
     if not folder:
         return ""
-    import shlex  # for an advice alone, as what `_source` needs
-
-    named = shlex.join(paths)
-    return f"mkdir -p {shlex.quote(folder)} && mv {named} {shlex.quote(folder)}/"
+    named = " ".join(map(argument, paths))
+    return f"mkdir -p {argument(folder)} && mv {named} {argument(folder)}/"
 
 
 def installing(policy: Policy) -> str:
     """A command that puts the program where no client writes."""
-    import shlex
-
     home, settings = os.path.expanduser("~/.local"), ""
     try:
         check_own(policy, [Ours(path=home, kind=OurKind.LISTENER)])
@@ -263,8 +259,8 @@ def installing(policy: Policy) -> str:
         home = "/usr/local"
         settings = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin "
     if ARCHIVE:
-        return shlex.join(["install", "-D", ARCHIVE, f"{home}/bin/trioproxy"])
-    return f"{settings}pipx install {shlex.quote(_source())}"
+        return f"install -D {argument(ARCHIVE)} {argument(f'{home}/bin/trioproxy')}"
+    return f"{settings}pipx install {argument(_source())}"
 
 
 def _source() -> str:

@@ -27,6 +27,7 @@ from trioproxy.judge.shadow import ShadowTally
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
+from trioproxy.quoting import argument
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
@@ -186,10 +187,8 @@ class ServedPolicy:
         file = self.env_file
         if self.recording is None or not file or is_shipped(file):
             return ""
-        import shlex  # for an advice alone
-
         files = [os.path.abspath(one) for one in (file, str(self.recording.path))]
-        return f"trioproxy approve {shlex.join(files)}"
+        return f"trioproxy approve {' '.join(map(argument, files))}"
 
     @property
     def is_gone(self) -> bool:

@@ -18,7 +18,6 @@ opens a file.
 """
 
 import re
-import shlex
 import textwrap
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -46,7 +45,7 @@ from trioproxy.learning.minimize import opened_operations, smallest_sections, un
 from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
-from trioproxy.quoting import visible
+from trioproxy.quoting import argument, visible
 from trioproxy.values import value_class
 
 _NAME_LIMIT = 64
@@ -176,15 +175,17 @@ def _comments(
     yield from _wrapped(f"{visible(meaning.answer[0].upper() + meaning.answer[1:])}.")
     name = before.name or format_value(learned.name[:_NAME_LIMIT])
     file = learned.file
-    # It is pasted: a name in which nothing is hidden is there as a shell takes it.
     is_plain = visible(file) == file and not set(file) & _HOSTILE
-    file = shlex.quote(file) if is_plain else format_value(file)
-    yield from _wrapped(
+    command = f"trioproxy explain {argument(file) if is_plain else 'FILE'}"
+    text = (
         f"{_READ} {visible(learned.source)}."
         if learned.source
-        else f'{_LEARNED} "{name}"; trioproxy explain {file} says when, and if it is'
-        " ready."
+        else f'{_LEARNED} "{name}"; {command} says when, and if it is ready.'
     )
+    # It is pasted, so it is in one line, however long that is.
+    lines = _wrapped(text)
+    is_whole = any(command in one for one in lines) or command not in text
+    yield from lines if is_whole else [f"# {text}"]
     yield "#"
     groups = dict[str, list[_Row]]()
     for level, row in _rows(Powers(policy, meaning.ways), granted):

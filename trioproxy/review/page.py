@@ -14,7 +14,6 @@ way to get markup into the page, it could neither run nor tell anybody.
 """
 
 import hashlib
-import shlex
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -33,6 +32,7 @@ from trioproxy.learning.proposal import describe_ready
 from trioproxy.learning.wording import count, day, days, describe_watch, from_logs
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
+from trioproxy.quoting import argument
 from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.markup import Children, Markup, element
@@ -561,7 +561,7 @@ def _provenance(
 
 
 def _how_to_compare(file: PolicyFile) -> list[Children]:
-    command = f"trioproxy diff OLD.env {shlex.quote(file.path)} --as html -o PAGE.html"
+    command = f"trioproxy diff OLD.env {argument(file.path)} --as html -o PAGE.html"
     return ["nothing; what is new since an older file shows ", code(command)]
 
 
