@@ -185,6 +185,43 @@ def test_a_refusal_by_any_file(text: str, names: list[str]) -> None:
         assert decision.allowed, (said, decision.message)
 
 
+HOST: list[dict[str, Any]] = [
+    {"NetworkMode": "host", "PidMode": "container:db", "VolumesFrom": ["db"]},
+    {"CapAdd": ["cap_net_admin"], "Privileged": True},
+    {"Binds": ["/srv/a b,*:/x:rshared"], "CgroupParent": "x", "Frob": 1},
+    {"LogConfig": {"Type": "syslog", "Config": {"a": "b"}}, "VolumeDriver": "nfs"},
+    {"Devices": [{"PathOnHost": "/dev/fuse"}], "PublishAllPorts": True},
+    {"SecurityOpt": ["label=disable", 'seccomp={"defaultAction": "SCMP_ACT_ALLOW"}']},
+    {"Mounts": [{"Type": "image", "Source": f"a/b@sha256:{'1' * 64}", "Target": "/x"}]},
+]
+
+
+@pytest.mark.parametrize("host", HOST, ids=lambda one: "-".join(one))
+def test_what_a_refusal_tells_is_what_the_list_takes(host: dict[str, Any]) -> None:
+    """What is asked for is told as its list takes it: put there as told, it passes."""
+    text, request = (
+        f"CREATE_IMAGES=busybox:latest\n{ALLOW}=ContainerCreate\n",
+        create(host, Image="busybox"),
+    )
+    for _ in range(6):
+        verdict = judged(
+            Gate.enforcing(loaded(text)),
+            "POST",
+            request[0].encode(),
+            body=request[1],
+            is_read=True,
+        )
+        if verdict.decision.allowed:
+            return
+        said = re.fullmatch(
+            r"ContainerCreate asks for [^=]*=?(.*), which (\w+) does not list(?: as (.*))?",
+            verdict.decision.message,
+        )
+        assert said, verdict.decision.message
+        text = with_item(text, said[2], said[3] or said[1])
+    raise AssertionError(text)
+
+
 # --- What was recorded ----------------------------------------------------------------
 
 ASKED = [

@@ -11,12 +11,8 @@ from tests.limits.arguing import Variables, asked, limits, refusal
 from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import LIMITS, Places
-from trioproxy.evidence.keeping import (
-    LONGEST,
-    as_moving,
-    kept,
-    kept_name,
-)
+from trioproxy.api.normal import LONGEST
+from trioproxy.evidence.keeping import as_moving, kept, kept_name
 from trioproxy.limits.sorts import NOT_KEPT, is_listable
 
 SECRET = "hunter2-S3cr3t"

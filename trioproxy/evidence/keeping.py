@@ -9,21 +9,15 @@ of a list allows any value there; and of what no list can hold, nothing.
 """
 
 from collections.abc import Container, Iterable
-from typing import Final
 
 from trioproxy.api.arguments import Argument
 from trioproxy.api.families import BASE, PROJECT, TMP, Places
-from trioproxy.limits.sorts import NOT_KEPT, Varies, is_listable, sort_of
-
-LONGEST: Final = 4096
-"""Characters of a value that is kept."""
+from trioproxy.limits.sorts import NOT_KEPT, Varies, listable, sort_of
 
 
 def kept(argument: Argument) -> str:
     """Give the item that lists a value and may be kept, or `NOT_KEPT`."""
-    item = sort_of(argument.variable).kept(argument.value)
-    is_kept = len(item) <= LONGEST and is_listable(argument.variable, item)
-    return item if is_kept else NOT_KEPT
+    return listable(argument.variable, argument.value)
 
 
 def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:

@@ -437,10 +437,9 @@ def _is_asked_about(refusal: Decision) -> bool:
         return refusal.unlisted_name != ""
     if refusal.reason is not Reason.ARGUMENT:
         return refusal.reason in ASKED_ABOUT
-    from trioproxy.limits.sorts import NOT_KEPT, is_listable, sort_of
+    from trioproxy.limits.sorts import listable
 
-    item = sort_of(refusal.rule).kept(refusal.item)
-    return item != NOT_KEPT and is_listable(refusal.rule, item)
+    return listable(refusal.rule, refusal.item) != ""
 
 
 _LEARNS: Final = Decision(allowed=True, reason=Reason.LEARNING, rule="learn")

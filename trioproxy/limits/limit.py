@@ -443,13 +443,22 @@ PROJECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
 _PATTERN: Final = re.compile(r"[*{%]")
 
 
+_LONGEST_TOLD: Final = 256
+
+
 def _refusal(operation: str, argument: "Argument") -> Refusal:
+    from trioproxy.limits.sorts import listable
+
     what, shown = argument.place, argument.shown
     if shown:
         # Who adds it to the list as it is read here must not add a pattern.
-        is_plain = not _PATTERN.search(shown)
-        what = f"{what}={shown if is_plain else argument.value}"
+        shown = argument.value if _PATTERN.search(shown) else shown
+        what = f"{what}={shown}"
     message = f"{operation} asks for {what}, which {argument.variable} does not list"
+    # A list may have another word for it (`net:host`), or what is shown was cut.
+    item = listable(argument.variable, argument.value)
+    if item not in {"", shown} and len(item) <= _LONGEST_TOLD:
+        message = f"{message} as {item}"
     return Refusal(variable=argument.variable, message=message, item=argument.value)
 
 

@@ -116,6 +116,14 @@ def is_listable(variable: str, item: str) -> bool:
     return True
 
 
+def listable(variable: str, value: str) -> str:
+    """The item that lists a value, in normal form, and may be written down, or `NOT_KEPT`."""
+    item = sort_of(variable).kept(value)
+    # More than that nothing reads, be it to refuse it.
+    is_short = len(item) <= normal.LONGEST
+    return item if is_short and is_listable(variable, item) else NOT_KEPT
+
+
 _FOLDER: Final = re.compile(rf"^(?:{BASE}|{TMP})(?=[/:]|$)")
 
 

@@ -32,7 +32,7 @@ from trioproxy.judge.gate import ASKED_ABOUT, Gate, Passes, Refused
 from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
-from trioproxy.limits.sorts import NOT_KEPT, sort_of
+from trioproxy.limits.sorts import NOT_KEPT, listable
 from trioproxy.proxy.admission import Admitted, Parsed
 from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
 from trioproxy.proxy.bodies import Reading, parse
@@ -298,9 +298,7 @@ def wanted(decision: Decision, endpoint: Endpoint) -> Grant | None:
     if variable == OPERATIONS_VARIABLE:
         name = endpoint.operation
         return Grant.of_operation(name) if name in OPERATIONS else None
-    item = decision.item
-    if variable in LIMITS:
-        item = sort_of(variable).kept(item)
+    item = listable(variable, decision.item) if variable in LIMITS else decision.item
     return (
         None if not variable or item in {NOT_KEPT, ANY, "0"} else Grant(variable, item)
     )

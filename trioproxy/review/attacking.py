@@ -15,9 +15,9 @@ waits for an effect is not judged, for whoever attacks has a clock.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -171,11 +171,11 @@ class Trials:
 
 def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     """Try all attacks on a file; `policy` is that of the variables."""
-    target, target_of = (policy, words_of(policy)), cache(_target)
+    target = policy, words_of(policy)
     tried = list[Tried]()
     for one in attacks():
         standing, why = _try(target, one)
-        remedy = _remedy(variables, one, target_of) if standing is Fate.OPEN else ""
+        remedy = _remedy(variables, one) if standing is Fate.OPEN else ""
         tried.append(Tried(attack=one, standing=standing, why=why, remedy=remedy))
     return Trials(tried=tuple(tried))
 
@@ -222,19 +222,16 @@ def _only_waits(one: Sending) -> bool:
 # --- What would shut it -----------------------------------------------------------
 
 
-def _remedy(
-    variables: Mapping[str, str],
-    attack: Attack,
-    target_of: Callable[[frozenset[tuple[str, str]]], _Target | None],
-) -> str:
+def _remedy(variables: Mapping[str, str], attack: Attack) -> str:
     """The smallest change of a file after which an attack is not open; each is tried."""
     for told, changed in _changes(variables, attack):
-        target = target_of(frozenset(changed.items()))
+        target = _target(frozenset(changed.items()))
         if target and _try(target, attack)[0] is not Fate.OPEN:
             return told
     return ""
 
 
+@lru_cache(maxsize=256)
 def _target(variables: frozenset[tuple[str, str]]) -> _Target | None:
     """A changed file; None: it is none."""
     try:
