@@ -30,12 +30,15 @@ SERVE = """
 import atexit, sys
 def show():
     ours = (name for name in sys.modules if name.startswith("trioproxy."))
-    print(*ours, *sys.modules.keys() & {"prometheus_client"}, flush=True)
+    from trioproxy.api.routes import _ROUTES
+    late = (begins for (_, begins), one in _ROUTES.items() if "pattern" not in vars(one))
+    print(*ours, *sys.modules.keys() & {"prometheus_client"}, *late, flush=True)
 atexit.register(show)
 from trioproxy.cli import main
 main()
 """
-"""A program that is `trioproxy`, and at its end prints what it has loaded of itself."""
+"""A program that is `trioproxy`, and at its end prints what it has loaded of itself, and which
+beginnings of paths it has compiled no routes of."""
 
 
 def test_no_two_modules_share_a_name() -> None:
@@ -95,7 +98,7 @@ def test_a_serving_process_loads_what_it_serves_with(
     options: list[str], rooms: set[str], tmp_path: Path
 ) -> None:
     """Nothing of learning/ or review/ ever, of evidence/ only where something is recorded; without METRICS nothing that
-    counts for them."""
+    counts for them. The routes of Docker are compiled before the first request."""
     listen = f"unix://{tmp_path}/proxy.sock"
     with subprocess.Popen(
         [
@@ -116,6 +119,9 @@ def test_a_serving_process_loads_what_it_serves_with(
     assert loaded == rooms
     metrics = {"trioproxy.proxy.metrics", "trioproxy.proxy.scraping"}
     assert not set(out.split()) & (metrics | {"prometheus_client"})
+    late = [one for one in out.split() if one.startswith("/")]
+    assert late
+    assert all(one.startswith("/libpod/") for one in late)
 
 
 def test_what_the_door_loads_nothing_before_it_does() -> None:

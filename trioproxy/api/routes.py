@@ -758,6 +758,18 @@ def _index(endpoints: tuple[Endpoint, ...]) -> Mapping[tuple[str, str], _Routes]
 
 
 _ROUTES = _index(ENDPOINTS)
+
+
+def compile_dockers() -> None:
+    """Compile the patterns of Docker's routes, so that no request waits for its own.
+
+    Podman's are compiled when one is asked for: most proxies stand before Docker.
+    """
+    for (_, begins), routes in _ROUTES.items():
+        if not begins.startswith(f"/{PODMAN}/"):
+            _ = routes.pattern
+
+
 (OPTIONS,) = OPERATIONS["SystemOptions"]
 """What the Engine answers on every path: its section is that of the path."""
 

@@ -15,3 +15,6 @@ import trioproxy.judge.meaning
 import trioproxy.limits.lookup
 import trioproxy.limits.places
 import trioproxy.limits.sorts  # noqa: F401
+from trioproxy.api.routes import compile_dockers
+
+compile_dockers()
