@@ -341,11 +341,19 @@ class CameBy:
     [
         ("fd00:b::3", 18, "[fd00:b::3]:5"),
         ("fd00:b::3", 16, "[fd00:b::3%eth0]:5"),
+        ("fd00:b::3", 20, "[fd00:b::3%20]:5"),
         ("fd00:b::2", 1, "[fd00:b::2]:5"),
         ("fe80::42:acff:fe12:3", 16, "[fe80::42:acff:fe12:3]:5"),
         ("fd00:e::3", 18, "[fd00:e::3]:5"),
     ],
-    ids=["beside us", "of another network", "ourselves", "a link", "from afar"],
+    ids=[
+        "beside us",
+        "of another network",
+        "of none of ours",
+        "ourselves",
+        "a link",
+        "from afar",
+    ],
 )
 def test_who_comes_by_another_network_has_no_address_of_this_one(
     host: str,
@@ -364,7 +372,8 @@ def test_who_comes_by_another_network_has_no_address_of_this_one(
         "fd00000b000000000000000000000002 12 40 00 82     eth1\n"
     )
     monkeypatch.setattr(listeners, "ADDRESSES", table, raising=False)
-    monkeypatch.setattr(socket, "if_indextoname", {16: "eth0", 18: "eth1"}.get)
+    named_here = [(16, "eth0"), (18, "eth1")]
+    monkeypatch.setattr(socket, "if_nameindex", named_here.copy)
     sock = CameBy(index)
     peer = listeners.peer_of(cast(socket.socket, sock), (host, 5, 0, 0))
     assert peer == named

@@ -187,13 +187,9 @@ def _lent_names() -> list[str]:
 
 
 def _check_lent(sock: socket.socket, address: FdAddress) -> None:
-    is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     families = {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6}
-    if (
-        sock.type != socket.SOCK_STREAM
-        or sock.family not in families
-        or not is_listening
-    ):
+    is_stream = sock.type == socket.SOCK_STREAM and sock.family in families
+    if not (is_stream and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         raise ConfigError(
             f"{address} is no listening stream socket",
             hint="write ListenStream= and Accept=no in the socket unit",
@@ -482,7 +478,10 @@ def _astray(sock: socket.socket, host: str) -> str:
     if near == {came}:
         with suppress(OSError):  # before Linux 5.7 that takes a capability
             sock.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, came)
-    return f"%{socket.if_indextoname(came)}" if near and came not in near else ""
+    if not near or came in near:
+        return ""
+    # Of a socket that was handed over from another network namespace it is none of ours.
+    return f"%{dict(socket.if_nameindex()).get(came, came)}"
 
 
 @lru_cache(maxsize=1)
