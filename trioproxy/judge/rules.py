@@ -434,8 +434,10 @@ def _on_row(ruling: Ruling, row: Endpoint) -> Decision:
 
 
 def _decision(ruling: Ruling, what: str) -> Decision:
-    message = "" if ruling.allowed else f"{what} is not allowed: {ruling.advice}"
-    return Decision(ruling.allowed, ruling.reason, ruling.rule, message)
+    if ruling.allowed:
+        return Decision(True, ruling.reason, ruling.rule)
+    message = f"{what} is not allowed: {ruling.advice}"
+    return refuse(ruling.reason, ruling.rule, message)
 
 
 def is_untellable(endpoint: Endpoint | None) -> bool:
