@@ -1,5 +1,6 @@
 """The command line as a whole: what holds for every command."""
 
+import re
 import resource
 from contextlib import nullcontext
 from pathlib import Path
@@ -107,6 +108,14 @@ def test_help_fits_a_screen(name: str) -> None:
     assert max(map(len, lines)) <= 80
     examples = lines[lines.index("  Examples:") + 1 :]
     assert sum("trioproxy " in line for line in examples) >= 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_typed_as_they_stand(name: str) -> None:
+    """No shell reads a `?` of an example as a pattern: zsh would find no such file, and stop."""
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    assert "?" not in re.sub("'[^']*'", "", command.epilog or "")
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"learn", "health"}))

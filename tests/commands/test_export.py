@@ -38,6 +38,10 @@ def test_over_grants_are_printed(file: Path) -> None:
     assert "linuxserver opens 2 operations beyond" in done.err
     assert done.err.endswith("ContainerKill, ContainerStop\n")
     assert "beyond" not in run("export", str(file), "--to", "cetusguard").err
+    file.write_text("CONTAINERS=1\nPOST=1\n")
+    assert (
+        "opens 1 operation beyond" in run("export", str(file), "--to", "tecnativa").err
+    )
 
 
 @pytest.mark.parametrize("target", ["wollomatic", "cetusguard"])

@@ -38,6 +38,7 @@ WARNED = [
     ("LOGLEVEL", "debug", "did you mean LOG_LEVEL?"),
     ("DISABLE_IPV4", "1", "did you mean DISABLE_IPV6?"),
     ("SHADOW", "1", "shadowing is an option: trioproxy enforce --shadow"),
+    ("WATCH", "1", "watching is an option: trioproxy enforce --watch"),
 ]  # fmt: skip
 
 SILENT = [

@@ -38,7 +38,7 @@ EPILOG = """\b
 Examples:
   trioproxy enforce learned/app.env
   trioproxy enforce learned/app.env --shadow --record live.jsonl
-  CONTAINERS=1 trioproxy enforce --listen unix:///run/app.sock?mode=0660
+  CONTAINERS=1 trioproxy enforce --listen 'unix:///run/app.sock?mode=0660'
 """
 
 

@@ -5,6 +5,7 @@ import click
 from trioproxy.commands import tell
 from trioproxy.commands.observed import read_policy_file
 from trioproxy.commands.terminal import write_whole
+from trioproxy.learning.wording import count
 from trioproxy.review.translate import Proxy, export
 
 EPILOG = """\b
@@ -32,8 +33,9 @@ def command(*, file: str, target: str) -> None:
     policy = read_policy_file(file).policy
     exported = export(policy, Proxy(target), source=file)
     write_whole(exported.text)
+    more = count(len(exported.over), "operation")
     for names, text in (
-        (exported.over, f"opens {len(exported.over)} operations beyond {file}"),
+        (exported.over, f"opens {more} beyond {file}"),
         (
             exported.without_slashes,
             "refuses names with slashes (PARENT/ALIAS of a legacy link), which"

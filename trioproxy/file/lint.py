@@ -42,6 +42,7 @@ _KNOWN_MISTAKES = {
     "RESTART": "did you mean ALLOW_RESTARTS?",
     "SHADOW": "shadowing is an option: trioproxy enforce --shadow",
     "STATS": "did you mean CONTAINERS?",
+    "WATCH": "watching is an option: trioproxy enforce --watch",
     "WRITE": _ANY_WRITE,
 }
 
