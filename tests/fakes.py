@@ -481,8 +481,10 @@ class FakeEngine:
             connection.close()
 
 
-async def connect(address: str, journal: list[Arrival] | None = None) -> Client:
-    """A client on `unix:///path` or `tcp://HOST:PORT`."""
+async def connect(
+    address: str, journal: list[Arrival] | None = None, *, source: str = ""
+) -> Client:
+    """A client on `unix:///path` or `tcp://HOST:PORT`, there from an address of its own."""
     scheme, _, place = address.partition("://")
     host, _, port = place.rpartition(":")
     if scheme == "unix":
@@ -491,6 +493,8 @@ async def connect(address: str, journal: list[Arrival] | None = None) -> Client:
         sock = trio.socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
+        if source:
+            await sock.bind((source, 0))
         await sock.connect(place if scheme == "unix" else (host.strip("[]"), int(port)))
     except OSError:
         sock.close()

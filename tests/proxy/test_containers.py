@@ -232,9 +232,9 @@ class Stack:
     log_of: Log
     clients: list[Client] = field(default_factory=list)
 
-    async def connect(self) -> Client:
-        """A new client from 127.0.0.1."""
-        client = await connect(self.server.addresses[0])
+    async def connect(self, source: str = "") -> Client:
+        """A new client, from 127.0.0.1 where no address is given."""
+        client = await connect(self.server.addresses[0], source=source)
         self.clients.append(client)
         return client
 
@@ -904,6 +904,29 @@ async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
     await trio.testing.wait_all_tasks_blocked(0.05)
     answer.set()
     assert (await client.read_response()).status == 403
+
+
+async def test_who_connects_much_is_asked_about_by_turns(stack: Stack) -> None:
+    """Of one address the Engine is asked about some connections at once: the others of it wait, and nobody else does."""
+    other = container("ps", "127.0.0.2", full="2" * 64)
+    stack.host.containers = [container("zz"), other]
+    assert (await stack.ask())[0] == 403
+    stack.host.holds_back, before = trio.Event(), len(stack.host.asked)
+    many = [await stack.connect() for _ in range(containers.AT_ONCE + 5)]
+    for one in many:
+        await one.ask("GET", "/containers/json")
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    assert len(stack.host.asked) - before == containers.AT_ONCE
+    client = await stack.connect("127.0.0.2")
+    await client.ask("GET", "/containers/json")
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    assert len(stack.host.asked) - before == containers.AT_ONCE + 1
+    stack.host.holds_back.set()
+    with trio.fail_after(PATIENCE):
+        assert (await client.read_response()).status == 200
+        assert {(await one.read_response()).status for one in many} == {403}
+    assert stack.server._containers is not None
+    assert not stack.server._containers._turns
 
 
 async def test_who_is_asked_about_when_all_shall_end_is_served(stack: Stack) -> None:

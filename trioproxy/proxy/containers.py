@@ -66,6 +66,10 @@ NOTED_LATE: Final = 0.05
 """Seconds by which the start of a container may be noted late, where the Engine does not tell
 that it came. To start another one at an address that becomes free takes it longer."""
 
+AT_ONCE: Final = 8
+"""Connections from one address of which the Engine is asked at once: who makes more of them waits
+for his own, and nobody else does."""
+
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
@@ -119,6 +123,8 @@ class Containers:
     _listening: trio.Event = field(default_factory=trio.Event)
     _heard_since: float = inf
     """When this stream of events began, by Trio's clock."""
+    _turns: dict[str, trio.Semaphore] = field(default_factory=dict)
+    """Of each address that is asked about."""
     _asking: dict[int, set[str]] = field(default_factory=dict)
     """What went away since, of each question that is under way, by the set's identity."""
 
@@ -147,7 +153,18 @@ class Containers:
             with trio.move_on_at(now + CHOOSE_SECONDS):
                 if not self.is_listening:  # else to wait would be a pass of Trio's loop
                     await self._listening.wait()
-                found, is_late = await self._look_up(engine, address, now - age)
+                turns = self._turns.setdefault(address, trio.Semaphore(AT_ONCE))
+                # Mostly there is one: a scope for nothing costs a pass of Trio's loop.
+                if turns.value:
+                    turns.acquire_nowait()
+                else:
+                    await turns.acquire()
+                try:
+                    found, is_late = await self._look_up(engine, address, now - age)
+                finally:
+                    turns.release()
+                    if turns.value == AT_ONCE:
+                        del self._turns[address]
                 full, name = found.thing.id, found.thing.names[0]
                 if full in gone or "" in gone:
                     raise Nobody(f"the container {name} has gone, or its name")
