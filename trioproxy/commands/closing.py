@@ -275,7 +275,10 @@ def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
 def _failed_run(run: Run | None) -> Iterator[str]:
     if run is None or run.is_proof or run.status == UNFINISHED:
         return
-    yield f"the command failed (status {run.status}): what it used is granted, but such a run does not show that nothing is missing"
+    yield (
+        f"the command failed (status {run.status}): what it used is granted, but such a"
+        " run does not show that nothing is missing"
+    )
 
 
 def _table(

@@ -147,7 +147,8 @@ SERVING_ONLY: Final = ("listen", "upstream", "capture", "argv")
 
 def _from_log(asked: Call) -> int:
     context = click.get_current_context()
-    for one in (*SERVING_ONLY, *["scope"] * (asked.scope is Scope.OWN)):
+    shows_no_others = ("scope",) if asked.scope is Scope.OWN else ()
+    for one in (*SERVING_ONLY, *shows_no_others):
         if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
             named = {"argv": "COMMAND", "scope": "--learn own"}.get(one, f"--{one}")
             raise ConfigError(

@@ -188,7 +188,10 @@ class _NoEvidenceError(ValueError):
 def _hint(error: ValueError) -> str:
     if isinstance(error, _NoEvidenceError):
         return "name another file: evidence is NAME.jsonl; learn --from-log reads logs of other proxies"
-    return "restore the file from a backup, or remove it: an env file next to it grants as before, and only what was declined is forgotten"
+    return (
+        "restore the file from a backup, or remove it: an env file next to it grants as"
+        " before, and only what was declined is forgotten"
+    )
 
 
 def _read_header(line: bytes) -> None:

@@ -441,9 +441,8 @@ PROJECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
 
 
 _PATTERN: Final = re.compile(r"[*{%]")
-
-
 _LONGEST_TOLD: Final = 256
+"""Characters of an item in a refusal, which stands on a line of the log as well."""
 
 
 def _refusal(operation: str, argument: "Argument") -> Refusal:

@@ -268,14 +268,17 @@ def _container(value: Mapping[str, Json]) -> Thing:
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
     command = " ".join(map(str, list_of(config.get("Cmd"))))
-    checked = map_of(config.get("Healthcheck")).get("Test")
-    if checked == ["NONE"] and map_of(host.get("LogConfig")).get("Type") == "none":
-        command = _OF_BUILDS
+    # What a step of the classic builder runs in: of an image for several platforms it has the
+    # labels of one, and the Engine says another's.
+    is_step = (
+        map_of(config.get("Healthcheck")).get("Test") == ["NONE"]
+        and map_of(host.get("LogConfig")).get("Type") == "none"
+    )
     return Thing(
         Kind.CONTAINER,
         _id(value, Kind.CONTAINER),
         (name.removeprefix("/"),),
-        _given(config.get("Labels"), command),
+        {} if is_step else _given(config.get("Labels"), command),
         text_of(value.get("Image")),
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
@@ -290,9 +293,7 @@ _OF_BUILDS: Final = "#(nop) "
 def _given(labels: Json, command: str) -> Labels:
     """The labels of a container, or none: the classic builder makes a container for each
     `LABEL` of a Dockerfile, which has it and whose image has not, and commits that once its
-    client reads on. Its command says what it is; whoever writes so himself owns nothing.
-    Those that run a step are told by what it keeps from them, healthchecks and a log: of an
-    image for several platforms they have the labels of one, and the Engine says another's."""
+    client reads on. Its command says what it is; whoever writes so himself owns nothing."""
     return {} if _OF_BUILDS in command else _labels(labels, Kind.CONTAINER)
 
 

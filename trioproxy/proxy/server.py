@@ -332,7 +332,7 @@ class Server:
         except TrioProxyError as error:
             engine.drop()
             if not isinstance(error, ClientLost):
-                self.log.refused("nobody", peer, error.status, str(error), error=error)
+                self._tell_nobody(peer, error)
             await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
@@ -344,6 +344,9 @@ class Server:
                 capacity.leave(group)
                 self._one_ended.set()
         return connection
+
+    def _tell_nobody(self, peer: str, error: TrioProxyError) -> None:
+        self.log.refused("nobody", peer, error.status, str(error), error=error)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -493,7 +496,7 @@ class Server:
     def _admission_of(self, listener: Listener) -> Admission | None:
         """Whose policy judges, and where it is reached; None: each client's own, by its
         container, or as whoever welcomes it calls it."""
-        is_unix = listener.sock.family == socket.AF_UNIX
+        is_unix = listener.reach is Reach.UNIX
         is_known = listener.entry.client or (is_unix and not self._welcome)
         if not is_known and (self._containers or self._welcome):
             return None
@@ -603,12 +606,12 @@ class Server:
         if refusal:
             turned_away.begin(nursery, turned_away.answer, wire, refusal, entry.client)
             return
-        is_unix = listener.sock.family == socket.AF_UNIX
+        is_unix = listener.reach is Reach.UNIX
         if admission is None and self._welcome and (is_unix or not self._containers):
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
-                self.log.refused("nobody", peer, error.status, str(error), error=error)
+                self._tell_nobody(peer, error)
                 turned_away.begin(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )
