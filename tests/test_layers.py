@@ -41,6 +41,18 @@ main()
 beginnings of paths it has compiled no routes of."""
 
 
+def loaded_with(*names: str) -> set[str]:
+    """What a process has loaded that imports some modules."""
+    program = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(found.stdout.split())
+
+
 def test_no_two_modules_share_a_name() -> None:
     """A name says which module is meant, without its room; a module is not named as a room is."""
     names = [path.stem for path in PACKAGE.rglob("*.py")]
@@ -129,14 +141,8 @@ def test_what_the_door_loads_nothing_before_it_does() -> None:
     tree = ast.parse((PACKAGE / "proxy/door.py").read_text())
     imports = (one for one in tree.body if isinstance(one, ast.Import))
     behind = {name.name for one in imports for name in one.names}
-    program = "import sys, trioproxy.commands.enforce, trioproxy.commands.serving; print(*sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    before = set(found.stdout.split())
+    names = ("trioproxy.commands.enforce", "trioproxy.commands.serving")
+    before = loaded_with(*names)
     assert "trioproxy.proxy.server" in before
     assert behind
     assert not behind & before
@@ -144,15 +150,10 @@ def test_what_the_door_loads_nothing_before_it_does() -> None:
 
 def test_what_answers_in_text_loads_no_page() -> None:
     """The page, the attacks and what reads heads for them are loaded where they are asked for."""
-    program = "import sys, trioproxy.commands.diff, trioproxy.commands.explain; print(*sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     page = {"trioproxy.review.page", "trioproxy.review.attacking", "h11"}
-    assert not page & set(found.stdout.split())
+    assert not page & loaded_with(
+        "trioproxy.commands.diff", "trioproxy.commands.explain"
+    )
 
 
 def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:

@@ -1132,28 +1132,23 @@ async def test_each_container_has_places_of_its_own(
         group_of=lambda _: "fd00::/64",
     )
     await nursery.start(server.run)
-    port = int(server.addresses[0].rpartition(":")[2])
-    streams = list[trio.SocketStream]()
+    clients = list[Client]()
 
-    async def ask(address: str, target: str) -> trio.SocketStream:
-        sock = trio.socket.socket()
-        await sock.bind((address, 0))
-        await sock.connect(("127.0.0.1", port))
-        streams.append(stream := trio.SocketStream(sock))
-        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        await stream.send_all(head.encode())
+    async def ask(address: str, target: str) -> Client:
+        clients.append(one := await connect(server.addresses[0], source=address))
+        await one.ask("GET", target)
         with trio.fail_after(PATIENCE):
-            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
-        return stream
+            assert (await one.read_response()).status == 200
+        return one
 
     first = await ask("127.0.0.1", "/containers/json")
     await ask("127.0.0.2", "/images/json")
     assert len(server.connections) == 2
     await ask("127.0.0.1", "/containers/json")
     with trio.fail_after(PATIENCE):
-        assert await first.receive_some() == b""
-    for one in streams:
-        await one.aclose()
+        assert not await first.fill()  # its end, and nothing before that
+    for client in clients:
+        client.close()
     nursery.cancel_scope.cancel()
 
 

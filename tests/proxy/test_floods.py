@@ -194,10 +194,7 @@ async def ping(proxy: Proxy, client: Client) -> int:
 async def connect_from(proxy: Proxy, address: str) -> Client:
     """A client on the TCP listener with an address of its own."""
     (url,) = [url for url in proxy.server.addresses if url.startswith("tcp")]
-    sock = trio.socket.socket()
-    await sock.bind((address, 0))
-    await sock.connect(("127.0.0.1", int(url.rpartition(":")[2])))
-    client = Client(sock, address, proxy.fake.journal)
+    client = await connect(url, proxy.fake.journal, source=address)
     proxy.clients.append(client)
     return client
 
