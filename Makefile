@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
-MARKS := not clients
+MARKS := not clients and not slow
 # Few files have tests with such a mark: no process need read the others.
 marked = $$(grep -rl --include='test_*.py' 'mark\.$1' tests | sort)
 MEASURED :=
@@ -24,7 +24,7 @@ run: .venv/installed ## show the main job: learn a client, enforce what was lear
 
 # While mypy works pytest compiles the tests: once, and not in each process that runs them.
 .PHONY: test
-test: .venv/installed-dev packages ## lint, types, layers and the whole test suite
+test: .venv/installed-dev packages ## lint, types, layers and all tests but the slow ones
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy & $(PYTHON) -m pytest --collect-only -q >/dev/null; wait $$!
@@ -35,9 +35,11 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	$(if $(MEASURED),.venv/bin/coverage report)
 
 # Of what the tests start, those processes are measured that say so (tests/measured.py).
+# What `make test-deep` looks at in full is not looked at in part before.
 .PHONY: coverage
 coverage: MEASURED := yes
-coverage: test ## make test, and how much of the program it has run: at least 95 of 100
+coverage: MARKS := not clients and not deep
+coverage: test ## the same with the slow ones, and how much of the program is run: at least 95 of 100
 
 .PHONY: quick
 quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, layers, tests without I/O
@@ -48,9 +50,7 @@ quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, l
 	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(QUICK)
 	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
 
-# What `make test-deep` looks at in full is not looked at in part before.
 .PHONY: ci
-ci: MARKS := not clients and not deep
 ci: coverage test-deep test-image test-clients package reports ## what CI runs
 
 .PHONY: test-deep

@@ -1,8 +1,8 @@
 """How much a run looks at, where there is no end to what could be looked at.
 
-`make test` looks at a share of it. `make test-deep`, a part of `make ci`, runs the tests
-that are marked `deep` once more, with `DEPTH=deep`: these then look at all of it, but for
-what takes an hour or two and has a target of its own, with `DEPTH=whole`.
+`make test`, or who runs a file of tests, looks at a share of it. `make test-deep`, a part of
+`make ci`, runs the tests that are marked `deep` with `DEPTH=deep`: these then look at all of
+it, but for what takes an hour or two and has a target of its own, with `DEPTH=whole`.
 """
 
 import os

@@ -73,6 +73,7 @@ def test_runners(document: Document) -> None:
     assert not lost, "\n".join(lost)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("document", transcripts(Runner.SHELL))
 def test_transcripts(
@@ -94,6 +95,7 @@ def test_client():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("command", parameters(Runner.SHELL))
 def test_commands_run(scratch: ScratchEngine, tmp_path: Path, command: Command) -> None:
@@ -133,6 +135,7 @@ STORIES = {one.values[0].text: one for one in parameters(Runner.MAKE_RUN)}
 """Two documents say the same: it is run once."""
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("command", STORIES.values())
 def test_make_run(engine: Engine, command: Command) -> None:
@@ -188,7 +191,9 @@ def test_ci_measures_what_is_run() -> None:
     assert '-m "not clients and not deep"' in measured
     assert "DEPTH=deep" in deep
     assert "-m deep" in deep
-    assert "coverage" not in dry_run("make test")
+    alone = dry_run("make test")
+    assert "coverage" not in alone
+    assert '-m "not clients and not slow"' in alone
     assert "coverage report" in dry_run("make coverage")
 
 
@@ -199,6 +204,7 @@ if not IS_DEEP:  # whom else a command names is looked up, and not measured
     BRIEF += f" {FEW}"
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.engine

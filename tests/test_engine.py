@@ -43,6 +43,7 @@ def test_restart_is_another_socket(scratch: ScratchEngine) -> None:
     assert scratch.docker("ps").status == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_left(scratch: ScratchEngine) -> None:
     """A scratch Engine that was closed left no file, mount or control group."""
     with scratch_engine() as another:

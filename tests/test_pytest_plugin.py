@@ -77,6 +77,7 @@ def granted(path: Path) -> set[str]:
     return set(listed_operations(path.read_text(), "x") or ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
 async def test_a_suite_is_learned(
     fake: FakeEngine, tmp_path: Path, options: tuple[str, ...]
@@ -147,6 +148,7 @@ with socket.socket(socket.AF_UNIX) as sock:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
 async def test_a_client_that_conftest_makes_is_learned(
     fake: FakeEngine, tmp_path: Path, options: tuple[str, ...]

@@ -144,6 +144,7 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
         assert "/srv/b" not in one.file.read_text()
 
 
+@pytest.mark.slow
 async def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     """Who is asked about one has no question about the other, and writes the one that he named."""
     for name in ("a", "b"):
@@ -221,6 +222,7 @@ def test_what_always_leaves_can_be_read(operation: str) -> None:
     assert evidencefile.dump(again) == text
 
 
+@pytest.mark.slow
 async def test_always_is_weighed_beside_the_file_as_it_is(tmp_path: Path) -> None:
     """A file that was widened by hand and not read again yet: what is root beside that is not
     written without the word; once the proxy has read it, the word is asked for."""
@@ -275,6 +277,7 @@ async def test_a_question_that_is_longer_than_the_screen_says_so(
         assert await one.status() == 403
 
 
+@pytest.mark.slow
 async def test_an_answer_is_for_the_question_that_was_read(tmp_path: Path) -> None:
     """A client that leaves as one is about to answer, and asks for more: that is not answered."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:

@@ -95,6 +95,7 @@ def test_each_command_is_tried() -> None:
     assert {args[0] for args in LOOKING.values()} == COMMANDS.keys() - SERVING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", THERE)
 @pytest.mark.parametrize("args", LOOKING.values(), ids=LOOKING)
 def test_looking_works_everywhere(

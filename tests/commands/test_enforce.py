@@ -358,6 +358,7 @@ def hash_in(line: str) -> str:
     return str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "in place"])
 async def test_a_watched_file_counts_when_it_changes(
     fake: FakeEngine, tmp_path: Path, replaced: bool
@@ -435,6 +436,7 @@ async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 async def test_a_successor_listens_while_the_old_one_ends(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -325,6 +325,7 @@ NOTHING = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_packed_to_nothing(read: Reading) -> None:
     """Hundreds of millions of empty lines, packed, are over before a test would time out."""
     with gzip.open(read.log, "wb") as packed:

@@ -100,7 +100,7 @@ LOOKS = (
 
 @pytest.mark.parametrize("args", LOOKS, ids=" ".join)
 @given(name=every(NAMES))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(name=EXAMPLES[0])
 @example(name=EXAMPLES[1])
 @example(name=EXAMPLES[2])

@@ -101,6 +101,7 @@ async def die(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("moment", range(1, CALLS + 1, by_depth(5, 1)))
 async def test_killed_at_each_step_of_writing(

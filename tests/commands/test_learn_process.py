@@ -58,6 +58,7 @@ def fixed(path: Path) -> tuple[str, ...]:
     return (sys.executable, "-c", FIXED, str(path))
 
 
+@pytest.mark.slow
 async def test_capture_sees_a_client_with_a_fixed_socket(
     learn: Learning, fake: FakeEngine
 ) -> None:
@@ -172,6 +173,7 @@ async def test_a_signal_ends_the_waiting(learn: Learning) -> None:
     assert learn.granted == {"SystemEvents"}
 
 
+@pytest.mark.slow
 async def test_a_second_sigterm_ends_a_command_that_ignores_it(
     learn: Learning,
 ) -> None:
@@ -290,6 +292,7 @@ del sys.argv[1:-1]
     assert one.seconds < 60
 
 
+@pytest.mark.slow
 async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> None:
     """What a later run needed for the first time is new in it, whatever the date says."""
     await learn("--", *client_sending(LIST))
@@ -305,6 +308,7 @@ async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> Non
     assert "last new in run 2" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("moment", range(0, 40, by_depth(5, 1)))
 async def test_killed_at_any_moment(

@@ -155,6 +155,7 @@ async def test_a_service_has_no_part_in_a_container_that_is_called_so(
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_each_has_to_be_quiet(fake: FakeEngine, tmp_path: Path) -> None:
     """`--until-quiet` ends it when all have asked and nothing new came from any: a client that never came is waited for."""
     urls = [

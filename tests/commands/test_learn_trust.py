@@ -59,6 +59,7 @@ async def test_what_was_learned_with_set_e_passes_when_enforced(
     assert "only ever failed" not in done.err
 
 
+@pytest.mark.slow
 async def test_a_failing_command_is_no_quiet_run(learn: Learning) -> None:
     """A run that stopped in the middle is told and does not count towards ready."""
     fails = "\nsys.exit(3)"
@@ -152,6 +153,7 @@ async def test_new_is_what_the_file_did_not_grant(learn: Learning) -> None:
     assert f"{told}: ContainerExec\n" in done.err
 
 
+@pytest.mark.slow
 async def test_a_grant_by_hand_is_told_apart(learn: Learning) -> None:
     """What a person added stays, and is marked until a run has used it."""
     await learn("--", *client_sending(LIST))

@@ -247,6 +247,7 @@ def test_who_has_no_file_is_told_why(name: str, told: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("explain",), ("enforce", "--env-file")])
 def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
     """Who types the client's name alone is told which of ours that is; a file of that

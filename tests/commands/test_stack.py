@@ -283,6 +283,7 @@ async def handed(sock: socket.socket, *args: str) -> AsyncIterator[trio.Process]
             assert await process.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_socket_that_is_handed_over_outlives_us(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: " ".join(one)[:40])
 async def test_no_line_is_broken_in_mid_word(
     files: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

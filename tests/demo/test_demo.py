@@ -15,6 +15,7 @@ from tests.engine import Engine
 REFUSAL = "is not\n       allowed: add ImageList to ALLOW_OPERATIONS"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_docker")
 async def test_story_without_docker(capsys: pytest.CaptureFixture[str]) -> None:
     """Without Docker the stand-ins play, and the story comes out as it should."""
@@ -26,6 +27,7 @@ async def test_story_without_docker(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 async def test_story_with_docker(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -39,6 +41,7 @@ async def test_story_with_docker(
     assert REFUSAL in shown
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_docker")
 async def test_story_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """No line is wider than 80 columns, and each command stands before its output."""
@@ -130,6 +133,7 @@ def no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "docker" not in os.listdir(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_docker")
 async def test_a_port_that_is_taken_meanwhile(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -20,6 +20,7 @@ SEED = 20261125
 WIDER = {row.name for row in DIFFERENCES if row.is_wider}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", examples(), ids=lambda one: one.name)
 async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
     """Each request is answered as there, or as a row of the table of differences says."""

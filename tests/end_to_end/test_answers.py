@@ -292,6 +292,7 @@ def is_own(event: dict[str, Any], own: set[str]) -> bool:
     return all(one in own for one in ids[is_listed:] if one is not None)
 
 
+@pytest.mark.slow
 def test_events_as_they_happen(stage: Stage) -> None:
     """Each event of its own is there before the next is caused; strangers' never are."""
     # These go with one event, and were there before anybody watched.

@@ -8,7 +8,7 @@ the operations granted too that the attack needs. There it has no effect, or `ex
 root, by an operation of the attack, and why; or, where it gives no root, `check` says that it
 is open, and it is. Last comes what it needs with each line that shuts it. What `check` says to be shut has no effect.
 
-`make test` makes one attack through each door, `make test-deep` all. Through the five files
+Run by hand it makes one attack through each door, in `make test-deep` all. Through the five files
 together each is tried 10 times in the one and 200 times in the other, what costs a second each
 time 5 and 20 times, and 200 times in `make attacks`. There windows are wider as well, for
 which CI has no time: a gigabyte is packed before the folder that is swapped, and as much is in
@@ -251,6 +251,7 @@ def is_shut_by(one: Attack, variables: Mapping[str, str]) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.deep

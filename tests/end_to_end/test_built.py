@@ -45,6 +45,7 @@ def run(engine: Engine, url: str, script: str, *words: object) -> str:
     return ran.stdout + ran.stderr * bool(ran.returncode)
 
 
+@pytest.mark.slow
 def test_what_is_built_is_learned_and_nobody_elses(
     engine: Engine, context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ LEAVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("option", LEAVES)
 def test_a_stricter_default_is_not_left(strict: Engine, engine: Engine, option: str) -> None:  # fmt: skip

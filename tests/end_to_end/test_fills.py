@@ -162,6 +162,7 @@ def test_a_part_of_a_volume(engine: Engine, proxy: str) -> None:
     assert listed.text.split() == ["/v/a:", "/v/b:", *sorted(FILES)]
 
 
+@pytest.mark.slow
 def test_two_at_once(engine: Engine, proxy: str) -> None:
     """Compose creates all replicas of a service at once: one of them fills the volume."""
     for count in range(5):

@@ -82,6 +82,7 @@ def learn_twice(engine: Engine, project: Path, file: Path) -> str:
     return file.read_text()
 
 
+@pytest.mark.slow
 def test_a_session_is_learned_enforced_and_run_again(
     engine: Engine, project: Path
 ) -> None:
@@ -137,6 +138,7 @@ rmdir $work
 """
 
 
+@pytest.mark.slow
 def test_a_link_planted_in_a_hole_is_followed_as_the_verdict_says(
     engine: Engine, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def run_script(engine: Engine, url: str, script: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_own_objects_are_learned_and_enforced(
     engine: Engine, strangers: None, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_own_objects_are_learned_and_enforced(
             assert "does not list" in ran.stderr, ran.stderr
 
 
+@pytest.mark.slow
 def test_a_half_own_client_is_explained(
     engine: Engine, strangers: None, tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_learning_goes_on_where_our_questions_are_refused(
     assert granted == operations
 
 
+@pytest.mark.slow
 def test_check_asks_the_engine(engine: Engine, strangers: None, tmp_path: Path) -> None:
     """With `--upstream`, check says what no file alone can: whose a name is."""
     file = tmp_path / "app.env"
@@ -244,6 +247,7 @@ box.remove(force=True)
 """What docker-py does for `containers.list()`: it inspects each that is listed."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--learn", "own")], ids=["usual", "own"])
 def test_who_lists_beside_strangers_sees_its_own(
     engine: Engine, strangers: None, tmp_path: Path, options: tuple[str, ...]

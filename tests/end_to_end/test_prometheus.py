@@ -120,6 +120,7 @@ def queries() -> Iterator[str]:
             yield re.sub(r"\$(instance|client|job)\b", ".*", expression)
 
 
+@pytest.mark.slow
 async def test_each_query_of_the_dashboard_has_an_answer(tmp_path: Path) -> None:
     """What Grafana would draw is there: each query and variable, and an alert for a refusal that is new."""
     options = ("--listen", f"unix://{tmp_path}/p.sock")

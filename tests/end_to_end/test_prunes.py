@@ -165,6 +165,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.deep

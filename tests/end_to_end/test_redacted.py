@@ -257,6 +257,7 @@ WITH_ENVIRONMENTS = {
 """What shows one on the raw socket: otherwise nothing would be shown here."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redact", "words"),
     [

@@ -148,6 +148,7 @@ def granted(file: Path) -> list[str]:
     return [one for one in lines if not one.startswith(("#", "ONLY_OWNER="))]
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.deep
 def test_six_clients_are_learned_and_confined(

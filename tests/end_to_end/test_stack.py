@@ -263,6 +263,7 @@ def stand_ins(engine: ScratchEngine, command: str) -> dict[str, object]:
     return {"services": {"socket-proxy": ours, **clients}}
 
 
+@pytest.mark.slow
 def test_six_services_are_learned_and_held_to_it(
     scratch: ScratchEngine, tmp_path: Path
 ) -> None:
@@ -438,6 +439,7 @@ def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
         late.close()
 
 
+@pytest.mark.slow
 @pytest.mark.deep
 def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
     """Six clients at once, containers that come and go, addresses that move from one to the other, events that come a second late: each answer is by the client's own policy, and none is missing."""

@@ -111,6 +111,7 @@ def test_lists_and_events(stage: Stage) -> None:
 LABELLED = {"label": ["app=y"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["docker_py", "aiodocker"])
 def test_clients_of_docker(stage: Stage, client: str) -> None:
     """They are shown by Podman's Docker routes what the raw socket shows, without strangers."""
@@ -149,6 +150,7 @@ def test_clients_of_docker(stage: Stage, client: str) -> None:
             assert found == plain, one
 
 
+@pytest.mark.slow
 def test_the_docker_command(stage: Stage) -> None:
     """It lists, inspects and hears of its own, and its prune lets strangers be."""
     for command in (

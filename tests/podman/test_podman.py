@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.commands.running import run, running
 from tests.engine import busybox_archive
 from tests.podman.clients import REMOTE, call, import_busybox
@@ -53,6 +55,7 @@ USED = {
 }
 
 
+@pytest.mark.slow
 async def test_podman_remote_is_learned_and_enforced(
     podman: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +90,7 @@ async def replayed(
     return frozenset(line.partition("=")[2].split(",")), again.stdout
 
 
+@pytest.mark.slow
 async def test_streams_that_podman_takes_over(podman: Path, tmp_path: Path) -> None:
     """Output and input of `run` and `exec` pass through attach and exec start, both ways."""
     archive = tmp_path / "busybox.tar"
@@ -116,6 +120,7 @@ docker rm three >/dev/null
 """
 
 
+@pytest.mark.slow
 async def test_the_docker_command_works_on_podman(podman: Path, tmp_path: Path) -> None:
     """`docker run`, with the attach that it takes over, is learned and works again."""
     import_busybox(podman, tmp_path)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_redacted import ask, secrets_in
 from tests.engine import Engine
@@ -92,6 +94,7 @@ class Planted:
             yield f"/v5.0.0{with_segments(endpoint.template, quote(name, safe=''))}{query}"
 
 
+@pytest.mark.slow
 def test_no_secret_arrives_by_any_read_of_podmans_own(
     podman: Path, tmp_path: Path
 ) -> None:

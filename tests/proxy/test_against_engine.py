@@ -62,6 +62,7 @@ def written(endpoint: Endpoint, version: str) -> bytes:
     return request(endpoint.method, target)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("version", ["", "/v1.44"], ids=["bare", "versioned"])
 @pytest.mark.parametrize("endpoint", NAMING, ids=name)
@@ -167,6 +168,7 @@ def raw_targets(draw: st.DrawFn) -> bytes:
     return path.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(["GET", "GET", "GET", "HEAD", "PATCH", "get"]), raw_targets())

@@ -289,6 +289,7 @@ async def test_all_unfinished_heads_have_one_budget(
     assert await ping(proxy, await proxy.connect()) == 200
 
 
+@pytest.mark.slow
 async def test_a_finished_head_gives_its_bytes_back(proxy: Proxy) -> None:
     """The budget is of heads that are unfinished now: 400 large ones in turn all pass."""
     await proxy.serve()

@@ -273,6 +273,7 @@ async def quiet(program: Program) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
 @pytest.mark.parametrize("flood", SHOWN.values(), ids=SHOWN)
@@ -340,6 +341,7 @@ async def list_containers(engine: EngineConnection) -> None:
             await engine.send(chunk(b"]") + CHUNK_END)
 
 
+@pytest.mark.slow
 async def test_a_list_of_any_length(tmp_path: Path, nursery: trio.Nursery) -> None:
     """A list of 20,000 containers is judged in the memory of a few, and begun before it ends."""
     objects = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}

@@ -318,6 +318,7 @@ HEAVY = {
 """Of as little as can be, and much of it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "text", "told"), HEAVY.values(), ids=HEAVY)
 async def test_others_have_their_turn(
     named: Proxy, target: str, text: str, told: str

@@ -507,6 +507,7 @@ async def test_a_tunnel_in_which_little_moves_is_one_task(
     await proxy.assert_clean()
 
 
+@pytest.mark.slow
 async def test_bytes_held_back_outlive_both_ends(proxy: Proxy) -> None:
     """The Engine has ended and reads slowly, then the client ends: all it sent still arrives."""
     client, engine = await open_tunnel(proxy)

@@ -207,6 +207,7 @@ _GRANTED = st.sets(
 ).map(lambda one: {"ALLOW_OPERATIONS": ",".join(sorted(one))})  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(_GRANTED, _GRANTED, files(), files(), st.data())
 def test_root_is_never_new_where_nothing_is_more(

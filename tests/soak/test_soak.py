@@ -10,6 +10,7 @@ from tests.soak import run
 from tests.soak.run import Plan, soak
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.deep
