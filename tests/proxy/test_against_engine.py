@@ -62,7 +62,6 @@ def written(endpoint: Endpoint, version: str) -> bytes:
     return request(endpoint.method, target)
 
 
-@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.parametrize("version", ["", "/v1.44"], ids=["bare", "versioned"])
 @pytest.mark.parametrize("endpoint", NAMING, ids=name)

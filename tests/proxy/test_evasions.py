@@ -72,7 +72,6 @@ def test_every_row_is_told_apart() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS) > 200
 
 
-@pytest.mark.slow
 @every_row
 @pytest.mark.parametrize(
     "pieces",

@@ -96,7 +96,6 @@ def test_over_grants_are_told(proxy: Proxy, names: set[str]) -> None:
     assert set(exported.over) == over_grants(policy, exported, proxy)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("proxy", [Proxy.WOLLOMATIC, Proxy.CETUSGUARD])
 @pytest.mark.parametrize("name", NAMES)
 def test_regular_expressions_are_exact(proxy: Proxy, name: str) -> None:
