@@ -13,8 +13,10 @@ from tests.commands.running import run, running
 from tests.fakes import FakeEngine, Message, connect
 from trioproxy.commands.asked import Call
 from trioproxy.commands.learnstack import Learners
-from trioproxy.config import Config, TcpAddress, UnixAddress
+from trioproxy.config import Config, Entry, TcpAddress, UnixAddress
+from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
+from trioproxy.proxy import listeners
 
 USES = {
     "ps": ("GET /containers/json", "GET /version"),
@@ -125,23 +127,50 @@ async def test_without_names_it_is_the_user_or_the_address(
     assert len(loaded.evidence.routes) == 1
 
 
-async def test_a_service_has_no_part_in_a_container_that_is_called_so(
-    tmp_path: Path,
-) -> None:
-    """It shares a file that was there, as `enforce` would give it that, and not what another client has begun in this run."""
+def learning(folder: Path, nursery: trio.Nursery, policy: str = "") -> Learners:
+    """Learn from whoever comes, without being listened to."""
     options = dict.fromkeys(one.name for one in fields(Call))
     options |= {
-        "output": f"{tmp_path}/{{client}}.env",
+        "output": f"{folder}/{{client}}.env",
         "argv": (),
         "only_from": (),
         "restore": frozenset(),
     }
     config = Config(
-        listen=(TcpAddress(host="127.0.0.1", port=0),),
+        listen=(TcpAddress(host="127.0.0.1", port=0, entry=Entry(policy=policy)),),
         upstream=UnixAddress(path="/nowhere"),
     )
+    return Learners(Call(**options), config, nursery)  # type: ignore[arg-type]
+
+
+async def test_no_container_is_learned_as_a_user_or_a_listener(tmp_path: Path) -> None:
+    """Whoever comes first: called `uid-0` it had one file with the user 0 of a Unix socket, with what either used."""
     async with trio.open_nursery() as nursery:
-        learners = Learners(Call(**options), config, nursery)  # type: ignore[arg-type]
+        learners = learning(tmp_path, nursery, "web.env")
+        for _ in range(2):
+            for name in ("uid-0", "web"):
+                with pytest.raises(ConfigError, match=f"{name} is how who comes by an"):
+                    learners.welcome([name], is_container=True)
+            assert learners.welcome(["uid-0"]) == "uid-0"
+        named = learners.welcome(["shop.uid-0", "uid-0"], is_container=True)
+        assert named == "shop.uid-0"
+        nursery.cancel_scope.cancel()
+
+
+def test_who_has_no_number_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a user namespace one number stands for all who have none there, root of the host with them: what each used came into one file."""
+    monkeypatch.setattr(listeners, "no_number_of", lambda: 65534, raising=False)
+    assert listeners.client_name_of("unix:uid=1000") == "uid-1000"
+    with pytest.raises(ConfigError, match="uid=65534 is also whoever has no number"):
+        listeners.client_name_of("unix:uid=65534")
+
+
+async def test_a_service_has_no_part_in_a_container_that_is_called_so(
+    tmp_path: Path,
+) -> None:
+    """It shares a file that was there, as `enforce` would give it that, and not what another client has begun in this run."""
+    async with trio.open_nursery() as nursery:
+        learners = learning(tmp_path, nursery)
         assert learners.welcome(["web"]) == "web"
         (
             tmp_path / "web.env"

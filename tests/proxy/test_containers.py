@@ -1109,7 +1109,7 @@ async def test_a_file_that_cannot_be_read_is_its_containers(
 async def test_each_container_has_places_of_its_own(
     fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
 ) -> None:
-    """Two on one network of IPv6 share the first 64 bits of their addresses, and no places; a second connection of one takes its own."""
+    """Two on one network of IPv6 share the first 64 bits of their addresses, and no places, nor those of who is not known yet; a second connection of one takes its own."""
     host = Host(
         containers=[
             container("ps", "127.0.0.1"),
@@ -1141,6 +1141,8 @@ async def test_each_container_has_places_of_its_own(
             assert (await one.read_response()).status == 200
         return one
 
+    clients.append(nobody := await connect(server.addresses[0], source="127.0.0.3"))
+    await nobody.ask("GET", "/containers/json")  # and is asked about for a second
     first = await ask("127.0.0.1", "/containers/json")
     await ask("127.0.0.2", "/images/json")
     assert len(server.connections) == 2

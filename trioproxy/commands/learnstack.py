@@ -6,6 +6,7 @@ Each has a lesson of its own: evidence, file, owner, and table at the end.
 """
 
 import os
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
@@ -48,11 +49,10 @@ class Learners:
             isinstance(one, TcpAddress) and not one.entry.client
             for one in config.listen
         )
-        self._by_container = bool(own.id) and is_asked
         self.server = Server(
             config=config,
             gates={},
-            containers=self._by_container,
+            containers=bool(own.id) and is_asked,
             welcome=self.welcome,
             log=Log(config.level, form=config.log_format, write=os.write),
             away=start.away(os.environ),
@@ -65,22 +65,26 @@ class Learners:
         for client in self._expected:
             self._begin(client, is_containers=False)
 
-    def welcome(self, names: list[str]) -> str:
+    def welcome(self, called: list[str], *, is_container: bool = False) -> str:
         """Begin with a client that is new; how it is called. Raises `ConfigError`.
 
         Of the names that it may have it has the first, or the first that has a file, as it will
-        where that is enforced: none behind one that another client has begun here.
+        where that is enforced: none behind one that another client has begun here, and none that
+        clients have who are known in another way, whoever of them comes first.
         """
-        names = [one for one in names if one not in self._expected]
+        names = [one for one in called if one not in self._expected]
+        if is_container:  # those are of users (`listeners.client_name_of`)
+            names = [one for one in names if not re.fullmatch("uid-[0-9]+", one)]
         if not names:
             raise ConfigError(
-                "a client that can have no file of its own is not learned from"
+                f"{' and '.join(called)} is how who comes by another listener is called here, and"
+                " nobody shares that file: call one of them otherwise"
             )
         there = (one for one in names if one in self.lessons or self._has_file(one))
         first = next(there, names[0])
         name = first if self._has_file(first) else names[0]
         if name not in self.lessons:
-            self._begin(name, is_containers=self._by_container)
+            self._begin(name, is_containers=is_container)
         return name
 
     def _has_file(self, client: str) -> bool:

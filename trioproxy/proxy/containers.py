@@ -101,7 +101,7 @@ class Containers:
     """What those are called that containers have, and whether each is in force."""
     welcome: Callable[[list[str]], str] | None = field(kw_only=True)
     """Begins one for whoever has none, by the names that it may have."""
-    on_networks: Callable[[frozenset[str], frozenset[str]], None] = field(kw_only=True)
+    on_networks: Callable[..., None] = field(kw_only=True)
     """Told which the proxy is on, and what stands for its container."""
     cut: Callable[[str], None] = field(kw_only=True)
     """Told that a container is gone, or that all are that were chosen ("")."""
@@ -321,9 +321,9 @@ class Containers:
                 " an address says nothing; put it on one with its clients"
             )
         self._read = {}
-        container = self._own, text_of(value.get("Name")).removeprefix("/")
-        networks = *self._networks, *self._networks.values()
-        self.on_networks(frozenset(networks), frozenset(container))
+        container = frozenset({self._own, text_of(value.get("Name")).removeprefix("/")})
+        networks = frozenset({*self._networks, *self._networks.values()})
+        self.on_networks(networks=networks, container=container)
 
     async def _since(
         self, engine: Engine, container: str, network: str, made: float
@@ -358,13 +358,9 @@ class Containers:
 
     async def _started(self, engine: Engine, container: str) -> float:
         raw = await self._get(engine, f"/containers/{container}/json")
-        value = map_of(parse_answer(raw))
-        try:
-            began = timestamps.read(
-                text_of(map_of(value.get("State")).get("StartedAt"))
-            )
-        except BadBody:
-            began = None
+        state, began = map_of(map_of(parse_answer(raw)).get("State")), None
+        with suppress(BadBody):
+            began = timestamps.read(text_of(state.get("StartedAt")))
         if began is None:
             raise Untold("the Engine does not say when a container was started")
         return began[0].nanoseconds / timestamps.SECOND

@@ -107,17 +107,21 @@ def check_uids(
     address: Listened, table: Path = UID_MAP, overflow: Path = OVERFLOW
 ) -> None:
     """Refuse that number, but where nobody is left out."""
-    try:
-        is_all = table.read_text().split() == ["0", "0", str(2**32 - 1)]
-        no_number = int(overflow.read_text())
-    except OSError:
-        is_all, no_number = False, 65534
-    if no_number in address.entry.uids and not is_all:
+    if (no_number := no_number_of(table, overflow)) in address.entry.uids:
         raise ConfigError(
             f"cannot listen on {address}: uids={no_number} is also whoever has no number in this user"
             " namespace",
             hint="have that client run as another user",
         )
+
+
+def no_number_of(table: Path = UID_MAP, overflow: Path = OVERFLOW) -> int:
+    """That number; -1 where nobody is left out."""
+    try:
+        is_all = table.read_text().split() == ["0", "0", str(2**32 - 1)]
+        return -1 if is_all else int(overflow.read_text())
+    except OSError:
+        return 65534
 
 
 MOST_LENT: Final = 1024
@@ -418,11 +422,19 @@ def group_of(peer: str) -> str:
 
 
 def client_name_of(peer: str) -> str:
-    """Name a client for whom nothing else is known: `uid-1000`, `172.18.0.5`, `fe80--1`."""
+    """Name a client for whom nothing else is known: `uid-1000`, `172.18.0.5`, `fe80--1`.
+
+    Raises `ConfigError` for a number that is of many users.
+    """
     if peer.startswith(UID):
-        return f"uid-{peer.removeprefix(UID)}"
-    host = name_of_client(peer).strip("[]").lower()
-    name = host.replace("%", "_").replace(":", "-")
+        if int(peer.removeprefix(UID)) == no_number_of():
+            raise ConfigError(
+                f"{peer} is also whoever has no number in this user namespace: give that client"
+                " a listener with policy="
+            )
+        return peer.replace(UID, "uid-")
+    # As they are: of two interfaces that differ by case alone, one is refused its file.
+    name = name_of_client(peer).strip("[]").replace("%", "_").replace(":", "-")
     return name if name[0].isalnum() else f"ip{name}"
 
 

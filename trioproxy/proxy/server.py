@@ -74,7 +74,7 @@ class Server:
         gates: Mapping[str, Gate],
         of_containers: Iterable[str] = (),
         containers: bool = False,
-        welcome: Callable[[list[str]], str] | None = None,
+        welcome: Callable[..., str] | None = None,
         log: Log,
         observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
@@ -258,19 +258,14 @@ class Server:
         return Containers(
             self._shared,
             self._of_containers,
-            welcome=self._welcome,
-            on_networks=lambda networks, container: self._guard_anew(
-                networks=networks, container=container
-            ),
+            welcome=self._welcome and partial(self._welcome, is_container=True),
+            on_networks=self._guard_anew,
             cut=self._cut_container,
         )
 
     def _guard_anew(self, **changed: frozenset[str]) -> None:
         """Guard other names or networks from now on, in every policy."""
-        if self._guard is None:
-            return
-        guard = replace(self._guard, **changed)
-        if guard != self._guard:
+        if self._guard and (guard := replace(self._guard, **changed)) != self._guard:
             self._guard = guard
             for found in self._admissions.values():
                 for admission in found.values():
@@ -315,8 +310,7 @@ class Server:
             names, container = await self._containers.choose(engine, host, age)
             if shared.is_over:
                 return None
-            # From here on it counts by what it is: addresses of one network of IPv6 are
-            # one client's until then, and all containers of that have such.
+            # From here on it counts by what it is, whichever of its addresses it came from.
             capacity.leave(group)
             group, refusal = container, capacity.make_room(container)
             capacity.take(group)
@@ -593,8 +587,12 @@ class Server:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        entry, name = listener.entry, self._group_of(peer)
-        turned_away = self._turned_away
+        is_tcp = listener.reach is not Reach.UNIX
+        is_asked = is_tcp and admission is None and self._containers is not None
+        # Until the Engine has said who that is, an address is one client, be it of IPv6: each of
+        # its neighbours is another container.
+        name = name_of_client(peer) if is_asked else self._group_of(peer)
+        entry, turned_away = listener.entry, self._turned_away
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
                 turned_away.begin(nursery, turned_away.keep_out, wire, peer, listener)
@@ -606,8 +604,7 @@ class Server:
         if refusal:
             turned_away.begin(nursery, turned_away.answer, wire, refusal, entry.client)
             return
-        is_unix = listener.reach is Reach.UNIX
-        if admission is None and self._welcome and (is_unix or not self._containers):
+        if admission is None and self._welcome and not is_asked:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
