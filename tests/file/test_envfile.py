@@ -42,6 +42,7 @@ BAD = [
     ("POST='1'", 1, "POST has the value", "without quotes"),
     ("POST= 1", 1, "POST has the value ' 1'", "write no space behind ="),
     ("POST=1 EVENTS=0; opens 5", 1, "POST has the value", "write each NAME=value on a line"),
+    ("POST=1;EVENTS=0", 1, "POST has the value", "write each NAME=value on a line"),
     ("{\"format\": 3}", 1, "'{\"format\": 3}' has no value", "name the env file next to it"),
     ("POST=1 ", 1, "POST has the value '1 '", "remove the space at the end"),
     ("POST=1 # yes", 1, "POST has the value", "a line of its own"),

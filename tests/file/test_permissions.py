@@ -76,6 +76,7 @@ STOPS = [
     ({"ALLOW_OPERATIONS": "GET:/frob/*"}, "is no route", ""),
     ({"ALLOW_OPERATIONS": "GET:/frob/a{x}"}, "is no route", ""),
     ({"ALLOW_OPERATIONS": "GET:/frob?x"}, "is no route", ""),
+    ({"CREATE_NETWORK": "x"}, "needs lists", "set ONLY_NETWORKS=x and ONLY_OWNER=NAME as well"),
 ]  # fmt: skip
 
 STARTS = [
@@ -103,6 +104,7 @@ STARTS = [
     ({"ALLOW_OPERATIONS": " "}, Mode.EXACT, ()),
     ({"ALLOW_OPERATIONS": "ContainerList, GET:/frob/{x}"}, Mode.EXACT, ()),
     ({"ALLOW_OPERATIONS": "ContainerList", "CONTAINERS": "1"}, Mode.EXACT, ("CONTAINERS has no effect beside ALLOW_OPERATIONS, which alone grants",)),
+    ({"ALLOW_OPERATIONS": "ContainerList", "COMPAT": "linuxserver"}, Mode.EXACT, ("COMPAT has no effect beside ALLOW_OPERATIONS, which alone grants",)),
     ({"ALLOW_OPERATIONS": "ContainerList", "CONTAINERS": "0", "POST": ""}, Mode.EXACT, ("CONTAINERS and POST have no effect beside ALLOW_OPERATIONS, which alone grants",)),
     ({"ALLOW_OPERATIONS": "ContainerLogs", "ALLOW_LOGS": "0", "DELETE": "no", "LIBPOD_PODS": "1"}, Mode.EXACT, ("ALLOW_LOGS and DELETE and LIBPOD_PODS have no effect beside ALLOW_OPERATIONS, which alone grants",)),
     ({"ALLOW_OPERATIONS": "", **dict.fromkeys(SWITCHES, "1")}, Mode.EXACT, ("AUTH and BUILD and COMMIT and CONFIGS and 20 more have no effect beside ALLOW_OPERATIONS, which alone grants",)),
@@ -197,6 +199,24 @@ def test_the_source_is_named() -> None:
     """An error says which file holds the bad value."""
     with pytest.raises(ConfigError, match=r"in learned/app\.env is"):
         parse_policy({"POST": "x"}, source="learned/app.env")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# POST=2\n\n POST=2\n", "POST='2' in app.env:3 is"),
+        ("POST=1\nCREATE_BINDS=x\n", "'x' in CREATE_BINDS: not an absolute path (app.env:2)"),
+        ("REDACT=env\nALLOW_OPERATIONS=GET:/x\n", "GET:/x in ALLOW_OPERATIONS of app.env:2 cannot"),
+        ("POST=1\nCREATE_BINDS=/POST/:rw\n", "'/POST/:rw' in CREATE_BINDS: no mode but :ro (app.env)"),
+        ("ONLY_VOLUMES=@own\nALLOW_OPERATIONS=\n", "@own in app.env needs a name"),
+    ],
+    ids=["flag", "item", "two names", "a value like a name", "of the file"],
+)  # fmt: skip
+def test_the_line_is_named(text: str, said: str) -> None:
+    """An error of a variable's value says in which line of the file that is, if it is certain."""
+    with pytest.raises(ConfigError) as caught:
+        parse_policy_file(text, name="app.env")
+    assert str(caught.value).startswith(said)
 
 
 def test_from_a_file() -> None:

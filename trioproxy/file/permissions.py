@@ -44,6 +44,8 @@ from trioproxy.limits.limit import open_families, parse_limits
 from trioproxy.limits.objects import parse_objects
 
 ENVIRONMENT = "the environment"
+_PLACE = "\0"
+"""Stands for the file and the line in an error: no text that is shown has one."""
 
 _GRANTING = frozenset({OPERATIONS_VARIABLE, *SWITCHES, *VERBS, *LIBPOD_VARIABLES})
 """A policy file has to name one of these, at whatever value.
@@ -72,10 +74,24 @@ def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]
     """
     check_end(text, name=name)
     variables = parse(text, name=name)
-    policy, warnings = parse_policy(variables, source=name, is_file=True)
+    try:
+        policy, warnings = parse_policy(variables, source=_PLACE, is_file=True)
+    except ConfigError as error:
+        raise _in_line(error, variables, text, name) from None
     if not _GRANTING & variables.keys():
         raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
     return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
+
+
+def _in_line(
+    error: ConfigError, variables: Mapping[str, str], text: str, name: str
+) -> ConfigError:
+    """Say in which line of a file is what an error names: in none, where that is not certain."""
+    said = str(error)
+    named = variables.keys() & re.findall(r"\w+", said.partition(_PLACE)[0])
+    lines = [line.lstrip(" \t").partition("=")[0] for line in text.split("\n")]
+    place = f"{name}:{lines.index(*named) + 1}" if len(named) == 1 else name
+    return ConfigError(said.replace(_PLACE, place), hint=error.hint)
 
 
 def says_nothing(name: str, fix: str) -> ConfigError:
@@ -113,7 +129,7 @@ def parse_policy(
     policy = exact_policy(operations, routes, confines)
     return policy, (
         *warnings,
-        *_idle_switches(flags),
+        *_idle_switches([*flags, *({COMPAT_VARIABLE} & variables.keys())]),
         *(_early_grant(variables) if is_file else ()),
         *_about_lists(policy),
     )
@@ -283,11 +299,11 @@ def _unknown_operation(item: str, source: str) -> ConfigError:
     )
 
 
-def _idle_switches(flags: Mapping[str, bool]) -> Iterator[str]:
+def _idle_switches(names: list[str]) -> Iterator[str]:
     """Say that sections, verbs and methods, granted or refused, do nothing beside a list."""
-    if flags:
-        has = "has" if len(flags) == 1 else "have"
-        yield f"{_some(list(flags))} {has} no effect beside {OPERATIONS_VARIABLE}, which alone grants"
+    if names:
+        has = "has" if len(names) == 1 else "have"
+        yield f"{_some(names)} {has} no effect beside {OPERATIONS_VARIABLE}, which alone grants"
 
 
 def _early_grant(variables: Mapping[str, str]) -> Iterator[str]:

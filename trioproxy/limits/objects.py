@@ -284,7 +284,7 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
         if network:
             raise ConfigError(
                 f"{NETWORK_VARIABLE} in {source} needs lists to be judged by",
-                hint=f"set ONLY_NETWORKS={network} as well",
+                hint=f"set ONLY_NETWORKS={network}{'' if owner else ' and ONLY_OWNER=NAME'} as well",
             )
         if owner:
             raise ConfigError(
