@@ -63,7 +63,9 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and stop where it cannot run or has an option twice."""
         args = _with_file(args)
-        if args and args[0] in SERVING and not _reads_a_log(args):
+        # `learn --from-log` serves nobody.
+        reads_a_log = any(arg.partition("=")[0] == "--from-log" for arg in args)
+        if args and args[0] in SERVING and not reads_a_log:
             refuse_to_serve_elsewhere(args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
@@ -87,11 +89,6 @@ def _with_file(args: list[str]) -> list[str]:
         return args
     files = (arg.removeprefix(f"{FILE_OPTION}=") for arg in args)
     return [arg for arg in files if arg != FILE_OPTION]
-
-
-def _reads_a_log(args: list[str]) -> bool:
-    """Whether it is `learn --from-log`, which serves nobody."""
-    return any(arg.partition("=")[0] == "--from-log" for arg in args)
 
 
 def refuse_to_serve_elsewhere(name: str) -> None:

@@ -431,14 +431,11 @@ LAST_ID = 2**32 - 2
 
 def parse_level(text: str) -> Level:
     """Read a syslog level name, in either case."""
-    name = text.strip().lower()
-    if name in LEVEL_ALIASES:
-        return LEVEL_ALIASES[name]
-    try:
-        return Level[name.upper()]
-    except KeyError:
-        names = ", ".join(level.name.lower() for level in Level)
-        raise ConfigError(f"bad LOG_LEVEL {text!r}", hint=f"one of {names}") from None
+    levels = {level.name.lower(): level for level in Level}
+    found = {**levels, **LEVEL_ALIASES}.get(text.strip().lower())
+    if found is not None:
+        return found
+    raise ConfigError(f"bad LOG_LEVEL {text!r}", hint=f"one of {', '.join(levels)}")
 
 
 def _one_of(name: str, environ: Mapping[str, str], words: tuple[str, ...]) -> str:

@@ -149,7 +149,7 @@ def test_a_name_that_was_not_refused_stops(live: Path) -> None:
     """A typing error allows nothing, and what was refused is named."""
     done = approve(live, "--yes", "VolumeLst")
     assert done.status == 2
-    assert "'VolumeLst' is not among what was refused" in done.err
+    assert "'VolumeLst' is not among what can be allowed" in done.err
     assert "ContainerExec, VolumeList" in done.err
     assert live.with_name("app.env").read_text() == ENV
 

@@ -284,6 +284,7 @@ async def test_a_ceiling_holds_while_learning(learn: Learning, tmp_path: Path) -
     done = await learn("--within", str(ceiling), "--", *client_sending(LIST, EXEC))
     assert learn.granted == {"ContainerList"}
     assert "refused, and not granted: ContainerExec" in done.err
+    assert "so says the ceiling (--within)" in done.out + done.err
     assert [shape.operation for shape in learn.evidence.refused()] == ["ContainerExec"]
 
 

@@ -286,7 +286,8 @@ def test_it_is_for_clients_that_come_by_themselves(
     """A COMMAND is one client, `--from` picks one, and without a listener nobody comes."""
     done = run("learn", "-o", f"{tmp_path}/{{client}}.env", *words)
     assert done.status == 2
-    assert "clients that come by themselves" in done.err
+    assert "clients that come by themselves\n" in done.err
+    assert "with --listen, without COMMAND and --from" in done.err
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ async def test_states_that_were_never_seen_hold_ready_back(learn: Learning) -> N
     assert "ImageCreate" not in learn.file.read_text()
     said = " ".join(run("explain", str(learn.file)).out.split())
     assert "never seen: a missing image; ImageCreate would go with it" in said
+    assert "or learn with --never missing-image" in said
     done = await learn("--never", "missing-image", "--never", "taken-name", *command)
     assert ready_line(done).startswith("ready: ")
     assert learn.granted == {"ContainerCreate", "ContainerStart"}

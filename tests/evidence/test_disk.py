@@ -181,6 +181,14 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             disk.check_target(path)
 
 
+def test_a_name_without_room_for_the_new_one(tmp_path: Path) -> None:
+    """A name so long that no new file can stand beside it is refused before any work."""
+    disk.check_target(tmp_path / ("x" * 250))
+    for length in (251, 255, 300):
+        with pytest.raises(ConfigError, match="File name too long"):
+            disk.check_target(tmp_path / ("x" * length))
+
+
 @contextmanager
 def without_roots_rights() -> Iterator[None]:
     """Be another user for a while, if root: root may write everywhere."""

@@ -199,8 +199,10 @@ async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
 
 async def test_all_that_is_missing_is_one_question(start: Start) -> None:
     """A creation that asks for two folders and another image is asked about once, with all three;
-    what is shown of its body is what goes on."""
-    proxy = await start(CREATE, ask=30)
+    what is shown of its body is what goes on, without our label, and no command that asks."""
+    policy, _ = parse_policy({**CREATE, "ONLY_OWNER": "app", "ONLY_CONTAINERS": "@own"})
+    gate = Gate.enforcing(policy, source="app.env", approve="trioproxy approve")
+    proxy = await start(gate=gate, ask=30)
     client = await proxy.connect()
     body = {
         "Image": "alpine:3",
@@ -218,6 +220,8 @@ async def test_all_that_is_missing_is_one_question(start: Start) -> None:
         }
         assert question["root"] == ""
         assert '"Image": "alpine:3"' in question["body"]
+        assert "trioproxy.owner" not in question["body"]
+        assert "trioproxy approve" not in question["refused"]
         await passes(proxy, client)
 
 

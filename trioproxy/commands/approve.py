@@ -223,8 +223,8 @@ def _check_names(names: Iterable[str], asked: Sequence[Line]) -> None:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{name!r:.80} is not among what was refused",
-                hint=f"refused are: {', '.join(sorted(known)) or 'none'}",
+                f"{name!r:.80} is not among what can be allowed",
+                hint=f"that can be: {', '.join(sorted(known)) or 'nothing'}",
             )
 
 
@@ -342,9 +342,8 @@ def _about(live: Evidence, names: set[str]) -> Evidence:
 def changes(before: str, after: str) -> Iterator[str]:
     """Each line of the file that is not what it was."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)
-    for line in list(lines)[2:]:
-        if not line.startswith("@@"):
-            yield line  # no space behind the sign: a terminal would break a long line there
+    # No space behind the sign: a terminal would break a long line there.
+    yield from (line for line in list(lines)[2:] if not line.startswith("@@"))
 
 
 def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
@@ -352,5 +351,4 @@ def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
         yield f"{file} lists {', '.join(answers.allowed)} now, and its policy is {fingerprint}"
         yield IN_FORCE
     if answers.declined:
-        number = count(len(answers.declined), "answer")
-        yield f"{number} remembered as a no: {', '.join(answers.declined)}"
+        yield f"{count(len(answers.declined), 'answer')} remembered as a no: {', '.join(answers.declined)}"

@@ -52,7 +52,7 @@ def read_address(url: str, listen: Iterable[Listened]) -> UnixAddress:
             raise ConfigError(
                 f"{one} may admit clients with uid {uid}, who could answer what they ask"
                 f" for themselves: --ask {address} is for that user",
-                hint="say whose the listener is, without that user: ?mode=0666&uids=NUMBER;"
+                hint="say whose the listener is, without that user: ?mode=0666+uids=NUMBER;"
                 " or give the asker a user of its own: --ask unix:///path?uid=NUMBER",
             )
     return address

@@ -195,13 +195,10 @@ def _apart(asked: Call) -> int:
     from trioproxy.commands.learnstack import learn_stack
 
     if asked.argv or asked.only_from or not asked.listen:
-        named = (
-            "COMMAND" if asked.argv else "--from" if asked.only_from else "no --listen"
-        )
         raise ConfigError(
-            f"{CLIENT} in the name of FILE is for clients that come by themselves:"
-            f" {named} has no place there",
-            hint="name the listeners with --listen, or a log with --from-log",
+            f"{CLIENT} in the name of FILE is for clients that come by themselves",
+            hint="name listeners with --listen, without COMMAND and --from, or a log with"
+            " --from-log",
         )
     # What would keep each of them from a file of its own is said now, and not to each.
     Store(asked.path, asked.wish(asked.path))

@@ -36,6 +36,8 @@ def check_target(path: Path) -> None:
             hint="write it in WSL, or by the image; reading works everywhere",
         )
     try:
+        with suppress(FileNotFoundError):
+            _new_beside(path).lstat()  # its name may be longer than names may be
         found = path.lstat()
     except FileNotFoundError:
         _check_new(path)
@@ -223,8 +225,12 @@ def _is_named(fd: int, path: Path) -> bool:
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
 
 
+def _new_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
 def _replace(path: Path, data: bytes) -> int:
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = _new_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Left by a crash: under the lock nobody else has one.

@@ -77,21 +77,14 @@ def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]
     try:
         policy, warnings = parse_policy(variables, source=_PLACE, is_file=True)
     except ConfigError as error:
-        raise _in_line(error, variables, text, name) from None
+        # In which line of the file is what it names; in none, where that is not certain.
+        named = variables.keys() & re.findall(r"\w+", str(error).partition(_PLACE)[0])
+        lines = [line.lstrip(" \t").partition("=")[0] for line in text.split("\n")]
+        place = f"{name}:{lines.index(named.pop()) + 1}" if len(named) == 1 else name
+        raise ConfigError(str(error).replace(_PLACE, place), hint=error.hint) from None
     if not _GRANTING & variables.keys():
         raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
     return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
-
-
-def _in_line(
-    error: ConfigError, variables: Mapping[str, str], text: str, name: str
-) -> ConfigError:
-    """Say in which line of a file is what an error names: in none, where that is not certain."""
-    said = str(error)
-    named = variables.keys() & re.findall(r"\w+", said.partition(_PLACE)[0])
-    lines = [line.lstrip(" \t").partition("=")[0] for line in text.split("\n")]
-    place = f"{name}:{lines.index(*named) + 1}" if len(named) == 1 else name
-    return ConfigError(said.replace(_PLACE, place), hint=error.hint)
 
 
 def says_nothing(name: str, fix: str) -> ConfigError:
@@ -242,7 +235,11 @@ def _parse_list(value: str, source: str) -> tuple[frozenset[str], tuple[Route, .
     routes = list[Route]()
     for item in parse_operations(value):
         if item in OPERATIONS:
-            _check_reachable(item, source)
+            if not OPERATIONS[item][0].is_reachable:
+                raise ConfigError(
+                    f"{item} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
+                    hint="it exists over HTTP/2 only, which never passes",
+                )
             operations.add(item)
         elif ":" in item:
             routes.append(_parse_route(item, source))
@@ -256,14 +253,6 @@ def parse_operations(value: str) -> tuple[str, ...]:
     if not value.strip():
         return ()
     return tuple(decode_value(item.strip()) for item in value.split(","))
-
-
-def _check_reachable(operation: str, source: str) -> None:
-    if not OPERATIONS[operation][0].is_reachable:
-        raise ConfigError(
-            f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
-            hint="it exists over HTTP/2 only, which never passes",
-        )
 
 
 def _parse_route(item: str, source: str) -> Route:

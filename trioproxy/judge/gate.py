@@ -216,7 +216,7 @@ class Gate:
     """None: there is no ceiling, and all passes."""
     source: str = "environment"
     approve: str = ""
-    """The command that asks a person about what is refused; empty where none can."""
+    """What is said behind a refusal: the command that asks a person; empty where none can."""
     only_tries: bool = False
     """Whether what the policy refuses passes all the same. What is ambiguous does not."""
     learns: bool = False
@@ -314,9 +314,8 @@ class Gate:
         cls, policy: Policy, *, source: str = "environment", approve: str = ""
     ) -> "Gate":
         """Let pass what the policy allows."""
-        return cls(
-            policy=policy, source=source, approve=approve, objects=policy.objects
-        )
+        asks = f"; {approve} # asks about it" if approve else ""
+        return cls(policy=policy, source=source, approve=asks, objects=policy.objects)
 
     @classmethod
     def trying(cls, policy: Policy, *, source: str = "environment") -> "Gate":
@@ -366,16 +365,15 @@ class Gate:
             return self.says(decision, is_known=request.endpoint is not None)
         if decision.allowed:
             return _LEARNS
-        return replace(decision, reason=Reason.CEILING)
+        message = f"{decision.message}; so says the ceiling (--within)"
+        return replace(decision, reason=Reason.CEILING, message=message)
 
     def says(self, refusal: Decision, *, is_known: bool = True) -> Decision:
         """What becomes of what the policy refuses: it is refused, or told of."""
         if self.only_tries:
             return replace(refusal, allowed=True, would_refuse=True)
         if self.approve and is_known and refusal.rule and _is_asked_about(refusal):
-            return replace(
-                refusal, message=f"{refusal.message}; {self.approve} # asks about it"
-            )
+            return replace(refusal, message=refusal.message + self.approve)
         return refusal
 
     def looks_at(self, operation: str, decision: Decision) -> bool:

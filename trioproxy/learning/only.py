@@ -209,7 +209,9 @@ class _Proposing:
                     any(map(self._wish.nameable.limits, Kind))
                     and not self._known.is_taken_out
                 ):
-                    return self._written(self._ceilings(), refused)
+                    # The ceiling's: without any, answers would tell of more than it lists.
+                    lists = {name: self._within(name, [ANY]) for name in OBJECTS}
+                    return self._written(lists, refused)
                 return _keep(self._old or {}, is_taken_out=self._known.is_taken_out)
             is_out = self._known.is_taken_out and not self._wish.restore & self._marks
             if is_out:
@@ -385,10 +387,6 @@ class _Proposing:
         if all(is_listed(allowed, of, one) for one in items):
             return items
         return list(allowed)
-
-    def _ceilings(self) -> dict[str, list[str]]:
-        """The lists of the ceiling: without any, answers would tell of more than it lists."""
-        return {name: self._within(name, [ANY]) for name in OBJECTS}
 
     def _written(self, items: Mapping[str, list[str]], refused: str) -> ObjectLists:
         old = self._old or {}

@@ -222,7 +222,9 @@ class Held:
         value: Json = None
         if self._body:
             value = await parse(self._sides.client, self._body, reading)
-        refusal, grants = decision, tuple[Grant, ...]()
+        # Whoever is asked is told no command that asks.
+        message = decision.message.removesuffix(gate.approve)
+        refusal, grants = replace(decision, message=message), tuple[Grant, ...]()
         while len(grants) < MOST_GRANTS:
             more = wanted(decision, endpoint)
             if more is None or more in grants:

@@ -14,6 +14,7 @@ from trioproxy.api.edits import Json
 from trioproxy.api.fields import ARGUED, NO_STRUCT, Field, Struct
 from trioproxy.judge.gate import Passes
 from trioproxy.judge.rules import Decision
+from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.limits.things import Thing
 from trioproxy.proxy.admission import Parsed
 from trioproxy.proxy.hours import Whose
@@ -97,6 +98,7 @@ def _shortened(value: Json, known: Struct = NO_STRUCT, key: str = "") -> Json:
     if isinstance(value, dict):
         fields = known.fields
         given = {name: one for name, one in value.items() if one not in _EMPTY}
+        given.pop(OWNER_LABEL, None)  # ours, and nobody else may give it
         keys = sorted(given, key=lambda name: _rank(fields.get(name.lower())))
         shown = dict[str, Json]()
         for name in keys[:MOST_KEYS]:

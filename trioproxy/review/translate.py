@@ -90,7 +90,8 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     unsaid = tuple(_limiting(policy))
     if proxy in _INCUMBENTS:
         return replace(_sections(policy, _INCUMBENTS[proxy], source), unsaid=unsaid)
-    lines, missing, wider = list(_cetusguard(policy)), list[str](), list[str]()
+    lines = [f"{name} {one}" for name, of in _patterns(policy).items() for one in of]
+    missing, wider = list[str](), list[str]()
     if proxy is Proxy.WOLLOMATIC:
         folders, missing, wider = _folders(policy)
         lines = [*_wollomatic(policy), *folders]
@@ -207,12 +208,6 @@ def _wollomatic(policy: Policy) -> Iterator[str]:
         for number, pattern in enumerate(patterns):
             suffix = f"_{number + 1}" if number else ""
             yield f"SP_ALLOW_{method}{suffix}={pattern}"
-
-
-def _cetusguard(policy: Policy) -> Iterator[str]:
-    for method, patterns in _patterns(policy).items():
-        for pattern in patterns:
-            yield f"{method} {pattern}"
 
 
 def _patterns(policy: Policy) -> dict[str, list[str]]:
