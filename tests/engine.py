@@ -20,12 +20,12 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 IMAGE = "busybox:latest"
 # Not TMPDIR: a socket's path has room for 108 bytes.
@@ -43,6 +43,14 @@ OPERATED_BY_CLI = (
     "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
 )  # fmt: skip
 """Variables that would send the docker CLI somewhere else than where we say."""
+
+LOST = b"stream copy error: reading from a closed fifo"
+"""What an Engine says, from 24.0 on, that removes a container's task before it has opened what
+it reads the program's output from. Being kept from that for 0.1 s is enough (26.1.5). The
+output is nowhere then, in the container's log neither, and the program has ended well."""
+NOT_STARTED = range(125, 128)
+"""How the docker command ends where no program ran: an Engine says the same of that."""
+T = TypeVar("T")
 
 RUN_ALONE = """
 exec 3<&0 </dev/null
@@ -109,20 +117,43 @@ class Engine:
         environ: Mapping[str, str] | None = None,
     ) -> Ran:
         """Run `docker ARGS`; with `check`, anything but status 0 fails the test."""
-        done = subprocess.run(
-            ["docker", *args],
-            input=input,
-            capture_output=True,
-            timeout=timeout,
-            env=self.environment(host) | dict(environ or {}),
-            check=False,
-        )
+
+        def run() -> subprocess.CompletedProcess[bytes]:
+            return subprocess.run(
+                ["docker", *args],
+                input=input,
+                capture_output=True,
+                timeout=timeout,
+                env=self.environment(host) | dict(environ or {}),
+                check=False,
+            )
+
+        def is_whole(done: subprocess.CompletedProcess[bytes]) -> bool:
+            leaves_something = "--rm" not in args
+            has_both = bool(done.stdout and done.stderr)
+            return leaves_something or has_both or done.returncode in NOT_STARTED
+
+        done = self.unless_lost(run, is_whole)
         ran = Ran(
             status=done.returncode, output=done.stdout, errors=done.stderr.decode()
         )
         if check and ran.status:
             raise AssertionError(f"docker {' '.join(args)}: {ran}")
         return ran
+
+    def unless_lost(self, run: Callable[[], T], is_whole: Callable[[T], bool]) -> T:
+        """What `run` returns; of a second one, if the first is not whole by the Engine's doing.
+
+        By its own word alone, and once: what anybody else loses is lost.
+        """
+        log = self.folder / "engine.log"
+        before = log.stat().st_size if log.exists() else 0
+        done = run()
+        if is_whole(done) or not log.exists():
+            return done
+        with log.open("rb") as file:
+            file.seek(before)
+            return run() if LOST in file.read() else done
 
     @cached_property
     def versions(self) -> dict[str, str]:

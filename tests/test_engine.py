@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine import (
     LOCK,
+    LOST,
     PREFIX,
     Engine,
     ScratchEngine,
@@ -25,6 +26,30 @@ pytestmark = pytest.mark.engine
 def test_containers_run(engine: Engine) -> None:
     """The Engine of the tests runs a container of the image made here."""
     assert engine.docker("run", "--rm", "busybox", "echo", "hi").text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "runs"),
+    [
+        pytest.param(LOST.decode(), 0, 2, id="lost"),
+        pytest.param("ignoring event", 0, 1, id="not-by-the-engine"),
+        pytest.param(LOST.decode(), 127, 1, id="not-started"),
+    ],
+)
+def test_output_that_an_engine_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, status: int, runs: int
+) -> None:
+    """Of a program whose output the Engine says it has lost there is a second run; of no other."""
+    counted = f"echo run >>{tmp_path}/runs; test $(wc -l <{tmp_path}/runs) = 1"
+    first = f"{{ echo {said} >>{tmp_path}/engine.log; exit {status}; }}"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{counted} && {first}\necho hi\n")
+    (tmp_path / "docker").chmod(0o755)
+    (tmp_path / "engine.log").write_bytes(LOST)  # long ago
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    engine = Engine("unix:///nonexistent", tmp_path)
+    ran = engine.docker("run", "--rm", "busybox", "echo", "hi", check=False)
+    assert (tmp_path / "runs").read_text() == runs * "run\n"
+    assert ran.text == (runs == 2) * "hi"
 
 
 def test_the_machine_keeps_its_network(scratch: ScratchEngine) -> None:

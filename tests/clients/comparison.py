@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from tests.engine import IMAGE, Ran, ScratchEngine
+from tests.engine import IMAGE, NOT_STARTED, Ran, ScratchEngine
 
 PATTERNS: Mapping[str, str] = {
     "<digest>": r"sha256:[0-9a-f]{12,64}",
@@ -108,7 +108,13 @@ def compare_clients(
     files: Mapping[str, str] = MappingProxyType({}),
 ) -> Seen:
     """Run a client directly and through the proxy, among `files`; it must see the same."""
-    directly = seen(command, engine, engine.url, files)
-    through = seen(command, engine, proxy_url, files)
+
+    def look() -> tuple[Seen, Seen]:
+        directly = seen(command, engine, engine.url, files)
+        return directly, seen(command, engine, proxy_url, files)
+
+    directly, through = engine.unless_lost(
+        look, lambda both: both[0] == both[1] or both[0].status in NOT_STARTED
+    )
     assert through == directly
     return directly

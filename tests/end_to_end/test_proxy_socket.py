@@ -23,8 +23,7 @@ def test_a_containers_socket_is_ours(engine: Engine, tmp_path: Path) -> None:
     ) as proxy:
         bind = "-v/var/run/docker.sock:/var/run/docker.sock"
         look = ("stat", "-c", "%i", "/var/run/docker.sock")
-        ran = engine.docker("run", bind, "--name=child", "busybox", *look, host=proxy.url)  # fmt: skip
-        engine.docker("rm", "child")
+        ran = engine.docker("run", "--rm", bind, "busybox", *look, host=proxy.url)
         assert int(ran.text) == os.stat(socket).st_ino
         ran = engine.docker("run", "-v/run:/r", "busybox", host=proxy.url, check=False)
         assert "which CREATE_BINDS does not list" in ran.errors

@@ -80,8 +80,12 @@ def test_logs_follow(engine: Engine, proxy: Proxy) -> None:
 
 def test_logs_follow_ends_with_the_container(engine: Engine, proxy: Proxy) -> None:
     """`docker logs -f` ends by itself when the container does."""
-    started = engine.docker("run", "-d", "busybox", "sh", "-c", "echo all").text
-    assert engine.docker("logs", "-f", started, host=proxy.url).text == "all"
+    script = "echo all; sleep 600"
+    started = engine.docker("run", "-d", "busybox", "sh", "-c", script).text
+    with following(engine, proxy, "logs", "-f", started) as lines:
+        assert lines.readline() == "all\n"
+        engine.docker("kill", started)
+        assert lines.read() == ""
     engine.docker("rm", started)
 
 
