@@ -833,6 +833,7 @@ LEFT: dict[str, object] = {
     "Action": "disconnect",
     "Actor": {"ID": NET, "Attributes": {"container": "1" * 64}},
 }
+LEFT_ANOTHER = LEFT | {"Actor": {"ID": "f" * 64, "Attributes": {"container": "1" * 64}}}
 LEFT_PODMAN: dict[str, object] = {
     "Type": "network",
     "Action": "disconnect",
@@ -846,9 +847,12 @@ LEFT_PODMAN: dict[str, object] = {
     ids=["dies", "leaves", "leaves-podman", "renamed"],
 )
 async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) -> None:
-    """Its connections end when its container does, leaves a network, or is called otherwise; others go on."""
+    """Its connections end when its container does, leaves a network of the proxy's, or is called otherwise; others go on, and so does who leaves another network."""
     stack.host.containers = [container("ps")]
     client = await stack.served()
+    await stack.host.tell(LEFT_ANOTHER)
+    await settle()
+    await is_served(client)
     stack.host.containers = [container("ps", full="2" * 64)]
     other = await stack.served()
     await stack.host.tell(event)

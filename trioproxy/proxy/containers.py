@@ -106,6 +106,8 @@ class Containers:
     cut: Callable[[str], None] = field(kw_only=True)
     """Told that a container is gone, or that all are that were chosen ("")."""
     _networks: dict[str, str] = field(default_factory=dict)
+    _were_ours: set[str] = field(default_factory=set)
+    """The ids of all networks that the proxy was seen on."""
     _has_moved: bool = False
     """Whether the proxy's container was told to be on other networks, or called otherwise."""
     _ends: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -315,6 +317,7 @@ class Containers:
         raw = await self._get(engine, f"/containers/{self._own}/json")
         value = map_of(parse_answer(raw))
         self._networks = identity.networks_of(value)
+        self._were_ours.update(self._networks)
         if not self._networks:
             raise Nobody(
                 "this proxy is on no network of its own: on one that every Engine has,"
@@ -343,7 +346,7 @@ class Containers:
         status, raw = await _ask(engine, f"{question}{times}")
         # Podman does not know the filter, and tells nothing.
         for line in filter(bytes.strip, raw.split(b"\n") if status == OK else ()):
-            who, at = _who_came(map_of(parse_answer(line)))
+            who, at = _read_event(map_of(parse_answer(line)))
             if at and who == (network, container):
                 came = at
         if came is None:
@@ -452,10 +455,12 @@ class Containers:
         with suppress(TooMuch):
             if len(line) < LONGEST_EVENT:
                 event = map_of(parse_answer(line))
+                (network, container), _ = who = _read_event(event)
                 if event.get("Action") == "connect":
-                    self._note_came(*_who_came(event))
-                else:
-                    self._gone(_who_goes(event))
+                    self._note_came(*who)
+                # Who leaves another network than one that has been ours stays who he is.
+                elif not network or network in self._were_ours:
+                    self._gone(container)
                 return
         ids = list(islice(_FULL_ID.finditer(line), 2))
         if not ids:
@@ -486,25 +491,18 @@ class Containers:
         self.cut(container)
 
 
-def _who_came(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
-    """A network, who came to it, and when, in seconds since the epoch; 0: that is not told.
+def _read_event(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
+    """A network, the container that came to it or left it or else is told of, and when that was,
+    in seconds since the epoch; 0: that is not told.
 
-    To Podman who comes is the actor, and of the network it tells the name alone.
+    To Podman who comes or leaves is the actor, and of the network it tells the name alone.
     """
     actor, at = map_of(event.get("Actor")), event.get("timeNano")
-    full = text_of(actor.get("ID"))
-    who = text_of(map_of(actor.get("Attributes")).get("container"))
+    full, who = text_of(actor.get("ID")), ""
+    if event.get("Type") == Kind.NETWORK:  # a container has its labels there
+        who = text_of(map_of(actor.get("Attributes")).get("container"))
     seconds = at / timestamps.SECOND if isinstance(at, int) else 0.0
     return (full, who) if who else ("", full), seconds
-
-
-def _who_goes(event: Mapping[str, Json]) -> str:
-    actor = map_of(event.get("Actor"))
-    if event.get("Type") == Kind.NETWORK:
-        # To Podman who leaves a network is the actor, and to Docker the network is.
-        left = map_of(actor.get("Attributes")).get("container")
-        return text_of(left or actor.get("ID"))
-    return text_of(actor.get("ID"))
 
 
 def _ask(engine: Engine, target: str) -> Awaitable[tuple[int, bytes]]:
