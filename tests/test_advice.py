@@ -458,7 +458,7 @@ LOG = '172.18.0.5:1 [20/Nov/2026:08:00:00.123] f b/s 0/0/0/3/3 200 12 - - ---- 1
 )
 def test_the_hints_of_learn(text: str, first: str, tmp_path: Path) -> None:
     """What `learn` says of a file that it cannot extend lets it go on."""
-    log, file = tmp_path / "proxy.log", tmp_path / "app.env"
+    log, file = tmp_path / "proxy.log", tmp_path / "my app.env"
     log.write_text(LOG)
     file.write_text(text)
     options = ("learn", "-o", str(file), "--from-log", str(log))
@@ -466,13 +466,13 @@ def test_the_hints_of_learn(text: str, first: str, tmp_path: Path) -> None:
     assert first in done.err
     if done.status:
         other = tmp_path / "other.env"
-        assert f"learn --within {file} -o ANOTHER" in done.err
+        assert f"learn --within '{file}' -o ANOTHER" in done.err
         assert (
             run("learn", "--within", str(file), "-o", str(other), *options[3:]).status
             == 0
         )
         assert loaded(other.read_text()).opened_operations == {"ContainerList"}
-        assert f"learn --fresh -o {file} starts it over" in done.err
+        assert f"learn --fresh -o '{file}' starts it over" in done.err
         done = run(*options, "--fresh")
     assert done.status == 0, done.err
     assert loaded(file.read_text()).opened_operations == {"ContainerList"}

@@ -80,6 +80,14 @@ def test_evidence_lies_beside_the_env_file() -> None:
         evidence_path(Path())
 
 
+def test_evidence_of_another_file_is_no_other_ones(files: Files) -> None:
+    """`-o app` beside app.env would have its evidence, and what one used be declined in the other."""
+    files.env.parent.mkdir()
+    files.env.touch()
+    with pytest.raises(ConfigError, match=r"app\.jsonl belongs to .*app\.env"):
+        Store(files.env.with_suffix(""), files.wish).open()
+
+
 def test_a_first_save_makes_both_files(files: Files) -> None:
     """What was seen is in the evidence, in the env file, and marked as granted."""
     files.store.save(learner("r1", LIST), [LIST])

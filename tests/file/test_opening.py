@@ -13,6 +13,8 @@ OWN = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "a"}
 ANY = {"ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}
 CLOSED = {"CREATE_BINDS": ""}
 
+ALL = "ONLY_CONTAINERS=* and ONLY_NETWORKS=* and ONLY_VOLUMES"
+
 # An operation, what limited it, what does later, what is opened by that, and what to write.
 OPENING = [
     ("ContainerCreate", {"CREATE_BINDS": "/srv"}, {}, "CREATE_*", "CREATE_BINDS"),
@@ -23,9 +25,9 @@ OPENING = [
     ("ContainerExec", {"EXEC_COMMANDS": "sh"}, {"EXEC_USERS": "1"}, "EXEC_COMMANDS", "EXEC_COMMANDS"),
     ("ImageCreate", {"PULL_IMAGES": "a"}, {}, "PULL_*", "PULL_IMAGES"),
     ("ImageBuild", {"BUILD_OPTIONS": ""}, {}, "BUILD_*", "BUILD_OPTIONS"),
-    ("ContainerStart", OWN, {}, "ONLY_*", "ONLY_CONTAINERS"),
-    ("ContainerList", OWN, {}, "ONLY_*", "ONLY_CONTAINERS"),
-    ("ContainerPrune", {"ONLY_VOLUMES": "x", "ONLY_OWNER": "a"}, {}, "ONLY_*", "ONLY_VOLUMES"),
+    ("ContainerStart", OWN, {}, "ONLY_*", ALL),
+    ("ContainerList", OWN, {}, "ONLY_*", ALL),
+    ("ContainerPrune", {"ONLY_VOLUMES": "x", "ONLY_OWNER": "a"}, {}, "ONLY_*", ALL),
 ]  # fmt: skip
 
 KEPT = [
@@ -63,8 +65,8 @@ def test_what_is_opened_without_a_word(
         refuse_opening(old, policy(operation, after), "app.env")
     assert str(caught.value).startswith(f"{opened}: no line of app.env limits this")
     assert caught.value.hint.endswith(f"write {written}=*")
-    owner = {"ONLY_OWNER": "a"} if opened == "ONLY_*" else {}
-    said = policy(operation, {**after, **owner, written: "*"})
+    lines = (one.split("=") for one in f"{written}=*".split(" and "))
+    said = policy(operation, {**after, **dict(lines)})
     refuse_opening(old, said, "app.env")
 
 

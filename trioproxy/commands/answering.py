@@ -179,7 +179,7 @@ class Answering:
                 ("closed", self._hear_closed),
                 ("write", self._hear_write),
                 ("done", self._hear_done),
-                ("error", self._hear_error),
+                ("error", lambda data: self._tell(f"trioproxy: {data['error']}")),
             ):
                 if name in data:
                     hear(data)
@@ -221,9 +221,6 @@ class Answering:
         which = f"question {number}" if number else "another question"
         told = "went on" if data["passed"] else f"stays refused: {data['why']}"
         self._tell(f"  {which} {told}")
-
-    def _hear_error(self, data: Data) -> None:
-        self._tell(f"trioproxy: {data['error']}")
 
     def _tell(self, line: str) -> None:
         """Say what is not of the question on the screen, and draw its prompt anew."""

@@ -23,6 +23,7 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.grant import Grant
+from trioproxy.quoting import argument
 from trioproxy.review.adding import Adding
 from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
 from trioproxy.review.varied import together
@@ -213,7 +214,7 @@ def listed_policy(store: Store) -> Policy:
     if listed_operations(text, file) is None:
         raise ConfigError(
             f"{file} has no ALLOW_OPERATIONS to be added to",
-            hint=f"learn it first: trioproxy learn -o {file} -- COMMAND",
+            hint=f"learn it first: trioproxy learn -o {argument(file)} -- COMMAND",
         )
     return parse_policy_file(text, name=file)[0]
 

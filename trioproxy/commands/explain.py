@@ -173,14 +173,11 @@ def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
     """From what it was learned, whether that is all, and what came up when."""
     if evidence is None:
         return
-    for line in describe_learning(evidence):
+    opened = sheet.policy.opened_operations
+    ready = describe_ready(evidence, opened, sheet.news)
+    states = unseen_states(evidence, opened | evidence.granted_operations)
+    for line in filter(None, (*describe_learning(evidence), ready, *map(str, states))):
         yield from wrapped(line)
-    if told := describe_ready(evidence, sheet.policy.opened_operations, sheet.news):
-        yield from wrapped(told)
-    for one in unseen_states(
-        evidence, sheet.policy.opened_operations | evidence.granted_operations
-    ):
-        yield from wrapped(str(one))
     newest, before = split_news(sheet.news)
     for when, names in newest.items():
         yield from wrapped(f"new on {when}: {some(names, NAMES_SHOWN)}")

@@ -15,7 +15,7 @@ from trioproxy.commands.closing import Closing
 from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
-from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
+from trioproxy.evidence.ledger import Ledger, Saved, belongs, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.policyfile import PolicyFile
 from trioproxy.file.variables import LISTS
@@ -238,10 +238,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
 def _write_evidence(path: Path, parts: Parts) -> Saved:
     env = path.with_suffix(".env")
     if env.exists():
-        # Evidence that grew behind its env file would look declined there.
-        raise ConfigError(
-            f"{path} belongs to {env}", hint=f"write both: trioproxy merge ... -o {env}"
-        )
+        raise belongs(path, env)
     ledger = Ledger(path)
     ledger.open()
     return ledger.save(parts.evidence, is_final=True)

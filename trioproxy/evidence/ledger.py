@@ -11,6 +11,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
+from trioproxy.quoting import argument
 from trioproxy.values import value_class
 
 
@@ -96,6 +97,12 @@ def _lines(whole: Evidence, run: str, new: Sequence[Sight]) -> bytes:
     kept = (one for one in new if one in whole.facts)
     lines += [evidencefile.fact_line(one, whole.facts[one]) for one in kept]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def belongs(path: Path, env: Path) -> ConfigError:
+    """Say whose an evidence file is: what grew there would look declined in another's."""
+    hint = f"write -o {argument(str(env))}"
+    return ConfigError(f"{path} belongs to {env}", hint=hint)
 
 
 def evidence_path(env: Path) -> Path:

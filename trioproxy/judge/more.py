@@ -67,7 +67,8 @@ def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
         if row.only_when_set and row.family in new.limits.families:
             yield name, f"{name}={ANY}"
     if _kinds(new) and not new.objects and any(map(old.objects.limits, Kind)):
-        yield "ONLY_*", f"{min(old.objects.set_variables)}={ANY}"
+        # Each: beside one, the others list what is the client's own.
+        yield "ONLY_*", " and ".join(f"{name}={ANY}" for name in OBJECTS)
     if new.hides is None and any(_told_beyond(old, new)):
         yield REDACT_VARIABLE, f"{REDACT_VARIABLE}={NONE}"
 

@@ -48,6 +48,7 @@ from trioproxy.learning.wish import Basis, Wish
 from trioproxy.learning.wording import count, day, span
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.objects import OWN as OWN_OBJECTS
+from trioproxy.quoting import argument
 from trioproxy.values import value_class
 
 
@@ -160,8 +161,8 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
         if sorted(variables.keys() & {*SWITCHES, *VERBS}):
             raise ConfigError(
                 f"{file} grants by section variables, which learning cannot extend",
-                hint=f"learn --within {file} -o ANOTHER writes what is used of it, and"
-                f" learn --fresh -o {file} starts it over",
+                hint=f"learn --within {argument(file)} -o ANOTHER writes what is used of it,"
+                f" and learn --fresh -o {argument(file)} starts it over",
             )
         # Faults are told before any work; what learning adds itself is none.
         added = {OPERATIONS_VARIABLE: "", **dict.fromkeys(OBJECTS, OWN_OBJECTS)}
@@ -220,10 +221,9 @@ def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
             found = propose(evidence, text, replace(wish, restore=frozenset()))
             items = found.lists.declined | found.objects.declined
             declined = (*sorted(found.declined), *sorted(map(str, items)))
-            names = ", ".join(declined) or "none"
             raise ConfigError(
                 f"{one.name!r:.66} is not among what was declined in {wish.file}",
-                hint=f"declined are: {names}",
+                hint=f"declined are: {', '.join(declined) or 'none'}",
             )
 
 

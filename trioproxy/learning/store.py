@@ -19,7 +19,7 @@ from trioproxy import files
 from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
-from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
+from trioproxy.evidence.ledger import Ledger, Saved, belongs, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
@@ -64,6 +64,9 @@ class Store(Ledger):
     def open(self) -> evidencefile.Loaded:
         """Look at both files before anything is learned; what is known so far."""
         disk.check_target(self.env)
+        other = self.path.with_suffix(".env")
+        if other != self.env and other.exists():
+            raise belongs(self.path, other)
         return super().open()
 
     def begin(self) -> evidencefile.Loaded:
@@ -90,9 +93,7 @@ class Store(Ledger):
         stays, also where all else is started over, for what it made is still there.
         """
         text = files.read_text(self.env, may_be_missing=True, is_output=True)
-        found = re.search(
-            rf"^{OWNER_VARIABLE}=([A-Za-z0-9_.-]{{1,128}})$", text, re.MULTILINE
-        )
+        found = re.search(rf"(?m)^{OWNER_VARIABLE}=([A-Za-z0-9_.-]{{1,128}})$", text)
         new = found[1] if found else new_owner(self.wish.name, os.urandom(OWNER_BYTES))
         self.wish = replace(self.wish, owner=new)
         return own_alone(self.wish.owner_for(known, self._variables()))
