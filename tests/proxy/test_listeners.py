@@ -377,6 +377,7 @@ def test_who_comes_by_another_network_has_no_address_of_this_one(
     sock = CameBy(index)
     peer = listeners.peer_of(cast(socket.socket, sock), (host, 5, 0, 0))
     assert peer == named
+    assert listeners.is_near(peer) == (host != "fd00:e::3")
     assert sock.held_to == ([18] if host == "fd00:b::3" and index == 18 else [])
     allowed = Entry(allow=(ip_network("fd00:b::/64"),))
     is_there = "%" not in named and "fd00:b:" in host

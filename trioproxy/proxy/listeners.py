@@ -394,8 +394,7 @@ def _reach_of(sock: socket.socket) -> Reach:
     """Who can connect to a listening socket."""
     if sock.family == socket.AF_UNIX:
         return Reach.UNIX
-    host = str(sock.getsockname()[0])
-    return Reach.LOOPBACK if is_loopback(host) else Reach.NETWORK
+    return Reach.LOOPBACK if is_loopback(str(sock.getsockname()[0])) else Reach.NETWORK
 
 
 def is_loopback(host: str) -> bool:
@@ -483,17 +482,25 @@ def _astray(sock: socket.socket, host: str) -> str:
     came = int.from_bytes(told[at : at + 4], sys.byteorder)
     if came <= LOOPBACK_INDEX:
         return ""
-    peer, near = int.from_bytes(socket.inet_pton(socket.AF_INET6, host)), set[int]()
-    for network, bits, index in _networks(ADDRESSES.read_bytes()):
-        if peer >> bits == network:
-            near.add(index)
-    if near == {came}:
+    if (near := _near(host)) == {came}:
         with suppress(OSError):  # before Linux 5.7 that takes a capability
             sock.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, came)
     if not near or came in near:
         return ""
     # Of a socket that was handed over from another network namespace it is none of ours.
     return f"%{dict(socket.if_nameindex()).get(came, came)}"
+
+
+def is_near(peer: str) -> bool:
+    """Whether a client's address is of a network that we are on, as one of IPv4 may be."""
+    return peer[0] != "[" or bool(_near(name_of_client(peer).strip("[]")))
+
+
+def _near(host: str) -> set[int]:
+    """The interfaces on whose networks an IPv6 address is."""
+    peer = int.from_bytes(socket.inet_pton(socket.AF_INET6, host.partition("%")[0]))
+    known = _networks(ADDRESSES.read_bytes())
+    return {index for network, bits, index in known if peer >> bits == network}
 
 
 @lru_cache(maxsize=1)

@@ -590,8 +590,9 @@ class Server:
         is_tcp = listener.reach is not Reach.UNIX
         is_asked = is_tcp and admission is None and self._containers is not None
         # Until the Engine has said who that is, an address is one client, be it of IPv6: each of
-        # its neighbours is another container.
-        name = name_of_client(peer) if is_asked else self._group_of(peer)
+        # its neighbours is another container. Of elsewhere whoever has one may have a /64.
+        is_one = is_asked and listeners.is_near(peer)
+        name = name_of_client(peer) if is_one else self._group_of(peer)
         entry, turned_away = listener.entry, self._turned_away
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
