@@ -41,7 +41,7 @@ ALL = {
     "exec 50 MB out": f"{START} docker exec box head -c 50000000 /dev/zero | wc -c",
     "exec -d": f"{START} docker exec -d box touch /made; until docker exec box ls /made 2>/dev/null; do :; done",
     "attach": "docker run -d -i --name box busybox sh -c 'read a; echo got $a; read b; exit 6' >/dev/null; mkfifo in lines; docker attach box <in >lines & exec 4>in 3<lines; echo one >&4; read -r line <&3; echo $line; echo two >&4; wait $!; echo status $?",
-    "attach, detach keys": f"docker run -dit --name box busybox sh -c 'while sleep 0.1; do echo tick; done' >/dev/null; {PTY} 'tick>\\x10\\x11' docker attach box | tr -d '\\r' | uniq; docker ps --format '{{{{.Names}}}} {{{{.State}}}}'",
+    "attach, detach keys": f"docker run -dit --name box busybox sh -c 'stty -echo; until read -t 0.1 line; do echo tick; done; echo got; sleep 600' >/dev/null; {PTY} 'tick\\r\\n>\\r|got\\r\\n>\\x10\\x11' docker attach box | tr -d '\\r' | uniq; docker ps --format '{{{{.Names}}}} {{{{.State}}}}'",
     "run, detach keys": f"{PTY} 'ready\\r\\n>\\x10\\x11' docker run -it --name box busybox sh -c 'echo ready; sleep 600'; docker ps --format '{{{{.Names}}}} {{{{.State}}}}'",
     "run --sig-proxy": "mkfifo lines; docker run --name box busybox sh -c 'trap \"echo caught; exit 7\" TERM; echo ready; while :; do read -t 1; done' >lines & exec 3<lines; read -r line <&3; kill -TERM $!; wait $!; echo status $?; cat <&3",
     "create and start -a": "docker create --name box busybox sh -c 'echo hi; exit 2'; docker start -a box",
