@@ -267,7 +267,7 @@ LIMITED = (
         ("/containers/create", b'{"a":1,"a":2}', 1, "refused: 400, whatever the policy"),
         ("/containers/create", b"null", 0, "allowed: ContainerCreate"),
         ("/containers/create", b"", 0, "allowed"),
-        ("/containers/create", None, 2, "depends on its body: give --body"),
+        ("/containers/create", None, 2, "depends on its body: give --body FILE"),
         ("/build?networkmode=host", None, 1, "networkmode=host, which BUILD_OPTIONS"),
         ("/build?memory=1", None, 0, "allowed: ImageBuild"),
     ],
@@ -299,7 +299,7 @@ def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:
     assert (ran.status, ran.out) == (
         2,
         "cannot tell: ContainerCreate (POST /containers/create) depends on what the"
-        " Engine has under deadbeef: give --upstream\n",
+        " Engine has under deadbeef: give --upstream URL\n",
     )
 
 

@@ -244,12 +244,12 @@ def _told(
 ) -> Iterator[str]:
     match found:
         case NeedBody():
-            yield f"cannot tell: {request.shown} depends on its body: give --body"
+            yield f"cannot tell: {request.shown} depends on its body: give --body FILE"
         case NeedThings():
             names = " and ".join(one.text[:64] for one in found.references)
             yield (
                 f"cannot tell: {request.shown} depends on what the Engine has under"
-                f" {names}: give --upstream"
+                f" {names}: give --upstream URL"
             )
         case Passes():
             how = (
