@@ -386,6 +386,14 @@ def test_a_client_may_not_answer_itself(listen: str, ask: str, starts: bool) -> 
         assert starts
 
 
+@pytest.mark.parametrize("ask", ["tcp://x", "tcp://127.0.0.1:1", "/a", "ssh://x"])
+def test_what_is_no_unix_socket_is_told_at_once(ask: str) -> None:
+    """Nobody is told to add a port, or a scheme, that is refused then."""
+    with pytest.raises(ConfigError, match="is no Unix socket") as caught:
+        read_address(ask, [])
+    assert caught.value.hint == "write unix:///path/ask.sock"
+
+
 def test_the_listener_that_is_advised_lets_its_user_in() -> None:
     """With what the hint says behind it, it starts, and that user reaches the socket."""
     with pytest.raises(ConfigError) as caught:

@@ -19,6 +19,7 @@ ALL = "ONLY_CONTAINERS=* and ONLY_NETWORKS=* and ONLY_VOLUMES"
 OPENING = [
     ("ContainerCreate", {"CREATE_BINDS": "/srv"}, {}, "CREATE_*", "CREATE_BINDS"),
     ("ContainerCreate", {"CREATE_CAPS": ""}, {}, "CREATE_*", "CREATE_CAPS"),
+    ("ContainerCreate", {"CREATE_IMAGES": "a"} | CLOSED, {}, "CREATE_*", "CREATE_BINDS=* and CREATE_IMAGES"),
     ("NetworkCreate", CLOSED, {}, "CREATE_*", "CREATE_DRIVERS"),
     ("ContainerCreate", {"CREATE_IMAGES": "a"} | CLOSED, CLOSED, "CREATE_IMAGES", "CREATE_IMAGES"),
     ("ContainerExec", {"EXEC_PRIVILEGED": "0"}, {}, "EXEC_*", "EXEC_PRIVILEGED"),
@@ -64,7 +65,7 @@ def test_what_is_opened_without_a_word(
     with pytest.raises(ConfigError) as caught:
         refuse_opening(old, policy(operation, after), "app.env")
     assert str(caught.value).startswith(f"{opened}: no line of app.env limits this")
-    assert caught.value.hint.endswith(f"write {written}=*")
+    assert caught.value.hint.endswith(f"write {written}=*: each opens itself alone")
     lines = (one.split("=") for one in f"{written}=*".split(" and "))
     said = policy(operation, {**after, **dict(lines)})
     refuse_opening(old, said, "app.env")

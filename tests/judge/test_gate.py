@@ -53,9 +53,11 @@ def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() ->
         if verdict.asked
         else False
     )
-    assert not judged(
-        Gate.learning(ceiling), *create, body=body, is_read=True
-    ).decision.allowed
+    refusal = judged(Gate.learning(ceiling), *create, body=body, is_read=True).decision
+    assert not refusal.allowed
+    assert refusal.message.endswith(
+        "which CREATE_BINDS does not list; so says the ceiling (--within)"
+    )
 
 
 READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})

@@ -50,6 +50,9 @@ def test_a_state_that_does_not_come_up_is_left_out() -> None:
     evidence = evidence_of(CREATED)
     left = unseen_states(evidence, evidence.used_operations(), {"missing-image"})
     assert [one.state.name for one in left] == ["taken-name"]
+    # It is not kept: whoever explains the file is told of the state as before.
+    said = "or learn with --never taken-name, which counts for that run alone"
+    assert str(left[0]).endswith(said)
 
 
 def test_names_of_states_are_checked() -> None:

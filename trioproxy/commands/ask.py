@@ -31,7 +31,7 @@ def read_address(url: str, listen: Iterable[Listened]) -> UnixAddress:
     Raises `ConfigError` for what is no Unix socket of one user, and where a client of a
     Unix listener may have that user's id: it could answer its own questions.
     """
-    address = parse_address(url)
+    address = parse_address(url) if url.startswith("unix://") else None
     if not isinstance(address, UnixAddress):
         raise ConfigError(
             f"--ask {url!r:.80} is no Unix socket", hint="write unix:///path/ask.sock"
@@ -115,9 +115,6 @@ def begin(
         ours.check_own(wide, own, mounts)
         return wide
 
-    def files() -> dict[str, str]:
-        return {client: one.env_file for client, one in policies.items()}
-
     uid = asker_of(address)
     log.line(Level.NOTICE, "asking", at=address, uid=uid)
     return Asking(
@@ -125,6 +122,6 @@ def begin(
         uid=uid,
         log=log,
         hours=Hours(widen, log),
-        files=files,
+        files=lambda: {client: one.env_file for client, one in policies.items()},
         seconds=read_seconds(environ),
     )

@@ -54,7 +54,7 @@ _HINTS = (
     (re.compile(r"[\s;][A-Z_]+="), "write each NAME=value on a line of its own"),
     (re.compile(r"\A\s"), "write no space behind ="),
     (re.compile(r",\s"), "write no space behind a comma"),
-    (re.compile(r"[\s;]"), "write a comma between two values, %20 for a space in one"),
+    (re.compile(r"[\s;]"), "no space here; in a list a comma, or %20 within a value"),
     (re.compile(r"[$`\\]"), "nothing is substituted here: write the value itself"),
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),
@@ -97,11 +97,7 @@ def parse(text: str, *, name: str) -> dict[str, str]:
 def _check_characters(raw: str, number: int, file: str) -> None:
     if len(raw.encode("utf-8", "surrogatepass")) > _LINE_LIMIT:
         is_comment = raw.lstrip(" \t").startswith("#")
-        hint = (
-            "split it"
-            if is_comment
-            else "shorten it: in a list of values a * stands for many"
-        )
+        hint = "split it" if is_comment else "shorten it: of values a * stands for many"
         raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", hint)
     if found := _UNSEEN.search(raw):
         hides = "remove it: it hides what the line says"

@@ -18,5 +18,5 @@ def refuse_opening(old: Policy, new: Policy, source: str) -> None:
         written = " and ".join(line for _, line in opened)
         raise ConfigError(
             f"{names}: no line of {source} limits this any more",
-            hint=f"{CUT}; if it is meant to be open, write {written}",
+            hint=f"{CUT}; if it is meant to be open, write {written}: each opens itself alone",
         )

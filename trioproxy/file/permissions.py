@@ -74,17 +74,25 @@ def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]
     """
     check_end(text, name=name)
     variables = parse(text, name=name)
-    try:
-        policy, warnings = parse_policy(variables, source=_PLACE, is_file=True)
-    except ConfigError as error:
-        # In which line of the file is what it names; in none, where that is not certain.
-        named = variables.keys() & re.findall(r"\w+", str(error).partition(_PLACE)[0])
-        lines = [line.lstrip(" \t").partition("=")[0] for line in text.split("\n")]
-        place = f"{name}:{lines.index(named.pop()) + 1}" if len(named) == 1 else name
-        raise ConfigError(str(error).replace(_PLACE, place), hint=error.hint) from None
+    policy, warnings = parse_lines(variables, text, name=name)
     if not _GRANTING & variables.keys():
         raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
     return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
+
+
+def parse_lines(
+    variables: Mapping[str, str], text: str, *, name: str
+) -> tuple[Policy, tuple[str, ...]]:
+    """Build the policy of variables that stand in a text, but for some that do not."""
+    try:
+        return parse_policy(variables, source=_PLACE, is_file=True)
+    except ConfigError as error:
+        # In which line is what it names; in none, where that is not certain.
+        named = variables.keys() & re.findall(r"\w+", str(error).partition(_PLACE)[0])
+        lines = [line.lstrip(" \t").partition("=")[0] for line in text.split("\n")]
+        at = [lines.index(one) + 1 for one in named & {*lines}]
+        place = f"{name}:{at[0]}" if len(named) == len(at) == 1 else name
+        raise ConfigError(str(error).replace(_PLACE, place), hint=error.hint) from None
 
 
 def says_nothing(name: str, fix: str) -> ConfigError:

@@ -216,7 +216,7 @@ class Gate:
     """None: there is no ceiling, and all passes."""
     source: str = "environment"
     approve: str = ""
-    """What is said behind a refusal: the command that asks a person; empty where none can."""
+    """What is said behind a refusal: the command that asks a person, or whose list it is."""
     only_tries: bool = False
     """Whether what the policy refuses passes all the same. What is ambiguous does not."""
     learns: bool = False
@@ -343,6 +343,7 @@ class Gate:
         """
         return cls(
             policy=ceiling,
+            approve="; so says the ceiling (--within)",
             learns=True,
             learns_arguments=learns_arguments,
             objects=ceiling.objects if ceiling and ceiling.objects else objects,
@@ -365,7 +366,7 @@ class Gate:
             return self.says(decision, is_known=request.endpoint is not None)
         if decision.allowed:
             return _LEARNS
-        message = f"{decision.message}; so says the ceiling (--within)"
+        message = decision.message + self.approve
         return replace(decision, reason=Reason.CEILING, message=message)
 
     def says(self, refusal: Decision, *, is_known: bool = True) -> Decision:

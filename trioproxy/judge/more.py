@@ -59,8 +59,8 @@ def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
         if family in new.limits.families or family not in old.limits.families:
             continue
         if open_to := [name for name in names if name in asked]:
-            was = [name for name in open_to if name in old.limits.by_variable]
-            yield f"{family}_*", f"{(was or open_to)[0]}={ANY}"
+            was = [f"{one}={ANY}" for one in open_to if one in old.limits.by_variable]
+            yield f"{family}_*", " and ".join(was or [f"{open_to[0]}={ANY}"])
     limited = {name for name, one in old.limits.by_variable.items() if not one.is_any}
     for name in sorted(asked & limited - new.limits.by_variable.keys()):
         row = VARIABLES[name]

@@ -106,7 +106,7 @@ class Unseen:
         return (
             f"never seen: a {self.state.shown}; {lacks} would go with it: learn a run"
             f" with one, add {lacks} to {OPERATIONS_VARIABLE},"
-            f" or learn with --never {self.state.name}"
+            f" or learn with --never {self.state.name}, which counts for that run alone"
         )
 
 

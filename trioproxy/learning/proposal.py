@@ -27,8 +27,8 @@ from trioproxy.evidence.seen import OWN, Completeness, Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
 from trioproxy.file.permissions import (
+    parse_lines,
     parse_operations,
-    parse_policy,
     parse_policy_file,
     says_nothing,
 )
@@ -168,8 +168,7 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
         added = {OPERATIONS_VARIABLE: "", **dict.fromkeys(OBJECTS, OWN_OBJECTS)}
         owner = {OWNER_VARIABLE: variables.get(OWNER_VARIABLE) or "any"}
         places = ANYWHERE.used_in(variables.values())
-        whole = {**added, **places, **variables, **owner}
-        parse_policy(whole, source=file, is_file=True)
+        parse_lines({**added, **places, **variables, **owner}, text, name=file)
         return None
     parse_policy_file(text, name=file)
     return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
@@ -197,7 +196,7 @@ def excess(text: str, wish: Wish) -> list[str]:
     if wish.ceiling is None:
         return []
     variables = {OPERATIONS_VARIABLE: "", **envfile.parse(text, name=wish.file)}
-    policy, _ = parse_policy(variables, source=wish.file, is_file=True)
+    policy, _ = parse_lines(variables, text, name=wish.file)
     return sorted({one.name for one in more(wish.ceiling, policy)})
 
 
