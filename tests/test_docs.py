@@ -205,7 +205,6 @@ if not IS_DEEP:  # whom else a command names is looked up, and not measured
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.engine
 @pytest.mark.usefixtures("scratch")  # where that is, are the programs that it measures

@@ -162,7 +162,7 @@ def is_podmans(ask: HttpRequest) -> bool:
         pytest.param(LINUXSERVER, "linuxserver", id="linuxserver"),
     ],
 )
-@settings(max_examples=by_depth(75, 1_000), deadline=None)
+@settings(max_examples=by_depth(75, 400), deadline=None)
 @given(variables=environments, dress=st.integers(0, len(DRESSED) - 1))
 def test_never_wider_but_for_verbs(
     incumbent: Incumbent,

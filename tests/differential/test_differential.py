@@ -243,7 +243,6 @@ def haproxy_version() -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.deep
 async def test_each_row_occurs(
     sockets: Path, haproxy: Start, capsys: pytest.CaptureFixture[str]

@@ -9,8 +9,8 @@ root, by an operation of the attack, and why; or, where it gives no root, `check
 is open, and it is. Last comes what it needs with each line that shuts it. What `check` says to be shut has no effect.
 
 Run by hand it makes one attack through each door, in `make test-deep` all. Through the five files
-together each is tried 10 times in the one and 200 times in the other, what costs a second each
-time 5 and 20 times, and 200 times in `make attacks`. There windows are wider as well, for
+together each is tried 10 times in the one and 50 times in the other, what costs a second each
+time 5 and 10 times, and 200 times in `make attacks`. There windows are wider as well, for
 which CI has no time: a gigabyte is packed before the folder that is swapped, and as much is in
 a volume that is filled. After a setup that is refused there is one try, and a row tells of
 tries that came to nothing for another reason.
@@ -49,9 +49,9 @@ from trioproxy.review.attacks import Attack
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
-TRIES = by_depth(2, 40)
+TRIES = by_depth(2, 10, 40)
 """Through each of the five files."""
-COSTLY_TRIES = by_depth(1, 4, 40)
+COSTLY_TRIES = by_depth(1, 2, 40)
 OPEN_TRIES = 200
 """An open door may take a few, more so on a machine that is busy."""
 RACING = frozenset({"commit", "fills", "packs", "restarts", "unpacks"})
@@ -253,7 +253,6 @@ def is_shut_by(one: Attack, variables: Mapping[str, str]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("one", SHOWN, ids=[one.name for one in SHOWN])
 def test_an_attack_works_behind_no_file(

@@ -167,7 +167,6 @@ CASES = [
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.slow
 @pytest.mark.deep
 def test_prunes(scene: Scene, engine: Engine, tmp_path: Path) -> None:
     """Whatever it filters by, of its own the same goes as on the raw socket, and no stranger."""

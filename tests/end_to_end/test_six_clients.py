@@ -190,8 +190,8 @@ def test_six_clients_are_learned_and_confined(
     with running(six, "enforce", word=" start ") as process:
         reloading = threading.Thread(target=reload, args=(process,))
         reloading.start()
-        six.at_once(by_depth(2, 20), asks=True)
+        six.at_once(by_depth(2, 10), asks=True)
         over.set()
         reloading.join()
     assert not six.wrong
-    assert reloads > by_depth(5, 50)
+    assert reloads > by_depth(5, 25)

@@ -135,7 +135,6 @@ def made_of(one: Attack, attempt: Attempt) -> Attack:
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("name", FILES)
 def test_check_says_what_the_engine_shows(

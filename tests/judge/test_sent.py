@@ -135,7 +135,7 @@ REQUESTS = st.one_of(
 
 
 @pytest.mark.deep
-@settings(max_examples=by_depth(60, 3_000), deadline=None)
+@settings(max_examples=by_depth(60, 1_000), deadline=None)
 @given(request=REQUESTS)
 def test_what_goes_on_is_judged_alike_and_goes_on_as_it_is(
     request: tuple[str, str, Json],

@@ -273,7 +273,6 @@ async def quiet(program: Program) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
 @pytest.mark.parametrize("flood", SHOWN.values(), ids=SHOWN)

@@ -48,7 +48,6 @@ def compared(kind: Kind, numbers: range) -> object:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("kind", KINDS if IS_DEEP else SOME)
 @pytest.mark.parametrize("done", [shown, compared])

@@ -12,7 +12,6 @@ from tests.soak.run import Plan, soak
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.slow
 @pytest.mark.deep
 async def test_a_short_soak(
     scratch: ScratchEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
