@@ -113,8 +113,8 @@ class Host:
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
-    is_told_of_before: bool = True
-    """Whether its last events are older than whoever connects."""
+    older: bytes = b"{}\n"
+    """Those of its last events that are older than whoever connects."""
     called: str = "proxy"
     """What the proxy's own container is called."""
     network: str = NET
@@ -161,8 +161,7 @@ class Host:
             asked = dict(parse_qsl(target.partition(b"?")[2].decode()))
             filters = json.loads(asked.get("filters", "{}"))
             with suppress(OSError):  # who has read enough hangs up
-                since = float(asked.get("since", 0))
-                answer = self._answer(path, filters.get("id"), since)
+                answer = self._answer(path, filters)
                 if self.between is None or not path.startswith("/networks/"):
                     await connection.send(answer)
                 else:
@@ -174,7 +173,8 @@ class Host:
                     await settle()
                     await connection.send(body[-7:])
 
-    def _answer(self, path: str, ids: list[str] | None, since: float) -> bytes:
+    def _answer(self, path: str, filters: dict[str, list[str]]) -> bytes:
+        ids = filters.get("id")
         me = container("proxy", "127.0.0.9", full=OWN, network=self.network)
         if path == "/containers/json":
             us = [me] if self.lists_us else []
@@ -189,10 +189,9 @@ class Host:
         elif path == "/events":
             if self.came is None:
                 return response("500 Internal Server Error", body=b"{}")
-            if since == 0:  # all that it still has
-                return response(body=b"{}\n" if self.is_told_of_before else b"")
-            told = (one for one in self.came if one[1] >= since)
-            return response(body=b"".join(map(came_to, told)))
+            if "network" in filters:
+                return response(body=b"".join(map(came_to, self.came)))
+            return response(body=self.older)
         elif path.startswith("/containers/"):
             full = path.split("/")[2]
             began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
@@ -666,6 +665,21 @@ async def asked_about(stack: Stack) -> tuple[Client, trio.Event]:
     return client, stack.host.holds_back
 
 
+@pytest.mark.parametrize("length", [1, 5 * 1024 * 1024], ids=["short", "long"])
+async def test_a_container_that_the_engine_does_not_describe_is_known(
+    stack: Stack, length: int
+) -> None:
+    """While somebody copies into a container the Engine does not say since when it runs: it was there before it connected where the Engine still has an event from before that, be that more than is read, and no later one of its coming."""
+    stack.host.containers, stack.host.held = [container("ps")], b"/containers/1"
+    stack.host.holds_back, stack.host.older = trio.Event(), b"x" * length
+    assert (await stack.ask())[0] == 200
+    stack.host.containers, stack.host.older = [container("ps", end="a" * 64)], b""
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+
+
 async def test_who_was_moved_to_an_address_has_no_part_in_what_was_sent_from_it(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -684,7 +698,7 @@ async def test_who_was_moved_to_an_address_has_no_part_in_what_was_sent_from_it(
 
 async def test_a_clock_that_is_set_back_keeps_nobody_out(stack: Stack) -> None:
     """A container that was started, as the Engine noted it, in an hour from now is served when it connects again, as it was told to."""
-    stack.host.containers = [container("ps")]
+    stack.host.containers, stack.host.older = [container("ps")], b""
     stack.host.started["1" * 64] = time.time() + 3600
     status, text = await stack.ask()
     assert (status, "connect again" in text) == (403, True)
@@ -799,28 +813,34 @@ async def test_who_is_listed_and_has_gone_is_not_who_connected(
     assert found == [403, 200]
 
 
-async def test_who_waited_for_long_is_not_who_came_meanwhile(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_waited_for_long_is_not_who_came_meanwhile(stack: Stack) -> None:
     """However long a connection has waited, whoever came to its address since then has no part in it."""
-    monkeypatch.setattr(containers, "CAME_WITHIN", 0.0)
     client, answer = await asked_about(stack)
     stack.host.came = [("1" * 64, time.time())]
     answer.set()
     assert (await client.read_response()).status == 403
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["told", "forgotten"])
+@pytest.mark.parametrize(
+    ("older", "began", "status"),
+    [(b"{}\n", 0.0, 200), (b"{}\n", 60.0, 403), (b"", 0.0, 403)],
+    ids=["told", "began since", "forgotten"],
+)
 async def test_who_connected_before_there_were_events_may_be_forgotten(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, is_told: bool
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    older: bytes,
+    began: float,
+    status: int,
 ) -> None:
-    """Who connects while no stream tells of events, as to a socket that is handed over, is known by what the Engine still tells of the time before that; else whoever has his address by now may have been moved there."""
+    """Who connects while no stream tells of events, as to a socket that is handed over, is known by what the Engine still tells of the time before that, and by when he was started; else whoever has his address by now may have been moved there."""
     monkeypatch.setattr(containers, "LISTEN_AGAIN", 0.2)
-    stack.host.containers, stack.host.is_told_of_before = [container("ps")], is_told
+    stack.host.containers, stack.host.older = [container("ps")], older
+    stack.host.started["1" * 64] = time.time() + began
     await settle()
     stack.host.events.pop().close()
     await settle()
-    assert [(await stack.ask())[0] for _ in range(2)] == [200 if is_told else 403, 200]
+    assert [(await stack.ask())[0] for _ in range(2)] == [status, 200]
 
 
 GONE: dict[str, object] = {

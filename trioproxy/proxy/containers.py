@@ -59,9 +59,6 @@ CHOOSE_SECONDS: Final = 5.0
 PAUSES: Final = (0.1, 0.3, 0.6)
 """Seconds until it is asked again who has an address that nobody seems to have."""
 
-CAME_WITHIN: Final = 60.0
-"""Seconds of which the Engine is asked who came to a network; it keeps its last 256 events."""
-
 NOTED_LATE: Final = 0.05
 """Seconds by which the start of a container may be noted late, where the Engine does not tell
 that it came. To start another one at an address that becomes free takes it longer."""
@@ -193,9 +190,8 @@ class Containers:
         self, engine: Engine, address: str, made_at: float
     ) -> tuple[identity.Running, bool]:
         """Find who has an address, and whether he came there after a connection was made."""
-        found = await self._as_before(engine, address)
-        if found is None:
-            found = await self._find(engine, address)
+        before = await self._as_before(engine, address)
+        found = before or await self._find(engine, address)
         full = found.thing.id
         for network, end in found.addresses[address].items():
             if self._ends.get(full, {}).get(end, inf) < made_at:
@@ -205,7 +201,8 @@ class Containers:
             # events together the Engine keeps a few, so that who makes many hides that one.
             if self._came.get(full, -inf) >= made_at:
                 return found, True
-            if await self._since(engine, full, network, made) >= made:
+            is_told = bool(end) and made_at >= self._heard_since
+            if await self._since(engine, full, network, made, is_told) >= made:
                 return found, True
         if not found.names:
             thing = await self._with_image(engine, found.thing)
@@ -238,8 +235,7 @@ class Containers:
             known.setdefault(end, trio.current_time())
         if one.names and all(ends) and one is not self._before.get(address):
             # Its labels may be long, and have been read.
-            unlabelled = one.thing._replace(labels={})
-            self._before[address] = replace(one, thing=unlabelled)
+            self._before[address] = replace(one, thing=one.thing._replace(labels={}))
 
     async def _find(self, engine: Engine, address: str) -> identity.Running:
         """Find who has an address. A program may connect before the Engine lists it."""
@@ -329,35 +325,39 @@ class Containers:
         self.on_networks(networks=networks, container=container)
 
     async def _since(
-        self, engine: Engine, container: str, network: str, made: float
+        self, engine: Engine, container: str, network: str, made: float, is_told: bool
     ) -> float:
-        """Since when a container surely has its address on a network; `made`: when a connection
-        was made from there, however long it has waited.
+        """Since when a container surely has its address on a network; `made`: when a connection was
+        made from there, however long it has waited; `is_told`: a stream told by then who comes.
 
         The Engine notes that it was started once its program runs, which may have connected by
-        then: on a busy machine a tenth of a second before. That it came to the network is told
-        before its program is begun, and after whoever had the address has lost that.
+        then: on a busy machine a tenth of a second before; and says that of none while somebody
+        copies into it. That it came to the network is told before its program is begun, and after
+        whoever had the address has lost that.
         """
         # Of this network alone: how long the names of others are is said by who makes them.
         only: Mapping[str, Json] = {"event": ["connect"], "network": [network]}
         question = with_filters("/events", {"type": ["network"], **only})
-        now, came = time.time(), None
-        times = f"&since={min(made, now - CAME_WITHIN):.6f}&until={now:.6f}"
-        status, raw = await _ask(engine, f"{question}{times}")
+        status, raw = await _ask(engine, f"{question}&since=0&until={time.time():.6f}")
         # Podman does not know the filter, and tells nothing.
-        for line in filter(bytes.strip, raw.split(b"\n") if status == OK else ()):
-            who, at = _read_event(map_of(parse_answer(line)))
-            if at and who == (network, container):
-                came = at
-        if came is None:
-            # Of the time before the stream it tells no more than its last events: whoever was moved
-            # there, where none of them is older than the connection, may be forgotten.
-            if status == OK and made - now + trio.current_time() < self._heard_since:
-                _, raw = await _ask(engine, f"/events?since=0&until={made:.6f}")
-                if not raw.strip():
-                    raise Nobody(_FORGOTTEN)
-            return await self._started(engine, container) - NOTED_LATE
-        return came
+        for line in reversed(raw.split(b"\n") if status == OK else ()):
+            if container.encode() in line:
+                who, at = _read_event(map_of(parse_answer(line)))
+                if at and who == (network, container):
+                    return at
+        if status == OK:
+            # It keeps its last 256 events. Where one of them is older than the connection, and the
+            # stream has told since before that too, the container did not come meanwhile. Who was
+            # moved there before the stream, where none of them is older, may be forgotten.
+            older = b"more than is read"
+            with suppress(TooMuch):
+                status, older = await _ask(engine, f"/events?since=0&until={made:.6f}")
+            if status == OK and older.strip():
+                if is_told:
+                    return -inf
+            elif not is_told:
+                raise Nobody(_FORGOTTEN)
+        return await self._started(engine, container)
 
     async def _started(self, engine: Engine, container: str) -> float:
         raw = await self._get(engine, f"/containers/{container}/json")
@@ -366,7 +366,7 @@ class Containers:
             began = timestamps.read(text_of(state.get("StartedAt")))
         if began is None:
             raise Untold("the Engine does not say when a container was started")
-        return began[0].nanoseconds / timestamps.SECOND
+        return began[0].nanoseconds / timestamps.SECOND - NOTED_LATE
 
     async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
         if thing.inherited is not None:  # it does not count
