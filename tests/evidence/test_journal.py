@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,15 @@ def test_evidence_of_another_file_is_no_other_ones(files: Files) -> None:
     files.env.touch()
     with pytest.raises(ConfigError, match=r"app\.jsonl belongs to .*app\.env"):
         Store(files.env.with_suffix(""), files.wish).open()
+    files.env.unlink()
+    older = replace(files, env=files.env.with_suffix(""))
+    older.store.save(learner("r1", LIST), [LIST], is_final=True)
+    with pytest.raises(ConfigError, match=r"app\.jsonl belongs to .*app$") as caught:
+        files.store.open()
+    assert caught.value.hint == f"write -o {older.env}"
+    assert older.store.open().evidence.runs
+    older.env.write_bytes(b"\x7fELF\xff")  # a program is no file of ours
+    assert files.store.open().evidence.runs
 
 
 def test_a_first_save_makes_both_files(files: Files) -> None:

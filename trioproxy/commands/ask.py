@@ -99,10 +99,8 @@ def begin(
 ) -> Asking:
     """Ask about what these policies refuse. Raises `ConfigError` where no name in a file
     would allow it."""
-    if not any(
-        one.policy is not None and one.policy.mode is Mode.EXACT
-        for one in policies.values()
-    ):
+    modes = {one.policy.mode for one in policies.values() if one.policy is not None}
+    if Mode.EXACT not in modes:
         raise ConfigError(
             "--ask asks what a list of operations shall have, and no policy here is one",
             hint="learn a file with ALLOW_OPERATIONS: trioproxy learn -o FILE -- COMMAND",

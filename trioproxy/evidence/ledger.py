@@ -85,10 +85,8 @@ class Ledger:
     def _known(self) -> evidencefile.Loaded:
         if self._fresh:
             return evidencefile.Loaded()
-        return evidencefile.load(
-            files.read(self.path, may_be_missing=True, is_output=True),
-            name=str(self.path),
-        )
+        raw = files.read(self.path, may_be_missing=True, is_output=True)
+        return evidencefile.load(raw, name=str(self.path))
 
 
 def _lines(whole: Evidence, run: str, new: Sequence[Sight]) -> bytes:
@@ -101,8 +99,9 @@ def _lines(whole: Evidence, run: str, new: Sequence[Sight]) -> bytes:
 
 def belongs(path: Path, env: Path) -> ConfigError:
     """Say whose an evidence file is: what grew there would look declined in another's."""
-    hint = f"write -o {argument(str(env))}"
-    return ConfigError(f"{path} belongs to {env}", hint=hint)
+    return ConfigError(
+        f"{path} belongs to {env}", hint=f"write -o {argument(str(env))}"
+    )
 
 
 def evidence_path(env: Path) -> Path:

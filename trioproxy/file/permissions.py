@@ -112,10 +112,7 @@ def parse_policy(
         for name in sorted(_FLAGS & variables.keys())
     }
     linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
-    warnings = (
-        *check_names(variables, source, is_file=is_file),
-        *lint(variables),
-    )
+    warnings = (*check_names(variables, source, is_file=is_file), *lint(variables))
     confines = Confines(
         parse_limits(variables, source=source),
         parse_objects(variables, source=source),

@@ -11,12 +11,13 @@ an operation look as if a person had taken it out.
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from trioproxy import files
-from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
+from trioproxy.api.families import OPERATIONS_VARIABLE, OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
 from trioproxy.evidence.ledger import Ledger, Saved, belongs, evidence_path
@@ -64,8 +65,15 @@ class Store(Ledger):
     def open(self) -> evidencefile.Loaded:
         """Look at both files before anything is learned; what is known so far."""
         disk.check_target(self.env)
-        other = self.path.with_suffix(".env")
-        if other != self.env and other.exists():
+        other, is_other = self.path.with_suffix(".env"), False
+        if other != self.env:
+            is_other = other.exists()
+        elif self.path.exists() and not other.exists():
+            # It may be what `app` was learned from; a program or folder may be called so, too.
+            other = self.path.with_suffix("")
+            with suppress(ConfigError):
+                is_other = f"{OPERATIONS_VARIABLE}=" in files.read_text(other)
+        if is_other:
             raise belongs(self.path, other)
         return super().open()
 
@@ -135,8 +143,7 @@ class Store(Ledger):
                     file.replace(evidencefile.dump(whole).encode())
                 else:
                     lines = [evidencefile.granted_line(whole)]
-                    if mine.run in whole.runs:
-                        run = whole.runs[mine.run]
+                    if run := whole.runs.get(mine.run):
                         lines.append(evidencefile.run_line(mine.run, run))
                     file.append("".join(f"{one}\n" for one in lines).encode())
             self._leave(file)
