@@ -184,6 +184,8 @@ def test_what_a_container_may_choose(
         choose(one, {"else": True})
     files = " or ".join(f"{name}.env" for name in names) or "no file"
     assert f"has no policy here: {files} in POLICIES" in str(caught.value)
+    # The same label once more, beside the image's, would count for nothing.
+    assert str(caught.value).endswith("in lower case, not as its image has it")
 
 
 def test_an_image_that_is_gone() -> None:

@@ -205,5 +205,5 @@ def choose(one: Running, is_in_force: Mapping[str, bool]) -> Sequence[str]:
     files = " or ".join(f"{name}.env" for name in one.names) or "no file"
     raise Nobody(
         f"the container {one.thing.names[0]} has no policy here: {files} in POLICIES would be"
-        f" its own, and the label {POLICY_LABEL}=NAME names another"
+        f" its own, and the label {POLICY_LABEL}=NAME names another: in lower case, not as its image has it"
     )
