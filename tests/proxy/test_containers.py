@@ -283,6 +283,7 @@ async def stack(
     )
     await nursery.start(server.run)
     one = Stack(server=server, host=host, log=log_file, log_of=log)
+    await be_heard_for_long(one)
     yield one
     for client in one.clients:
         client.close()
@@ -324,6 +325,15 @@ async def be_known(stack: Stack) -> None:
     """Ask, and be there for long: since when it is there is asked no more."""
     assert (await stack.ask())[0] == 200
     be_there_for_long(stack)
+
+
+async def be_heard_for_long(stack: Stack) -> None:
+    """Let the stream of events have told for ever: a client may connect before it does."""
+    there = stack.server._containers
+    assert there is not None
+    with trio.fail_after(PATIENCE):
+        await there._listening.wait()
+    there._heard_since = -inf
 
 
 def be_there_for_long(stack: Stack) -> None:
