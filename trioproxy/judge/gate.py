@@ -215,8 +215,8 @@ class Gate:
     policy: Policy | None
     """None: there is no ceiling, and all passes."""
     source: str = "environment"
-    approve: str = ""
-    """What is said behind a refusal: the command that asks a person, or whose list it is."""
+    ending: str = ""
+    """Of what is refused: the command that asks a person about it, or whose list it is."""
     only_tries: bool = False
     """Whether what the policy refuses passes all the same. What is ambiguous does not."""
     learns: bool = False
@@ -315,7 +315,7 @@ class Gate:
     ) -> "Gate":
         """Let pass what the policy allows."""
         asks = f"; {approve} # asks about it" if approve else ""
-        return cls(policy=policy, source=source, approve=asks, objects=policy.objects)
+        return cls(policy=policy, source=source, ending=asks, objects=policy.objects)
 
     @classmethod
     def trying(cls, policy: Policy, *, source: str = "environment") -> "Gate":
@@ -343,7 +343,7 @@ class Gate:
         """
         return cls(
             policy=ceiling,
-            approve="; so says the ceiling (--within)",
+            ending="; so says the ceiling (--within)",
             learns=True,
             learns_arguments=learns_arguments,
             objects=ceiling.objects if ceiling and ceiling.objects else objects,
@@ -366,15 +366,15 @@ class Gate:
             return self.says(decision, is_known=request.endpoint is not None)
         if decision.allowed:
             return _LEARNS
-        message = decision.message + self.approve
+        message = decision.message + self.ending
         return replace(decision, reason=Reason.CEILING, message=message)
 
     def says(self, refusal: Decision, *, is_known: bool = True) -> Decision:
         """What becomes of what the policy refuses: it is refused, or told of."""
         if self.only_tries:
             return replace(refusal, allowed=True, would_refuse=True)
-        if self.approve and is_known and refusal.rule and _is_asked_about(refusal):
-            return replace(refusal, message=refusal.message + self.approve)
+        if self.ending and is_known and refusal.rule and _is_asked_about(refusal):
+            return replace(refusal, message=refusal.message + self.ending)
         return refusal
 
     def looks_at(self, operation: str, decision: Decision) -> bool:

@@ -223,7 +223,7 @@ class Held:
         if self._body:
             value = await parse(self._sides.client, self._body, reading)
         # Whoever is asked is told no command that asks.
-        message = decision.message.removesuffix(gate.approve)
+        message = decision.message.removesuffix(gate.ending)
         refusal, grants = replace(decision, message=message), tuple[Grant, ...]()
         while len(grants) < MOST_GRANTS:
             more = wanted(decision, endpoint)

@@ -157,7 +157,7 @@ class Hours:
         known = self._gates.get(key)
         if known is None:
             policy = self.widen(policy_of(gate), grants)
-            wide = replace(gate, policy=policy, objects=policy.objects, approve="")
+            wide = replace(gate, policy=policy, objects=policy.objects, ending="")
             if len(self._gates) >= MOST_GATES:
                 self._gates.clear()
             known = self._gates[key] = (gate, wide)
