@@ -4,9 +4,9 @@ Through each file each known attack is made once, by the requests that `check` j
 the file lists: what is called open has its effect, and what is called shut has none. Left out
 is what is open for a moment only (tests/end_to_end/test_attacks.py tries that often), what takes
 an operation that the file does not open, and what lies where the machine of the tests has
-nothing. Two files where the file of tests is run, six in `make test-deep`, all in `make attacks`: those that are
-shipped, those of the documentation, the recipes, other proxies' variables, and some written by
-hand, in each of which other lists are open.
+nothing. Two files where the file of tests is run, six in `make test-deep`, all in `make attacks`:
+those that are shipped, those of the documentation, the recipes, other proxies' variables, and
+some written by hand, in each of which other lists are open.
 """
 
 import re

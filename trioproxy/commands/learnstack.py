@@ -28,6 +28,7 @@ from trioproxy.commands.learner import (
 )
 from trioproxy.config import Config, TcpAddress
 from trioproxy.errors import ConfigError
+from trioproxy.proxy.listeners import USER
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
@@ -73,8 +74,8 @@ class Learners:
         clients have who are known in another way, whoever of them comes first.
         """
         names = [one for one in called if one not in self._expected]
-        if is_container:  # those are of users (`listeners.client_name_of`)
-            names = [one for one in names if not re.fullmatch("uid-[0-9]+", one)]
+        if is_container:
+            names = [one for one in names if not re.fullmatch(f"{USER}[0-9]+", one)]
         if not names:
             raise ConfigError(
                 f"{' and '.join(called)} is how who comes by another listener is called here, and"

@@ -420,6 +420,10 @@ def group_of(peer: str) -> str:
     return f"{socket.inet_ntop(socket.AF_INET6, network)}/64"
 
 
+USER: Final = "uid-"
+"""In front of the number of a user for whom nothing else is known."""
+
+
 def client_name_of(peer: str) -> str:
     """Name a client for whom nothing else is known: `uid-1000`, `172.18.0.5`, `fe80--1`.
 
@@ -431,7 +435,7 @@ def client_name_of(peer: str) -> str:
                 f"{peer} is also whoever has no number in this user namespace: give that client"
                 " a listener with policy="
             )
-        return peer.replace(UID, "uid-")
+        return peer.replace(UID, USER)
     # As they are: of two interfaces that differ by case alone, one is refused its file.
     name = name_of_client(peer).strip("[]").replace("%", "_").replace(":", "-")
     return name if name[0].isalnum() else f"ip{name}"
