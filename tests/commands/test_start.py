@@ -1,10 +1,16 @@
-"""What is looked at before serving: the container around the process."""
+"""What is looked at before serving: the container around the process, and its addresses."""
 
+import os
+import socket
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
 from trioproxy.commands import start
+from trioproxy.config import FdAddress, parse_listener
+from trioproxy.errors import ConfigError
+from trioproxy.proxy import listeners
 
 HEAD = "Iface\tDestination\tGateway\tFlags\n"
 INSIDE = "eth0\t000012AC\t00000000\t0001\n"
@@ -79,3 +85,48 @@ def test_privileges(tmp_path: Path, given: dict[str, str], warns: bool) -> None:
     """A privileged container has one line that it need not be; a host has none."""
     warning = start.check_privileges(machine(tmp_path, **given))
     assert ("needs neither" in warning) is warns
+
+
+@pytest.mark.parametrize(
+    ("upstream", "listen", "is_refused"),
+    [
+        ("unix:///engine", "fd://a?policy=a.env fd://b?policy=b.env", True),
+        ("unix:///engine", "fd://u unix://{path}?policy=b.env", True),
+        ("unix://{path}", "fd://u", True),
+        ("unix:///engine", "fd://a fd://c fd://u", False),
+    ],
+    ids=["two-names", "a-path", "the-engine", "three"],
+)
+def test_what_was_handed_over_is_one_address_once(
+    upstream: str,
+    listen: str,
+    is_refused: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """systemd binds one address twice with `ReusePort=yes`: whose clients come by both had the one policy or the other, as the kernel chose."""
+    path, first = tmp_path / "u.sock", 900
+    with ExitStack() as undo:
+        tcp, other, unix = (
+            undo.enter_context(socket.socket(family))
+            for family in (socket.AF_INET, socket.AF_INET, socket.AF_UNIX)
+        )
+        unix.bind(str(path))
+        for one in (tcp, other):
+            one.bind(("127.0.0.1", 0))
+        for number, sock in enumerate((tcp, tcp, other, unix), first):
+            undo.callback(os.close, os.dup2(sock.fileno(), number))
+        monkeypatch.setattr(listeners, "FIRST_LENT", first)
+        for name, text in (
+            ("PID", str(os.getpid())),
+            ("FDS", "4"),
+            ("FDNAMES", "a:b:c:u"),
+        ):
+            monkeypatch.setenv(f"LISTEN_{name}", text)
+        engine, *own = (
+            parse_listener(url.format(path=path)) for url in (upstream, *listen.split())
+        )
+        assert not isinstance(engine, FdAddress)
+        raises = pytest.raises(ConfigError, match=r"one address|one of our own")
+        with raises if is_refused else nullcontext():
+            start.check_addresses(engine, tuple(own))

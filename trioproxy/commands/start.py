@@ -24,6 +24,7 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
 from trioproxy.hostpath import is_in_container
 from trioproxy.judge.rules import Policy
+from trioproxy.proxy import listeners
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
@@ -148,6 +149,15 @@ def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
 
 
 def _is_same(upstream: Listened, own: Listened) -> bool:
+    """Whether two are one address, be they handed over: systemd binds one twice with
+    `ReusePort=`, and who comes there would be given to either."""
+    if isinstance(upstream, FdAddress) and str(upstream) == str(own):
+        return True
+    both = listeners.addresses_of(upstream), listeners.addresses_of(own)
+    return any(_is_one(*pair) for pair in itertools.product(*both))
+
+
+def _is_one(upstream: Address, own: Address) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
         return os.path.realpath(upstream.path) == os.path.realpath(own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
@@ -155,7 +165,7 @@ def _is_same(upstream: Listened, own: Listened) -> bool:
             upstream.is_loopback and (own.is_loopback or own.host in ALL_INTERFACES)
         )
         return upstream.port == own.port != 0 and same_host
-    return isinstance(upstream, FdAddress) and str(upstream) == str(own)
+    return False
 
 
 ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind

@@ -15,6 +15,7 @@ from typing import Final
 from trioproxy.config import (
     ANYBODY,
     UID,
+    Address,
     Entry,
     FdAddress,
     Listened,
@@ -149,16 +150,25 @@ def _take_over(address: FdAddress) -> list[socket.socket]:
     return socks
 
 
+def addresses_of(address: Listened) -> Iterator[Address]:
+    """What an address stands for: of sockets that were handed over, as far as that is known."""
+    if not isinstance(address, FdAddress):
+        yield address
+        return
+    for number in _numbers_of(address):
+        with suppress(OSError), _copy_of(number) as sock:
+            at = sock.getsockname()
+            if isinstance(at, tuple):
+                yield TcpAddress(host=str(at[0]), port=at[1])
+            elif isinstance(at, str):  # else it is a name without a file
+                yield UnixAddress(path=at)
+
+
 def paths_of(address: Listened) -> Iterator[str]:
     """The files of the Unix sockets that an address stands for, as far as they are known."""
-    if isinstance(address, UnixAddress):
-        yield address.path
-    elif isinstance(address, FdAddress):
-        for number in _numbers_of(address):
-            with suppress(OSError), _copy_of(number) as sock:
-                path = sock.getsockname()
-                if sock.family == socket.AF_UNIX and isinstance(path, str):
-                    yield path
+    for one in addresses_of(address):
+        if isinstance(one, UnixAddress):
+            yield one.path
 
 
 def left_over(addresses: Iterable[Listened]) -> list[str]:
