@@ -2,6 +2,7 @@
 
 import re
 import resource
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.commands.running import run
-from trioproxy.cli import COMMANDS, group, refuse_to_serve_elsewhere
+from trioproxy.cli import COMMANDS, group, main, refuse_to_serve_elsewhere
 from trioproxy.errors import ConfigError
 
 
@@ -116,6 +117,32 @@ def test_examples_are_typed_as_they_stand(name: str) -> None:
     command = group.get_command(click.Context(group), name)
     assert command is not None
     assert "?" not in re.sub("'[^']*'", "", command.epilog or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param("approve {0}.env --live unix:///x", "is no terminal", id="live"),
+        pytest.param("check {0}.env POST /auth --body -", "allowed: ", id="check"),
+        pytest.param("learn -o {0}.env --from-log -", "is empty", id="log"),
+    ],
+)
+def test_stdin_may_be_closed(
+    words: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where it is closed there is nothing to be read, and nobody to be asked: no traceback."""
+    file = tmp_path / "app"
+    file.with_suffix(".env").write_text("ALLOW_OPERATIONS=SystemAuth\n")
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("sys.argv", ["trioproxy", *words.format(file).split()])
+    with pytest.raises(SystemExit):
+        main()
+    sys.stdin.close()
+    assert said in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"learn", "health"}))

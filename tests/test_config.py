@@ -4,6 +4,7 @@ import pytest
 
 from trioproxy import config
 from trioproxy.config import (
+    ENTRY_HINT,
     Level,
     TcpAddress,
     UnixAddress,
@@ -58,7 +59,7 @@ def test_address_is_read(url: str, address: config.Address) -> None:
         pytest.param("unix:///x?uid=a", "is not a number", id="uid"),
         pytest.param("unix:///x?uid=4294967295", "is the last", id="leave-it"),
         pytest.param("unix:///a%00b", "zero byte", id="zero"),
-        pytest.param("unix:///x?policy=a", "not supported", id="parameter"),
+        pytest.param("unix:///x?policy=a", "no parameter", id="parameter"),
         pytest.param("unix:///x?uid=1&uid=2", "twice", id="twice"),
         pytest.param("unix:///x?uid=1+uid=2", "twice", id="twice-by-plus"),
         pytest.param("unix:///x?uid=1+2", "is not a number", id="plus-in-a-value"),
@@ -73,6 +74,21 @@ def test_bad_address_is_refused(url: str, said: str) -> None:
     """An address that is not understood is refused, with what is wrong."""
     with pytest.raises(ConfigError, match=said):
         parse_address(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "hint"),
+    [
+        pytest.param("tcp://h:x", "nothing behind", "write tcp://HOST:PORT", id="tcp"),
+        pytest.param("unix://x", "be absolute", "write unix:///absolute/path", id="unix"),
+        pytest.param("tcp://:1?mode=0660", "'mode=0660' is not supported there", ENTRY_HINT, id="mode"),
+    ],
+)  # fmt: skip
+def test_a_hint_offers_what_was_begun(url: str, said: str, hint: str) -> None:
+    """Whoever wrote unix:// is told of no TCP, and a parameter for another kind is named."""
+    with pytest.raises(ConfigError, match=said) as refused:
+        parse_listener(url)
+    assert refused.value.hint == hint
 
 
 @pytest.mark.parametrize("listed", [",", "10.0.0.0/8,", ",,10.0.0.0/8"])

@@ -149,6 +149,8 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line; `ConfigError` becomes one clear line and status 2."""
+    if sys.stdin is None:  # closed, as by `<&-`: there is nothing to be read
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     try:
         status = group.main(prog_name="trioproxy", standalone_mode=False)
     except ConfigError as error:

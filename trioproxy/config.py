@@ -238,7 +238,8 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
         if scheme == "tcp":
             return _tcp_address(rest, port)
     except ValueError as error:
-        raise ConfigError(f"bad address {url!r}: {error}", hint=ADDRESS_HINT) from error
+        hint = f"write {_FORMS[scheme]}"
+        raise ConfigError(f"bad address {url!r}: {error}", hint=hint) from error
     hint = ADDRESS_HINT
     if scheme == "fd":
         hint = "fd:// is for listeners alone"
@@ -273,11 +274,12 @@ def parse_listener(url: str, port: int = DEFAULT_PORT) -> Listened:
         entry = _entry(address.partition("://")[0], values)
     except ValueError as error:
         raise _bad_listener(url, str(error)) from error
+    if others and not address.startswith("unix://"):
+        raise _bad_listener(url, f"{others[0]!r} is not supported there")
     if address.startswith("fd://"):
         name = address.removeprefix("fd://")
-        if others or not _NAME_OF_FD.fullmatch(name):
-            why = f"{others[0]!r} is not supported" if others else "its name is missing"
-            raise _bad_listener(url, why)
+        if not _NAME_OF_FD.fullmatch(name):
+            raise _bad_listener(url, "its name is missing")
         return FdAddress(name=name, entry=entry)
     plain = "?".join(filter(None, (address, "&".join(others))))
     return replace(parse_address(plain, port=port), entry=entry)
@@ -365,7 +367,8 @@ def tunnel(url: str) -> str:
     )
 
 
-ADDRESS_HINT = "write tcp://HOST:PORT or unix:///absolute/path"
+_FORMS = {"tcp": "tcp://HOST:PORT", "unix": "unix:///absolute/path"}
+ADDRESS_HINT = f"write {' or '.join(_FORMS.values())}"
 
 _HOST_AND_PORT = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*|\*))(?::([0-9]{1,5}))?/?", re.ASCII
@@ -400,7 +403,7 @@ def _unix_address(rest: str) -> UnixAddress:
     for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
         name, _, text = pair.partition("=")
         if name not in {"mode", "uid", "gid"}:
-            raise ValueError(f"the parameter {name!r} is not supported")
+            raise ValueError(f"there is no parameter {name!r}, but mode, uid and gid")
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
@@ -499,14 +502,10 @@ def _metrics_address(url: str) -> Listened | None:
     if not url:
         return None
     hint = "write METRICS=tcp://127.0.0.1:9375 or METRICS=unix:///absolute/path"
-    if "://" not in url:
-        raise ConfigError(f"bad METRICS {url!r}: it is no address", hint=hint)
-    address = parse_listener(url, METRICS_PORT)
-    if address.entry.policy:
-        raise ConfigError(
-            f"bad METRICS {url!r}: nothing is judged there, so policy= means nothing",
-            hint=hint,
-        )
+    address = parse_listener(url, METRICS_PORT) if "://" in url else None
+    if address is None or address.entry.policy:
+        why = "policy= means nothing there" if address else "it is no address"
+        raise ConfigError(f"bad METRICS {url!r}: {why}", hint=hint)
     return address
 
 
@@ -550,17 +549,12 @@ def parse_allowed_hosts(text: str) -> frozenset[str]:
     """Read `ALLOWED_HOSTS`: names of this proxy, with commas or spaces between them."""
     names = set[str]()
     for name in filter(None, re.split(r"[,\s]+", text)):
-        if "*" in name or name.startswith("."):
-            raise ConfigError(
-                f"bad name {name!r} in ALLOWED_HOSTS",
-                hint="write each name in full: a pattern may hold a stranger's name",
-            )
         plain = name.removesuffix(".")
         # Before it is in lower case: that makes ASCII of a few letters that are not.
         if not _HOST_NAME.fullmatch(plain):
             raise ConfigError(
                 f"bad name {name!r} in ALLOWED_HOSTS",
-                hint="write names alone, without http:// and port: proxy.example.org",
+                hint="write names in full, without *, http:// and port: proxy.example.org",
             )
         names.add(plain.lower())
     return frozenset(names)

@@ -288,9 +288,18 @@ def test_a_file_that_is_called_so(
     assert locate("learned:glances") == FOLDER / "glances.env"
 
 
-def test_none_is_written(tmp_path: Path) -> None:
-    """Learning does not write over what comes with the program."""
-    done = run("learn", "-o", "learned:glances", "--", "true")
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("learn -o learned:glances -- true", id="learn"),
+        pytest.param("merge learned:ansible -o learned:glances", id="merge"),
+        pytest.param("approve learned:glances live.jsonl", id="approve"),
+    ],
+)
+def test_none_is_written(words: str) -> None:
+    """No command writes what comes with the program: what it wrote under that name would be
+    read by none, and each hint names it."""
+    done = run(*words.split())
     assert done.status == 2
     assert "learned:glances comes with the program and is not written" in done.err
 

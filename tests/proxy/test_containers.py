@@ -608,7 +608,7 @@ NOBODIES = {
     "a gateway": ([], "no container"),
     "two at once": (
         [container("ps"), container("images", full="2" * 64)],
-        "of 2 containers",
+        "of 2 containers: docker network inspect names them, make one anew",
     ),
     "on another network": ([container("ps", network="f" * 64)], "no container"),
     "another address": ([container("ps", "127.0.0.2")], "no container"),

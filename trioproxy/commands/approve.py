@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from trioproxy.commands.catalogue import own
 from trioproxy.commands.observed import read_evidence, read_policy_file
 from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show, write_data
@@ -119,7 +120,7 @@ def command(
     """
     if (evidence is None) == (live is None):
         raise click.UsageError("give LIVE.jsonl, or --live URL")
-    path = Path(file)
+    path = own(file)
     ceiling = None if within is None else read_policy_file(within).policy
     wish = Wish(name=path.stem, file=file, ceiling=ceiling, within=within or "")
     store = Store(path, wish)
@@ -213,7 +214,7 @@ def listed_policy(store: Store) -> Policy:
     file, text = store.wish.file, store.read_env()
     if listed_operations(text, file) is None:
         raise ConfigError(
-            f"{file} has no ALLOW_OPERATIONS to be added to",
+            f"{file} is not there, or has no ALLOW_OPERATIONS to be added to",
             hint=f"learn it first: trioproxy learn -o {argument(file)} -- COMMAND",
         )
     return parse_policy_file(text, name=file)[0]

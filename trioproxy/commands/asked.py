@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from trioproxy.commands.catalogue import is_shipped
+from trioproxy.commands.catalogue import own
 from trioproxy.commands.observed import read_policy_file
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
@@ -75,13 +75,8 @@ class Call:
     @property
     def path(self) -> Path:
         """The env file; `ConfigError` where none is named."""
-        if self.output and is_shipped(self.output):
-            raise ConfigError(
-                f"{self.output[:80]} comes with the program and is not written",
-                hint="write a file of your own; trioproxy merge takes both",
-            )
         if self.output:
-            return Path(self.output)
+            return own(self.output)
         if not self.argv:
             raise ConfigError("no output file", hint="name it with -o FILE")
         stem = Path(self.argv[0]).name

@@ -35,6 +35,16 @@ def is_shipped(name: str) -> bool:
     return name.startswith(tuple(_BELOW))
 
 
+def own(name: str) -> Path:
+    """The path of a file that is to be written. `ConfigError`: it comes with the program."""
+    if is_shipped(name):
+        raise ConfigError(
+            f"{name[:80]} comes with the program and is not written",
+            hint="write a file of your own; trioproxy merge takes both",
+        )
+    return Path(name)
+
+
 def locate(name: str) -> Path:
     """Where a policy file is: one of ours if it is named so, else the path that is given.
 

@@ -88,7 +88,7 @@ def _read_log(name: str, asked: Call) -> LogFile:
 def _opened(name: str) -> Iterator[BufferedIOBase]:
     """Open a log for reading, unpacked if it is packed."""
     if name == STDIN:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin.isatty():
             raise ConfigError(
                 "--from-log - reads what is piped in, and nothing is",
                 hint="docker logs NAME 2>&1 | trioproxy learn -o FILE --from-log -",

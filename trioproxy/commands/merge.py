@@ -10,7 +10,7 @@ import click
 from trioproxy.api.families import OPERATIONS_VARIABLE, PROXY_VARIABLE, Family
 from trioproxy.api.routes import LIMITED
 from trioproxy.commands import tell
-from trioproxy.commands.catalogue import locate
+from trioproxy.commands.catalogue import locate, own
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
@@ -198,7 +198,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     Lists of what requests may ask for are united as well. What one of the files leaves
     open is open in the result, and that is said.
     """
-    path = Path(output)
+    path = own(output)
     parts = Parts(output=path)
     for file in map(locate, files):
         if file.suffix == ".jsonl":

@@ -54,7 +54,7 @@ _HINTS = (
     (re.compile(r"[\s;][A-Z_]+="), "write each NAME=value on a line of its own"),
     (re.compile(r"\A\s"), "write no space behind ="),
     (re.compile(r",\s"), "write no space behind a comma"),
-    (re.compile(r"[\s;]"), "no space here; in a list a comma, or %20 within a value"),
+    (re.compile(r"[\s;]"), "a list has commas alone; a space in a value is %20"),
     (re.compile(r"[$`\\]"), "nothing is substituted here: write the value itself"),
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),

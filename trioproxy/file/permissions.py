@@ -285,7 +285,7 @@ def _unknown_operation(item: str, source: str) -> ConfigError:
         empty = f"{OPERATIONS_VARIABLE} in {source} has an item that is empty"
         return ConfigError(empty, hint="list operations with one comma between two")
     names = {name.lower(): name for name in OPERATIONS}
-    found = near(item.lower(), names)
+    found = "" if "/" in item else near(item.lower(), names)
     hint = "trioproxy explain lists them"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",

@@ -240,14 +240,15 @@ class Containers:
     async def _find(self, engine: Engine, address: str) -> identity.Running:
         """Find who has an address. A program may connect before the Engine lists it."""
         found = list[identity.Running]()
-        for pause in (*PAUSES, None):
+        for pause in (*PAUSES, 0):
             found = await self._who_have(engine, address)
             if len(found) == 1:
                 return identity.unmarked(found[0])
-            if pause is not None:
-                await trio.sleep(pause)
+            await trio.sleep(pause)
         if found:
-            raise Nobody(f"{address} is the address of {len(found)} containers")
+            raise Nobody(
+                f"{address} is the address of {len(found)} containers: docker network inspect names them, make one anew"
+            )
         raise Nobody(
             f"{address} is the address of no container on a network of this proxy:"
             " who asks from the host, or through a gateway, has no policy here"
