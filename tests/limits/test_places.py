@@ -8,22 +8,25 @@ from trioproxy.limits import places, root
 from trioproxy.limits.languages import others, with_stars
 
 _IN_RUN = """
-    NetworkManager balena-engine.sock balena.sock buildkit containerd credentials crio crun dbus docker fail2ban
-    incus initramfs k3s libvirt lxd modprobe.d nri openvswitch podman runc runit s6 s6-rc screen service snapd.socket
-    sudo sysctl.d systemd tailscale tmpfiles.d udev user
+    NetworkManager balena-engine.sock balena.sock buildkit containerd containers credentials crio crun dbus docker fail2ban
+    incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openvswitch podman qemu-server runc runit s6 s6-rc screen
+    service snapd.socket sudo sysctl.d systemd tailscale tmpfiles.d udev user
 """
 _IN_VAR = """
-    lib/NetworkManager lib/amazon lib/apt lib/buildkit lib/cloud lib/containerd lib/containers lib/dkms lib/docker
-    lib/dpkg lib/etcd lib/incus lib/kubelet lib/libvirt lib/lxd lib/machines lib/pacman lib/polkit-1 lib/portables
-    lib/rancher lib/rpm lib/snapd lib/sudo lib/systemd lib/tailscale lib/waagent service snap/docker snap/lxd
-    snap/microk8s spool/anacron spool/at spool/cron
+    guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/containerd lib/containers
+    lib/dkms lib/docker lib/dpkg lib/etcd lib/extrausers lib/incus lib/k0s lib/kubelet lib/libvirt lib/lxc lib/lxd
+    lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher lib/rpm lib/snapd lib/sss lib/sudo
+    lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker snap/lxd snap/microk8s spool/anacron
+    spool/at spool/cron
 """
 _IN_HOMES = """
-    .bash_aliases .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .cargo/bin .cargo/env .colima
-    .config/autostart .config/environment.d .config/fish .config/git .config/systemd .cshrc .docker/cli-plugins
-    .docker/config.json .docker/desktop .docker/run .gitconfig .kshrc .kube .lima .local/bin .login .nvm .oh-my-zsh
-    .orbstack .pam_environment .profile .rd .sdkman .ssh .tcshrc .vimrc .vscode-server .xprofile .xsessionrc .zlogin
-    .zprofile .zshenv .zshrc Library/LaunchAgents bin
+    .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
+    .cargo/env .colima .config/autostart .config/containers .config/environment.d .config/fish .config/git .config/nvim
+    .config/systemd .config/tmux .cshrc .deno .docker/cli-plugins .docker/config.json .docker/desktop .docker/run .emacs
+    .emacs.d .fzf .gitconfig .hgrc .inputrc .krew .kshrc .kube .lima .linuxbrew .local/bin .local/share/containers
+    .local/share/docker .local/share/systemd .login .logout .nvm .oh-my-zsh .orbstack .pam_environment .profile .pyenv
+    .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc .xprofile
+    .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
 """
 _ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti"
 _READABLE = """
@@ -51,6 +54,7 @@ ROOT = [
     *("/run/host-services", "/var/run/host-services/docker.proxy.sock", "/run/guest-services/x"),
     *("/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
     *("/run/runc/x/state.json", "/var/run/crun", "/run/service/x", "/run/s6*"),
+    *("/var/lib/vz", "/home/me/.local/share", "/home/me/.local", "/home/me/.config", "/home/me/go"),
     *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
     *(f"/home/me/{name}" for name in (".config/fish/conf.d", ".vimrc", ".xprofile")),
     *("/var/log", "/private/var/log/*", "/var/log/s*", "/var/log/journal/x"),
@@ -66,6 +70,7 @@ ROOT = [
     *_READABLE.split(),
 ]  # fmt: skip
 NO_ROOT = [
+    *("/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
