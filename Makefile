@@ -47,7 +47,7 @@ quick: .venv/installed-dev ## what fails most often, in two minutes: lint, types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(QUICK)
+	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" --hypothesis-profile=quick $(QUICK)
 	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
 
 .PHONY: ci

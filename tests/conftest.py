@@ -20,9 +20,14 @@ IN_ANY_TIME: Mapping[str, Any] = {
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }
 # As in CI each run looks at the same examples: it tells of what was changed. At others it looks
-# with --hypothesis-profile=search.
-for profile, is_same in (("search", False), ("suite", True)):
-    hypothesis.settings.register_profile(profile, derandomize=is_same, **IN_ANY_TIME)
+# with --hypothesis-profile=search, and at a fifth of them in `make quick`.
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "suite": {"derandomize": True},
+    "search": {"derandomize": False},
+    "quick": {"derandomize": True, "max_examples": 20},
+}
+for profile, its in PROFILES.items():
+    hypothesis.settings.register_profile(profile, **its, **IN_ANY_TIME)
 hypothesis.settings.load_profile("suite")
 
 # Whoever starts the tests in the background ignores these, and programs inherit that:

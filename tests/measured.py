@@ -1,7 +1,8 @@
-"""What `make coverage` measures: of each test its first cases, and what each process runs that is
+"""What `make coverage` measures: of each test its first cases, and what a process runs that is
 given `MEASURING`. Whatever runs takes twice or three times as long that way.
 
-A search for counter-examples (Hypothesis) is not measured: it runs the same lines hundreds of times.
+Neither a search for counter-examples (Hypothesis) is measured nor what is slow: they run the same
+lines hundreds of times.
 """
 
 import importlib
@@ -18,7 +19,7 @@ import trioproxy
 
 MEASURING: Final = dict[str, str]()
 """Variables by which a process is measured; none unless this one is."""
-CASES: Final = 10
+CASES: Final = 5
 """How many of a test's cases are measured: the next ten thousand take time, and add next to nothing."""
 
 
@@ -28,13 +29,32 @@ def leave_out_what_is_started() -> None:
         MEASURING[name] = os.environ.pop(name)
 
 
+_RUN: Final = set[tuple[str, ...]]()
+"""As what trioproxy was started: its command, the names of its options and of its variables."""
+
+
+def measuring(args: Iterable[str], variables: Iterable[str]) -> dict[str, str]:
+    """`MEASURING` for the first process of such a kind: the next ones run the same lines.
+
+    None for one with a `PYTHONPATH`: it runs a copy.
+    """
+    command, *options = args
+    named = {word for word in options if word.startswith("-")}
+    run = (command, *sorted(named), *sorted(variables))
+    if run in _RUN or "PYTHONPATH" in variables:
+        return {}
+    _RUN.add(run)
+    return MEASURING
+
+
 def first_cases(items: Iterable[pytest.Item]) -> Iterator[str]:
-    """The ids of the first cases of each test that is no search, in their order."""
+    """The ids of the first cases of each test that is no search and not slow, in their order."""
     cases = Counter[str]()
     for item in items:
         test = item.nodeid.partition("[")[0]
         cases[test] += 1
-        if cases[test] <= CASES and not item.get_closest_marker("hypothesis"):
+        marked = any(map(item.get_closest_marker, ("hypothesis", "slow")))
+        if cases[test] <= CASES and not marked:
             yield item.nodeid
 
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from tests.measured import CASES, first_cases
+from tests import measured
+from tests.measured import CASES, first_cases, measuring
 
 
 def test_of_each_test_the_first_cases_are_measured(
     request: pytest.FixtureRequest,
 ) -> None:
-    """As many of one test as of another, of all that run; and no search for counter-examples."""
+    """As many of one test as of another, of all that run; and none that does the same for long."""
     seen: list[pytest.Item] = []
     for name in ("one", "another"):
         for case in range(CASES + 2):
@@ -16,12 +17,31 @@ def test_of_each_test_the_first_cases_are_measured(
                 request.node.parent, name=f"{name}[{case}]", callobj=lambda: None
             )
             seen.append(item)
-    search = pytest.Function.from_parent(
-        request.node.parent, name="search", callobj=lambda: None
-    )
-    search.add_marker("hypothesis")
-    found = [one.rpartition("::")[2] for one in first_cases([search, *seen])]
+    long = [
+        pytest.Function.from_parent(
+            request.node.parent, name=mark, callobj=lambda: None
+        )
+        for mark in ("hypothesis", "slow")
+    ]
+    for item in long:
+        item.add_marker(item.name)
+    found = [one.rpartition("::")[2] for one in first_cases([*long, *seen])]
     assert found == [
         *(f"one[{case}]" for case in range(CASES)),
         *(f"another[{case}]" for case in range(CASES)),
     ]
+
+
+def test_of_each_kind_of_process_the_first_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next with such options and variables is not, whatever their values are; nor is a copy."""
+    ours = {"COVERAGE_PROCESS_CONFIG": "x"}
+    monkeypatch.setattr(measured, "MEASURING", ours)
+    monkeypatch.setattr(measured, "_RUN", set())
+    enforce = ("enforce", "--listen", "tcp://a", "--drain", "1")
+    assert measuring(enforce, {"PYTHONPATH": "site"}) == {}
+    assert measuring(enforce, {"PING": "1"}) == ours
+    other = ("enforce", "--drain", "2", "--listen", "tcp://b")
+    assert measuring(other, {"PING": "0"}) == {}
+    assert measuring(other, {}) == measuring(other[:-2], {}) == ours

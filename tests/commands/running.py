@@ -11,7 +11,7 @@ from typing import Literal
 
 import trio
 
-from tests.measured import MEASURING
+from tests.measured import MEASURING, measuring
 from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING, main
 
@@ -50,13 +50,12 @@ class Running:
 
 
 def environment(
-    variables: Mapping[str, str], *, measured: bool = True
+    variables: Mapping[str, str], *, ours: dict[str, str] = MEASURING
 ) -> dict[str, str]:
     """An environment of our own: nothing of whoever runs the tests decides."""
     kept = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ
     }
-    ours = MEASURING if measured else {}
     return kept | ours | {"PYTHONWARNINGS": "error"} | dict(variables)
 
 
@@ -65,7 +64,6 @@ async def running(
     *args: str,
     variables: Mapping[str, str] | None = None,
     log: Literal["stdout", "stderr"] = "stderr",
-    measured: bool = True,
     inside: Sequence[str] = (),
     program: Sequence[str] = ("-m", "trioproxy"),
 ) -> AsyncIterator[Running]:
@@ -75,7 +73,7 @@ async def running(
     """
     process = await trio.lowlevel.open_process(
         [*inside, sys.executable, *program, *args],
-        env=environment(variables or {}, measured=measured),
+        env=environment(variables or {}, ours=measuring(args, variables or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -120,12 +118,9 @@ LOOKING = COMMANDS.keys() - SERVING - {"health"}
 def run(
     *args: str,
     variables: Mapping[str, str] | None = None,
-    measured: bool = True,
     program: Sequence[str] = ("-m", "trioproxy"),
 ) -> Finished:
-    """Run `trioproxy ARGS` to its end; not `measured`: without coverage, in half the time.
-
-    `program`: what Python runs.
+    """Run `trioproxy ARGS` to its end; `program`: what Python runs.
 
     One that looks at files alone does so in this process, which is ten times as fast.
     """
@@ -134,7 +129,7 @@ def run(
         return called(*args)
     done = subprocess.run(
         [sys.executable, *program, *args],
-        env=environment(variables or {}, measured=measured),
+        env=environment(variables or {}, ours=measuring(args, variables or {})),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

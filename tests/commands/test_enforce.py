@@ -407,9 +407,7 @@ async def test_it_goes_on_as_the_one_that_was_started(
     file.write_text("CREATE_BINDS=/srv/app\nONLY_CONTAINERS=@own\nONLY_OWNER=x\nALLOW_OPERATIONS=ContainerCreate\n")  # fmt: skip
     options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
     variables = {"PYTHONPATH": str(copy.parent), "PYTHONSAFEPATH": "1"}
-    async with running(
-        "enforce", str(file), *options, variables=variables, measured=False
-    ) as proxy:
+    async with running("enforce", str(file), *options, variables=variables) as proxy:
         address = await proxy.listen()
         shutil.rmtree(copy)
         for source, wanted in (("/etc", 403), ("/srv/app", 200)):

@@ -91,7 +91,7 @@ async def die(
         return await trio.to_thread.run_sync(
             lambda: subprocess.run(
                 [sys.executable, "-c", DIES, str(moment), *options, *client],
-                env=environment({"TMPDIR": left}, measured=False),
+                env=environment({"TMPDIR": left}, ours={}),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -116,7 +116,7 @@ async def test_killed_at_each_step_of_writing(
     assert told <= granted(file)
     options = ("learn", "--upstream", str(fake.path), "-o", str(file), "--")
     again = await trio.to_thread.run_sync(
-        lambda: run(*options, *client_sending(*ASKED), measured=False)
+        lambda: run(*options, *client_sending(*ASKED))
     )
     assert again.status == 0, again.err
     assert granted(file) == OPERATIONS

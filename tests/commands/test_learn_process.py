@@ -310,7 +310,7 @@ async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> Non
 
 @pytest.mark.slow
 @pytest.mark.deep
-@pytest.mark.parametrize("moment", range(0, 40, by_depth(5, 1)))
+@pytest.mark.parametrize("moment", range(0, 40, by_depth(5, 2)))
 async def test_killed_at_any_moment(
     fake: FakeEngine, tmp_path: Path, moment: int
 ) -> None:
@@ -319,7 +319,7 @@ async def test_killed_at_any_moment(
     url = f"unix://{tmp_path}/l.sock"
     options = ("--upstream", str(fake.path), "-o", str(file), "--listen", url)
     told = set[str]()
-    async with running("learn", *options, measured=False) as learner:
+    async with running("learn", *options) as learner:
         await learner.line("listening on")
         client = await connect(url)
         for target in (
@@ -341,6 +341,6 @@ async def test_killed_at_any_moment(
     seen = load(path.read_bytes() if path.exists() else b"", name="x").evidence
     assert told <= seen.used_operations()
     command = ("learn", *options[:4], "--", *client_sending(LIST))
-    again = await trio.to_thread.run_sync(lambda: run(*command, measured=False))
+    again = await trio.to_thread.run_sync(lambda: run(*command))
     assert again.status == 0, again.err
     assert "declined" not in again.err
