@@ -7,8 +7,10 @@ JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients and not slow
-# Few files have tests with such a mark: no process need read the others.
-marked = $$(grep -rl --include='test_*.py' 'mark\.$1' tests | sort)
+# Few files have tests with such marks: no process need read the others.
+marked = $$(grep -rlE --include='test_*.py' 'mark\.($(subst $(SPACE)or$(SPACE),|,$1))' tests | sort)
+SPACE := $(subst ,, )
+LONG := deep
 MEASURED :=
 PYTEST = $(if $(MEASURED),.venv/bin/coverage run,$(PYTHON)) -m pytest
 # Images with Python in them set it: each process that runs tests would compile all of them anew.
@@ -50,12 +52,14 @@ quick: .venv/installed-dev ## what fails most often, in two minutes: lint, types
 	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" --hypothesis-profile=quick $(QUICK)
 	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
 
+# Both in one go: no processor waits for the last one of either.
 .PHONY: ci
-ci: coverage test-deep test-image test-clients package reports ## what CI runs
+ci: LONG := deep or clients
+ci: coverage test-deep test-image package reports ## what CI runs
 
 .PHONY: test-deep
 test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
-	DEPTH=deep $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m deep $(call marked,deep)
+	DEPTH=deep $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m "$(LONG)" $(call marked,$(LONG))
 
 .PHONY: attacks
 attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; an hour or two

@@ -190,7 +190,9 @@ def test_ci_measures_what_is_run() -> None:
     assert "coverage run" in measured
     assert '-m "not clients and not deep"' in measured
     assert "DEPTH=deep" in deep
-    assert "-m deep" in deep
+    assert '-m "deep or clients"' in deep
+    assert "mark\\.(deep|clients)" in deep
+    assert '-m "deep"' in dry_run("make test-deep")
     alone = dry_run("make test")
     assert "coverage" not in alone
     assert '-m "not clients and not slow"' in alone
