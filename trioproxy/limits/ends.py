@@ -14,7 +14,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, groupby
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
+
+from trioproxy.limits.languages import Word, beginning, ending, is_literal
 
 FEW: Final = 8
 """So many are tried sooner than told apart by their endings."""
@@ -30,6 +32,15 @@ class Ends(Generic[_Thing]):
         self._things = [thing for _, _, thing in kept]
         self._begins = _Sorted([begins for begins, _, _ in kept])
         self._backwards = [ends[::-1] for _, ends, _ in kept]
+
+    @classmethod
+    def of_words(cls, several: Iterable[tuple[Word, _Thing]]) -> Self:
+        """Things by the words that they fit."""
+        return cls((beginning(word), ending(word), thing) for word, thing in several)
+
+    def near_word(self, word: Word) -> list[_Thing]:
+        """What may have a value in common with a word."""
+        return self.near(beginning(word), ending(word), is_whole=is_literal(word))
 
     @cached_property
     def _ends(self) -> "_Sorted":

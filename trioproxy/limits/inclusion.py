@@ -22,7 +22,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.languages import Language, Word, beginning, ending, is_literal
+from trioproxy.limits.languages import Language, Word
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.patterns import Pattern, Ports, Words
 from trioproxy.limits.sorts import parse_pattern
@@ -99,15 +99,10 @@ class ListItems:
         if (values := means.values()) is not None:
             # A value or two: no proof is needed, and sockets are looked at.
             return all(map(self._limit.lists, values))
-        near = {n for word in means.language for n in self._near(word)}
+        near = {n for word in means.language for n in self._ends.near_word(word)}
         words = (self._words[number] for number in sorted(near))
         outer = [w for w, spares in words if means.spares_sockets or not spares]
         return is_included(means.language, tuple(outer))
-
-    def _near(self, word: Word) -> list[int]:
-        """The words that may have a value in common with another one."""
-        begins, ends = beginning(word), ending(word)
-        return self._ends.near(begins, ends, is_whole=is_literal(word))
 
     @cached_property
     def _words(self) -> list[tuple[Word, bool]]:
@@ -117,8 +112,8 @@ class ListItems:
 
     @cached_property
     def _ends(self) -> Ends[int]:
-        words = enumerate(self._words)
-        return Ends((beginning(word), ending(word), n) for n, (word, _) in words)
+        """Their numbers: of another word those that may have a value in common with it."""
+        return Ends.of_words((word, n) for n, (word, _) in enumerate(self._words))
 
 
 def is_included(inner: Language, outer: Language) -> bool:

@@ -5,23 +5,22 @@ is done in one go: an item tried for each value would be work for millions, whil
 else is served. So items are kept by what can be looked up. What an item fits word for
 word is in one set. Of ports, those of one address and protocol are sorted: a range is
 within one of them if of all that begin no later the one that ends last does not end
-before it. What has a star is kept by the texts in front of it and behind (`limits.ends`),
+before it. A word with a star is kept by the texts in front of it and behind (`limits.ends`),
 and only items are tried that begin as the value does.
 
 Nothing is decided otherwise than by the items one by one, and a test holds the two to
 each other.
 """
 
-import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final
 
-from trioproxy.limits.ends import FEW, Ends
-from trioproxy.limits.languages import beginning, ending
-from trioproxy.limits.patterns import Pattern, Ports, Words, parse_ports
+from trioproxy.limits.ends import Ends
+from trioproxy.limits.languages import Word, is_literal
+from trioproxy.limits.patterns import Pattern, Ports, parse_ports
 
 ALL_ADDRESSES: Final = ""
 """How a list says that the address of a port does not matter."""
@@ -35,25 +34,20 @@ class Lookup:
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         texts = defaultdict[str, tuple[Pattern, ...]](tuple)
         ports = defaultdict[tuple[str, str], list[tuple[Ports, Pattern]]](list)
-        starred = defaultdict[str, list[Pattern]](list)
+        starred = list[tuple[Word, Pattern]]()
         for pattern in patterns:
             means = pattern.means
             if isinstance(means, Ports):
                 ports[means.address, means.protocol].append((means, pattern))
-            elif (fixed := means.values()) is not None:
-                for text in fixed:
-                    texts[text] += (pattern,)
-            else:
-                starred[_beginning(means)].append(pattern)
+                continue
+            for word in means.language:
+                if is_literal(word):
+                    texts["".join(map(str, word))] += (pattern,)
+                else:
+                    starred.append((word, pattern))
         self._texts = dict(texts)
         self._ports = {key: _Ranges(listed) for key, listed in ports.items()}
-        self._starred = Ends(
-            (begins, ends, pattern)
-            for begins, alike in starred.items()
-            for pattern in alike
-            # What is told apart by its beginning needs no more to be kept of it.
-            for ends in (_endings(pattern.means) if len(alike) > FEW else ("",))
-        )
+        self._starred = Ends.of_words(starred)
 
     def fits(self, value: str) -> bool:
         """Whether one of the items fits a value in normal form."""
@@ -118,14 +112,3 @@ class _Ranges:
             ports, pattern = self._listed[at]
             if ports.first and ports.includes(asked):
                 yield pattern
-
-
-def _beginning(means: Words) -> str:
-    """What everything that an item fits begins with."""
-    texts = list(map(beginning, means.language))
-    return os.path.commonprefix(texts)  # noqa: RUF071  by characters is what is meant
-
-
-def _endings(means: Words | Ports) -> Iterable[str]:
-    """What the values that an item fits end with, each with one of these."""
-    return set(map(ending, means.language)) if isinstance(means, Words) else ()

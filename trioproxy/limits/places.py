@@ -17,8 +17,6 @@ from trioproxy.limits.languages import (
     Part,
     Some,
     Word,
-    beginning,
-    ending,
     is_literal,
     others,
     with_stars,
@@ -100,9 +98,8 @@ class _Ways(dict[Word, "_Node"]):
         tried: Iterable[Word] = self
         if len(self) > FEW:
             if self._ends is None:
-                self._ends = Ends((beginning(one), ending(one), one) for one in self)
-            is_whole = is_literal(word)
-            tried = self._ends.near(beginning(word), ending(word), is_whole=is_whole)
+                self._ends = Ends.of_words((one, one) for one in self)
+            tried = self._ends.near_word(word)
         yield from (self[one] for one in tried if _meet(word, one))
 
 
