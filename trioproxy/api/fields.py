@@ -9,7 +9,7 @@ it is asked for by its name, as a value of the family's `_OPTIONS`.
 Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from enum import StrEnum
 from functools import cache
@@ -333,6 +333,12 @@ def _variables(operation: Operation) -> frozenset[str]:
     readers = {one.reader for _, one in rows(operation)} | set(operation.query.values())
     found = {SOURCES[reader].variable for reader in readers if reader}
     return frozenset(found | {operation.family.options}) - {""}
+
+
+def variables_of(operations: Iterable[str]) -> frozenset[str]:
+    """The variables that limit what some operations can ask for."""
+    known = (ARGUED[name].variables for name in operations if name in ARGUED)
+    return frozenset[str]().union(*known)
 
 
 # A body of an operation is the struct of its name above; without one it is content, as a tar, and not read. A key of a

@@ -7,7 +7,7 @@ one of ours where not. Which of them are allowed is not known here.
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -665,6 +665,11 @@ LIMITED: Final[Mapping[str, tuple[Family, ...]]] = {
     name: rows[0].families for name, rows in OPERATIONS.items() if rows[0].families
 }
 """The operations that are limited, each with its own family first."""
+
+
+def of_family(family: Family, operations: Iterable[str]) -> list[str]:
+    """Those of some operations whose own family it is, by name."""
+    return sorted(name for name in operations if family in LIMITED.get(name, ())[:1])
 
 
 def row_of(operation: str) -> Endpoint | None:

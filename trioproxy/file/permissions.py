@@ -15,7 +15,7 @@ from trioproxy.api.families import (
     Hides,
 )
 from trioproxy.api.matched import Route, with_segments
-from trioproxy.api.routes import LIMITED, OPERATIONS, match
+from trioproxy.api.routes import LIMITED, OPERATIONS, match, of_family
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.file.envfile import (
@@ -146,8 +146,8 @@ def _about_limits(policy: Policy) -> Iterator[str]:
         return
     opened = policy.opened_operations
     for family in open_families(limits, opened):
-        names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
-        yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
+        names = " and ".join(of_family(family, opened))
+        yield f"{family}_* is not set: {names} may ask for anything"
     holds = bool(policy.objects) and limits.limits_creation
     for one in policy.opened:
         if one.is_unlimitable and not (holds and one.is_held_by_objects):

@@ -15,7 +15,6 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import LISTED_BY, NAME, Objects, parse_objects
 from trioproxy.limits.patterns import Pattern
-from trioproxy.limits.sorts import parse_pattern
 
 _NOT_LISTED = "no list of a policy file can hold that"
 
@@ -46,17 +45,12 @@ def widened(policy: Policy, grants: Iterable[Grant]) -> Policy:
 
 
 def _with_items(limits: Limits, items: dict[str, list[str]]) -> Limits:
-    lists = dict[str, tuple[Pattern, ...]]()
+    more = dict[str, list[Pattern]]()
     for name in LIMITS & items.keys():
         old = limits.by_variable.get(name)
-        if old is not None and old.is_any:
-            continue
-        more = (
-            parse_pattern(name, one, places=limits.places, proxy=limits.proxy_socket)
-            for one in items[name]
-        )
-        lists[name] = (*(old.patterns if old else ()), *more)
-    return limits.with_lists(lists)
+        if old is None or not old.is_any:
+            more[name] = [limits.item(name, one) for one in items[name]]
+    return limits.with_more(more)
 
 
 def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:

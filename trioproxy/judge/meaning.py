@@ -27,7 +27,7 @@ from trioproxy.api.families import (
     Family,
     Kind,
 )
-from trioproxy.api.fields import ARGUED
+from trioproxy.api.fields import ARGUED, variables_of
 from trioproxy.api.routes import (
     ALL_SECTIONS,
     ENDPOINTS,
@@ -418,11 +418,6 @@ def _own_images(policy: Policy) -> str:
 # --- Values, and links ------------------------------------------------------------
 
 
-def _can_ask(operation: str, variable: str) -> bool:
-    argued = ARGUED.get(operation)
-    return argued is not None and variable in argued.variables
-
-
 def _reaching(
     policy: Policy, opened: tuple[Endpoint, ...], variable: str
 ) -> str | None:
@@ -436,7 +431,7 @@ def _reaching(
 
 def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:
     names = (one.operation for one in endpoints)
-    return next((name for name in names if _can_ask(name, variable)), None)
+    return next((name for name in names if variable in variables_of([name])), None)
 
 
 class Planted:
@@ -580,7 +575,7 @@ def _replaces_images(policy: Policy, operation: str) -> bool:
     """Whether an operation may give any image any name, one that others run too."""
     if operation == "LibpodImageTag":
         return True
-    if operation == "ImagePush" or not _can_ask(operation, "CREATE_TAGS"):
+    if operation == "ImagePush" or "CREATE_TAGS" not in variables_of([operation]):
         return False
     limits = policy.limits
     if operation == "ImageCreate" and (pulls := limits.limit_of("PULL_IMAGES")):

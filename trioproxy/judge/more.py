@@ -22,7 +22,7 @@ from trioproxy.api.families import (
     Family,
     Kind,
 )
-from trioproxy.api.fields import ARGUED
+from trioproxy.api.fields import variables_of
 from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
     ALL_SECTIONS,
@@ -54,7 +54,7 @@ def more(old: Policy, new: Policy) -> Iterator[Grant]:
 
 def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
     """What `old` limits and `new` does not speak of, each with a line that says so."""
-    asked = _variables(new)
+    asked = variables_of(new.opened_operations)
     for family, names in FAMILIES.items():
         if family in new.limits.families or family not in old.limits.families:
             continue
@@ -150,8 +150,11 @@ def _reaches(policy: Policy) -> bool:
 
 def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
     reached = frozenset(FAMILIES[Family.CREATE] if narrow.objects else ())
-    before = _variables(narrow) | (reached if _reaches(narrow) else frozenset())
-    after = _variables(wide) | (reached if _reaches(wide) else frozenset())
+    before, after = (
+        variables_of(one.opened_operations)
+        | (reached if _reaches(one) else frozenset())
+        for one in (narrow, wide)
+    )
     for name in sorted(after & set(FAMILIES[family])):
         known = narrow.limits
         if name not in before:  # no operation there can ask for it at all
@@ -200,12 +203,6 @@ def _told_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     if any(one.is_redacted for one in wide.opened):
         for word in sorted((narrow.hides or frozenset()) - (wide.hides or frozenset())):
             yield Grant(REDACT_VARIABLE, f"answers with {word.shown}")
-
-
-def _variables(policy: Policy) -> frozenset[str]:
-    """The variables that limit what the operations can ask for that a policy opens."""
-    opened = policy.opened_operations & ARGUED.keys()
-    return frozenset[str]().union(*(ARGUED[name].variables for name in opened))
 
 
 def _words(*policies: Policy) -> set[str]:

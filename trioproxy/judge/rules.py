@@ -374,11 +374,15 @@ class Policy:
         return self.limits.operations | self.objects.reads
 
     @property
+    def said(self) -> tuple[Mode, list[str], list[str]]:
+        """All that it says: how, what it grants, and how far that goes."""
+        limits = self.limits.lines | self.objects.lines | self.hiding
+        return self.mode, sorted(self.lines), sorted(limits)
+
+    @property
     def fingerprint(self) -> str:
         """Eight hex digits by which people tell policies apart, and not a signature."""
-        limits = self.limits.lines | self.objects.lines | self.hiding
-        parts = (self.mode, sorted(self.lines), sorted(limits))
-        return f"{zlib.crc32(repr(parts).encode()):08x}"
+        return f"{zlib.crc32(repr(self.said).encode()):08x}"
 
     @property
     def hiding(self) -> frozenset[str]:

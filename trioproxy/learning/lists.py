@@ -16,7 +16,7 @@ from typing import Final
 
 from trioproxy.api.families import FAMILIES, LIMITS, MOVING, VARIABLES, Family, Places
 from trioproxy.api.fields import ARGUED
-from trioproxy.api.routes import LIMITED
+from trioproxy.api.routes import of_family
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.sight import Sight, looked_at
 from trioproxy.learning.holes import Item, Value, items_of
@@ -195,8 +195,7 @@ class _Proposing:
         used = self._known.evidence.used_operations(
             include_failed=self._known.wish.include_failed
         )
-        granted = used & self._known.granted & LIMITED.keys()
-        return frozenset(name for name in granted if LIMITED[name][0] is family)
+        return frozenset(of_family(family, used & self._known.granted))
 
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""

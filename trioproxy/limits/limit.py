@@ -32,7 +32,7 @@ from trioproxy.api.families import (
     Family,
     Places,
 )
-from trioproxy.api.routes import LIMITED
+from trioproxy.api.routes import LIMITED, of_family
 from trioproxy.errors import ConfigError
 from trioproxy.values import settle, value_class
 
@@ -54,6 +54,9 @@ NOT_BUILT: Final = f"{BUILT} there is what was built through this policy since t
 
 ANY = "*"
 """The value of a variable that lists everything."""
+
+NOTHING: Final = "0"
+"""An item that lists nothing, where a privilege is asked for."""
 
 _OF_WHOLE_ID: Final = len("sha256:") + 64
 """Characters of an image's id that is no beginning of one."""
@@ -229,8 +232,12 @@ class Limits:
     @property
     def binds(self) -> "tuple[Pattern, ...]":
         """What of the host may be bound, where that is listed."""
-        binds = self.by_variable.get(BINDS)
-        return binds.patterns if binds is not None else ()
+        return self.patterns_of(BINDS)
+
+    def patterns_of(self, variable: str) -> "tuple[Pattern, ...]":
+        """The items of a list; none where it is not set, or lists anything."""
+        limit = self.by_variable.get(variable)
+        return limit.patterns if limit is not None else ()
 
     @property
     def limits_creation(self) -> bool:
@@ -276,11 +283,23 @@ class Limits:
             return refused
         return replace(refused, message=f"{refused.message}: {NOT_BUILT}")
 
+    def item(self, variable: str, text: str) -> "Pattern":
+        """Read an item as it would stand in a list here. Raises `ConfigError`."""
+        from trioproxy.limits.sorts import parse_pattern
+
+        places, proxy = self.places, self.proxy_socket
+        return parse_pattern(variable, text, places=places, proxy=proxy)
+
     def with_lists(self, lists: "Mapping[str, tuple[Pattern, ...]]") -> "Limits":
         """The same where some variables list these items, and nothing else."""
         made = {name: Limit(variable=name, patterns=of) for name, of in lists.items()}
         by_variable = dict(sorted({**self.by_variable, **made}.items()))
         return replace(self, by_variable=by_variable)
+
+    def with_more(self, items: "Mapping[str, Iterable[Pattern]]") -> "Limits":
+        """The same with more items in some lists, of which none lists anything."""
+        more = {name: (*self.patterns_of(name), *of) for name, of in items.items()}
+        return self.with_lists(more)
 
     @property
     def lists_built(self) -> bool:
@@ -464,7 +483,5 @@ def _refusal(operation: str, argument: "Argument") -> Refusal:
 def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family]:
     """Name the families that an opened operation belongs to and nothing limits."""
     for family in Family:
-        if family not in limits.families and any(
-            LIMITED[name][0] is family for name in operations & LIMITED.keys()
-        ):
+        if family not in limits.families and of_family(family, operations):
             yield family

@@ -31,7 +31,7 @@ from trioproxy.http.hosts import marks_browser
 from trioproxy.judge.gate import ASKED_ABOUT, Gate, Passes, Refused
 from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import ANY
+from trioproxy.limits.limit import ANY, NOTHING
 from trioproxy.limits.sorts import NOT_KEPT, listable
 from trioproxy.proxy.admission import Admitted, Parsed
 from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
@@ -302,7 +302,9 @@ def wanted(decision: Decision, endpoint: Endpoint) -> Grant | None:
         return Grant.of_operation(name) if name in OPERATIONS else None
     item = listable(variable, decision.item) if variable in LIMITS else decision.item
     return (
-        None if not variable or item in {NOT_KEPT, ANY, "0"} else Grant(variable, item)
+        None
+        if not variable or item in {NOT_KEPT, ANY, NOTHING}
+        else Grant(variable, item)
     )
 
 

@@ -201,7 +201,7 @@ class Hours:
     def reloaded(self, client: str, gate: Gate, old: Gate | None) -> bool:
         """Know that a policy was read again; whether it is another one."""
         policy, kept = self._survivors.pop(client, (None, []))
-        if old is not None and _says(old) == _says(gate):
+        if old is not None and policy_of(old).said == policy_of(gate).said:
             return False
         others = [one for one in self._kept if one.who.policy != client]
         mine = [one for one in self._kept if one.who.policy == client]
@@ -242,17 +242,6 @@ def policy_of(gate: Gate) -> Policy:
     """The policy of a gate that enforces one."""
     assert gate.policy is not None  # noqa: S101  what enforces has one
     return gate.policy
-
-
-def _says(gate: Gate) -> object:
-    policy = policy_of(gate)
-    return (
-        policy.mode,
-        policy.lines,
-        policy.limits.lines,
-        policy.objects.lines,
-        policy.hiding,
-    )
 
 
 def _is_granted(grant: Grant, policy: Policy) -> bool:

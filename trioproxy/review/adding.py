@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import chain
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
-from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
 from trioproxy.judge.meaning import (
@@ -30,7 +30,6 @@ from trioproxy.judge.rules import Confines, Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.patterns import Pattern
-from trioproxy.limits.sorts import parse_pattern
 
 _Items = dict[str, tuple[Pattern, ...]]
 """The items of grants, by variable."""
@@ -41,8 +40,7 @@ class _Meant:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        names = sorted(policy.opened_operations)
-        self.opened: tuple[Endpoint, ...] = tuple(OPERATIONS[n][0] for n in names)
+        self.opened = policy.opened
 
     @cached_property
     def powers(self) -> Powers:
@@ -50,8 +48,7 @@ class _Meant:
 
     @cached_property
     def planted(self) -> Planted:
-        binds = self.policy.limits.by_variable.get(BINDS)
-        return Planted(binds.patterns if binds else ())
+        return Planted(self.policy.limits.binds)
 
 
 class Adding:
@@ -125,9 +122,7 @@ class Adding:
         for variable, item in grants:
             if self._takes(variable):
                 try:
-                    pattern = parse_pattern(
-                        variable, item, places=limits.places, proxy=limits.proxy_socket
-                    )
+                    pattern = limits.item(variable, item)
                 except ConfigError:
                     continue  # no line that could be written
                 found[variable] = (*found.get(variable, ()), pattern)
@@ -140,13 +135,12 @@ class Adding:
 
     def _changed(self, grants: Iterable[Grant], items: _Items) -> Policy:
         policy = self._meant.policy
-        listed = dict[str, tuple[Pattern, ...]]()
-        for name in {**self._new, **items}:
-            limit = policy.limits.by_variable.get(name)
-            old = limit.patterns if limit else ()
-            listed[name] = old + self._new.get(name, ()) + items.get(name, ())
+        more = {
+            name: (*self._new.get(name, ()), *items.get(name, ()))
+            for name in {**self._new, **items}
+        }
         operations = policy.operations | _operations(grants)
-        limits = policy.limits.with_lists(listed)
+        limits = policy.limits.with_more(more)
         if policy.mode is Mode.EXACT:
             confines = Confines(limits, policy.objects, policy.hides)
             return exact_policy(operations, policy.routes, confines)

@@ -348,8 +348,7 @@ def _is_disk(item: str) -> bool:
 
 def _values(policy: Policy, variable: str) -> Iterator[str]:
     """A value for each item that a variable lists."""
-    limit = policy.limits.limit_of(variable)
-    for pattern in limit.patterns if limit else ():
+    for pattern in policy.limits.patterns_of(variable):
         if pattern.text in OWN_IMAGES:
             yield BUILT_IMAGE
         elif isinstance(pattern.means, Words) and pattern.text != PROXY:

@@ -31,7 +31,7 @@ from trioproxy.learning.wording import count, day, days, some, span
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import taken_out
-from trioproxy.limits.limit import ANY
+from trioproxy.limits.limit import ANY, NOTHING
 from trioproxy.limits.objects import NETWORKS_OF_ALL, OF_LABEL, OWN, is_listed
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.adding import Adding
@@ -40,8 +40,6 @@ from trioproxy.values import value_class
 NEVER: Final = "NEVER USED: added by hand"
 NOT_YET: Final = "not seen so far"
 NO_WAY: Final = "no known way to root by itself"
-NOTHING: Final = "0"
-"""An item that lists nothing."""
 PROGRAMS_SHOWN: Final = 3
 NEWEST_DAYS: Final = 3
 """So many days are told apart on which something came up."""

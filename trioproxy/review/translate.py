@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from trioproxy.api import normal
-from trioproxy.api.fields import ARGUED
+from trioproxy.api.fields import variables_of
 from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
     ALL_SECTIONS,
@@ -46,6 +46,7 @@ from trioproxy.learning.minimize import (
     smallest_sections,
     unopenable,
 )
+from trioproxy.limits.limit import BINDS
 from trioproxy.limits.varying import HOLE
 from trioproxy.values import value_class
 
@@ -122,17 +123,12 @@ def elsewhere(policy: Policy, variables: Mapping[str, str]) -> str:
 
 def _limiting(policy: Policy) -> Iterator[str]:
     """The variables that keep something from an operation that is open."""
-    opened = policy.opened_operations & ARGUED.keys()
-    for name in sorted({one for op in opened for one in ARGUED[op].variables}):
-        limit = policy.limits.limit_of(name)
-        if limit is not None and not limit.is_any:
+    for name in sorted(variables_of(policy.opened_operations)):
+        if policy.limits.limits(name):
             yield name
     for only in policy.objects.by_kind.values():
         if not only.is_any:
             yield only.variable
-
-
-BINDS: Final = "CREATE_BINDS"
 
 
 _NOTHING: Final = "/dev/null/none"

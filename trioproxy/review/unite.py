@@ -22,7 +22,6 @@ another one is nobody's own then, which is told.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
 
 from trioproxy.api.families import (
     FAMILIES,
@@ -37,17 +36,14 @@ from trioproxy.api.families import (
     Kind,
     Places,
 )
-from trioproxy.api.fields import ARGUED
-from trioproxy.api.routes import LIMITED, kinds_of
+from trioproxy.api.fields import variables_of
+from trioproxy.api.routes import kinds_of, of_family
 from trioproxy.learning.lists import LONGEST_LINE, with_room
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
-from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
+from trioproxy.limits.limit import ANY, NO_LIMITS, NOTHING, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
 from trioproxy.values import value_class
-
-NOT_FLAGGED: Final = "0"
-"""The item that lists nothing."""
 
 
 @value_class
@@ -76,19 +72,14 @@ class Member:
 
     def can_ask(self, variable: str) -> bool:
         """Whether an operation that it grants can ask for a variable."""
-        argued = (ARGUED[name] for name in self.operations & ARGUED.keys())
-        return any(variable in one.variables for one in argued)
+        return variable in variables_of(self.operations)
 
     def opens(self, family: Family) -> bool:
         """Whether it grants an operation of a family and limits nothing of it."""
         if not self.is_env:
             return family in self.unread
-        return family not in self.limits.families and any(self.granted_of(family))
-
-    def granted_of(self, family: Family) -> Iterator[str]:
-        """The operations of a family that it grants."""
-        limited = self.operations & LIMITED.keys()
-        return (name for name in limited if LIMITED[name][0] is family)
+        is_limited = family in self.limits.families
+        return not is_limited and bool(of_family(family, self.operations))
 
     @property
     def names_objects(self) -> bool:
@@ -308,15 +299,14 @@ class _Uniting:
     def _items(self, name: str, parts: Sequence[Member]) -> list[str]:
         kept = set[str]()
         for part in parts:
-            limit = part.limits.limit_of(name)
-            for one in limit.patterns if limit else ():
+            for one in part.limits.patterns_of(name):
                 item = self._written(one.text, part.limits.places)
                 if part.is_output or Grant(name, item) not in self._declined:
                     kept.add(item)
         # What is written out says the same.
         meant = [(one, self._places.meant(one)) for one in kept]
         kept -= {whole for one, whole in meant if whole != one}
-        return sorted(kept - {NOT_FLAGGED} or kept)
+        return sorted(kept - {NOTHING} or kept)
 
     def _written(self, item: str, places: Places) -> str:
         """An item as the union has it: `{base}` only where it means the same in all."""
@@ -328,7 +318,7 @@ class _Uniting:
     def _tell_of_idle(self, idle: Sequence[Member], name: str) -> None:
         for part in idle:
             limit = part.limits.limit_of(name)
-            if limit is not None and limit.value not in {"", NOT_FLAGGED}:
+            if limit is not None and limit.value not in {"", NOTHING}:
                 self._notes.append(
                     f"{name}={limit.value} of {part.name} is left out: nothing that it"
                     " grants can ask for it"
@@ -344,5 +334,5 @@ def _names(parts: Sequence[Member]) -> str:
 
 
 def _granted(parts: Sequence[Member], family: Family) -> str:
-    granted = {name for part in parts for name in part.granted_of(family)}
-    return " and ".join(sorted(granted))
+    granted = frozenset[str]().union(*(part.operations for part in parts))
+    return " and ".join(of_family(family, granted))
