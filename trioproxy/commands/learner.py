@@ -19,7 +19,7 @@ import trio
 
 from trioproxy.api.families import NOWHERE, Places
 from trioproxy.apiversion import oldest_of
-from trioproxy.commands import capture, child, start, tell
+from trioproxy.commands import capture, child, start, supervisor, tell
 from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
@@ -216,15 +216,15 @@ async def serving(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
         await nursery.start(server.run)
-        start.be_watched(server.log, nursery)
+        nursery.start_soon(supervisor.be_watched, server.log)
         for url in start.exposed(server.config.listen, server.addresses):
             tell.warn(start.danger(url))
         listening = " and ".join(server.addresses)
-        await start.tell_supervisor(server.log, "READY=1", f"learning on {listening}")
+        said = f"learning on {listening}"
+        await supervisor.tell(server.log, supervisor.READY, said)
         yield nursery
-        await start.tell_supervisor(
-            server.log, "STOPPING=1", "writing what was learned"
-        )
+        said = "writing what was learned"
+        await supervisor.tell(server.log, supervisor.STOPPING, said)
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
 

@@ -24,7 +24,7 @@ from typing import Final
 
 import trio
 
-from trioproxy.commands import start
+from trioproxy.commands import start, supervisor
 from trioproxy.commands.servedpolicy import ServedPolicy, in_thread, look
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
@@ -74,7 +74,7 @@ async def run(
             for one in policies.values():
                 serving.begin(one)
             nursery.start_soon(serving.obey, signals)
-            start.be_watched(server.log, nursery)
+            nursery.start_soon(supervisor.be_watched, server.log)
             if folder_seen is not None:
                 look_again = serving.look_for_policies
                 folder = server.config.policies
@@ -152,7 +152,7 @@ class Serving:
             return
         server.log.line(level, "exposed", listen=",".join(open_to_all), text=text)
 
-    async def _tell_ready(self, state: str = "READY=1") -> None:
+    async def _tell_ready(self, state: str = supervisor.READY) -> None:
         server = self.server
         if server.is_draining:
             return
@@ -163,7 +163,7 @@ class Serving:
         ]
         whose = f"; refused was a newer policy of {', '.join(stale)}" if stale else ""
         text = f"serving on {' and '.join(server.addresses)}{whose}"
-        await start.tell_supervisor(server.log, state, text)
+        await supervisor.tell(server.log, state, text)
 
     async def _look_around(self) -> None:
         """Say what the policies give and which Engine it is, while clients are served already.
@@ -247,13 +247,13 @@ class Serving:
                     self.beside.cancel_scope.cancel()
                 else:
                     nursery.start_soon(self.server.drain)
-                    said = "STOPPING=1", "letting requests finish"
-                    nursery.start_soon(start.tell_supervisor, self.server.log, *said)
+                    said = supervisor.STOPPING, "letting requests finish"
+                    nursery.start_soon(supervisor.tell, self.server.log, *said)
 
     async def _reload_all(self) -> None:
         self.reloads += 1
         log = self.server.log
-        await start.tell_supervisor(log, "RELOADING=1", "reading the policies")
+        await supervisor.tell(log, supervisor.RELOADING, "reading the policies")
         async with trio.open_nursery() as reading:
             reading.start_soon(self.reload, *self.policies.values())
             reading.start_soon(self.look_for_policies)

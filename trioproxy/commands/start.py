@@ -25,7 +25,6 @@ from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
 from trioproxy.hostpath import is_in_container
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy import listeners
-from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS
@@ -180,23 +179,6 @@ def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Res
         if not isinstance(leaf, TrioProxyError):
             raise
         raise leaf from leaf.__cause__
-
-
-async def tell_supervisor(log: Log, state: str, status: str) -> None:
-    """Tell how this process stands, where whoever supervises it asks for that."""
-    if os.environ.get("NOTIFY_SOCKET"):
-        # Here, for few processes are supervised so.
-        from trioproxy.commands import supervisor
-
-        await supervisor.tell(log, state, status)
-
-
-def be_watched(log: Log, nursery: trio.Nursery) -> None:
-    """Say again and again that the loop turns, where whoever supervises asks for that."""
-    if os.environ.get("NOTIFY_SOCKET"):
-        from trioproxy.commands import supervisor
-
-        nursery.start_soon(supervisor.be_watched, log)
 
 
 def away(environ: Mapping[str, str]) -> float:

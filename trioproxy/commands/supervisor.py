@@ -1,7 +1,7 @@
 """Telling whoever supervises this process how it stands: sd_notify(3), without its library.
 
-Loaded only where that asks for it, by NOTIFY_SOCKET: systemd with `Type=notify`, and Podman,
-which hands on what its container says.
+Nothing is said where nobody asks for it, by NOTIFY_SOCKET: systemd does with `Type=notify`,
+and Podman, which hands on what its container says.
 """
 
 import os
@@ -18,6 +18,7 @@ from trioproxy.quoting import visible
 
 READY: Final = "READY=1"
 RELOADING: Final = "RELOADING=1"
+STOPPING: Final = "STOPPING=1"
 
 TOLD_WITHIN: Final = 5.0
 """Seconds until it is given up: whoever supervises does not read."""
@@ -47,7 +48,8 @@ async def be_watched(log: Log) -> None:
 
 
 async def _send(log: Log, words: str) -> None:
-    name = os.environ["NOTIFY_SOCKET"]
+    if not (name := os.environ.get("NOTIFY_SOCKET")):
+        return
     # An abstract name is written with an @ in the place of its zero byte.
     address = f"\0{name[1:]}" if name.startswith("@") else name
     error: object = DOES_NOT_READ
