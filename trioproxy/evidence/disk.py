@@ -169,10 +169,8 @@ def _open_locked(path: Path, deadline: float) -> int:
 
 def _open_or_make(path: Path) -> int:
     while True:
-        try:
+        with suppress(FileNotFoundError):
             return _open(path)
-        except FileNotFoundError:
-            pass
         try:
             fd = _open(path, os.O_CREAT | os.O_EXCL)
         except FileExistsError:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -146,11 +147,8 @@ class Health:
         return self._is_up
 
     async def _ping(self) -> bool:
-        with trio.move_on_after(DEADLINE):
-            try:
-                wire = await open_upstream(self._upstream, self._watch)
-            except UpstreamError:
-                return False
+        with trio.move_on_after(DEADLINE), suppress(UpstreamError):
+            wire = await open_upstream(self._upstream, self._watch)
             try:
                 await wire.send_all(PING)
                 answer = b""
@@ -158,8 +156,6 @@ class Health:
                 while data := await wire.recv(4096):
                     answer = (answer + data)[:12]
                 return answer.startswith(b"HTTP/1.1 200")
-            except UpstreamError:
-                return False
             finally:
                 wire.close()
         return False
