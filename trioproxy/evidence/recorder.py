@@ -23,7 +23,7 @@ from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
-from trioproxy.judge.outcome import FAILED, Moment, Outcome, Verdict, name_of_client
+from trioproxy.judge.outcome import CLOSED, FAILED, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
@@ -56,9 +56,6 @@ an image how many use it, and by whom only to who asks for its platforms."""
 _NAMING: Final = (b"%22name%22", b"%22id%22", b"%22container%22", b"%22label%22")
 """Filters by which a client asks for what it knows already, as all clients escape them."""
 _OK: Final = 200
-
-CLOSED: Final = Moment.CLOSED
-"""Looked up once: a member of an enumeration costs a call."""
 
 
 class Reasons(Counter[str]):

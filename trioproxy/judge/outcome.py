@@ -186,6 +186,12 @@ class Moment(Enum):
     """A stream or tunnel is over, whose beginning was told."""
 
 
+WHOLE: Final = Moment.WHOLE
+OPENED: Final = Moment.OPENED
+CLOSED: Final = Moment.CLOSED
+"""Looked up once: a member of an enumeration costs a call."""
+
+
 @ordered_class
 class Outcome:
     """A request, what was decided, how it was answered, and what moved."""

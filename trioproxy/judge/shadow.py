@@ -1,6 +1,6 @@
 """What a policy that is only tried out would have refused, counted."""
 
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.outcome import CLOSED, Outcome
 
 KEPT = 1_000
 """Different refusals that are counted by name; all others share one name."""
@@ -24,7 +24,7 @@ class ShadowTally:
         if narrowed is not None and narrowed.hidden:
             before = self.would_hide.get(verdict.operation, 0)
             self.would_hide[verdict.operation] = max(before, narrowed.hidden)
-        if outcome.moment is Moment.CLOSED or outcome.is_ours or outcome.status == 0:
+        if outcome.moment is CLOSED or outcome.is_ours or outcome.status == 0:
             return
         if not verdict.decision.would_refuse:
             self.allowed += 1

@@ -46,7 +46,7 @@ from trioproxy.judge.gate import (
     Refused,
     go_on,
 )
-from trioproxy.judge.outcome import Outcome
+from trioproxy.judge.outcome import WHOLE, Outcome
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
@@ -55,14 +55,7 @@ from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.exchange import (
-    HALF_CLOSE_SECONDS,
-    LINGER,
-    NEXT,
-    WHOLE,
-    Exchange,
-    Sides,
-)
+from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import HUNG_UP, Hangup, Rests

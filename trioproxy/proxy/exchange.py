@@ -36,7 +36,7 @@ from trioproxy.http.framing import (
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
-from trioproxy.judge.outcome import FAILED, Moment, Outcome, Verdict
+from trioproxy.judge.outcome import FAILED, WHOLE, Moment, Outcome, Verdict
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Handling
 from trioproxy.proxy.bodies import Reading
@@ -78,7 +78,6 @@ NEXT: Final = After.NEXT
 LINGER: Final = After.LINGER
 CLOSE: Final = After.CLOSE
 HEARD: Final = Handling.HEARD
-WHOLE: Final = Moment.WHOLE
 """Looked up once: a member of an enumeration costs a call."""
 
 

@@ -27,8 +27,10 @@ import trio
 
 from trioproxy.config import Level, LogFormat
 from trioproxy.judge.outcome import (
+    CLOSED,
     LONGEST_WORD,
-    Moment,
+    OPENED,
+    WHOLE,
     Outcome,
     Verdict,
     name_of_client,
@@ -70,10 +72,6 @@ TEXT_LIMIT: Final = 512
 """Characters of a refusal: a path of 256 must not hide what would allow it."""
 
 NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
-WHOLE: Final = Moment.WHOLE
-OPENED: Final = Moment.OPENED
-CLOSED: Final = Moment.CLOSED
-"""Looked up once: a member of an enumeration costs a call."""
 
 EVENTS: Final = {WHOLE: "request", OPENED: "opened", CLOSED: "closed"}
 WORDS: Final = {level: level.name.lower() for level in Level}

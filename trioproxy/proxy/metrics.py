@@ -25,7 +25,7 @@ from trioproxy import __version__
 from trioproxy.api.routes import Stream
 from trioproxy.config import Address
 from trioproxy.errors import ConfigError
-from trioproxy.judge.outcome import Moment, Observer, Outcome, Verdict, Waits
+from trioproxy.judge.outcome import CLOSED, WHOLE, Observer, Outcome, Verdict, Waits
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.engine import Engine, ResponseMemo
@@ -134,10 +134,6 @@ FAILED_BY_ENGINE: Final = {502: "failed", 504: "too-slow"}
 REFUSED: Final = frozenset({"refused", "would-refuse", "rejected"})
 UNREAD: Final = "unread"
 """In place of an operation."""
-
-WHOLE: Final = Moment.WHOLE
-CLOSED: Final = Moment.CLOSED
-"""Looked up once: a member of an enumeration costs a call."""
 
 MOST_FRESH: Final = 4 * 64
 """Figures of requests that wait to be added up, of each tally: 8 KB."""
