@@ -17,11 +17,7 @@ from trioproxy.proxy.shared import Remembered
 from trioproxy.proxy.watch import Watch
 
 
-def known(
-    gate: Gate,
-    references: tuple[Reference, ...],
-    upstream: str,
-) -> Known:
+def known(gate: Gate, references: tuple[Reference, ...], upstream: str) -> Known:
     """Ask the Engine at `upstream` what it has under some names.
 
     Nothing is made and nothing is sent but questions. `ConfigError`: it does not say;

@@ -170,11 +170,7 @@ TECNATIVA = Incumbent(
     image="tecnativa/docker-socket-proxy",
     version="0.5.0",
     # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
-    rules=(
-        _WRITES_NEED_POST,
-        *_verbs("ALLOW_", "/containers"),
-        *_sections(SECTIONS),
-    ),
+    rules=(_WRITES_NEED_POST, *_verbs("ALLOW_", "/containers"), *_sections(SECTIONS)),
     defaults=_SWITCH_DEFAULTS,
 )
 

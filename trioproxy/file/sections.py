@@ -177,9 +177,7 @@ class _Sections:
         ]
 
 
-def _by_operation(
-    verbs: Mapping[str, frozenset[str]],
-) -> Mapping[str, tuple[str, ...]]:
+def _by_operation(verbs: Mapping[str, frozenset[str]]) -> Mapping[str, tuple[str, ...]]:
     """Turn a table of verbs around: operation to verbs, the narrowest first."""
     narrowest_first = sorted(verbs, key=lambda verb: len(verbs[verb]))
     return {

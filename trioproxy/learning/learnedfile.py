@@ -141,10 +141,7 @@ def render(learned: Learned, old: str = "") -> str:
     values = {**learned.lists, OPERATIONS_VARIABLE: ",".join(granted)}
     policy = policy_of(granted, learned.lists)
     before = _Old(old)
-    lines = [
-        *_comments(learned, policy, granted, before),
-        *before.lines_for(values),
-    ]
+    lines = [*_comments(learned, policy, granted, before), *before.lines_for(values)]
     return "".join(f"{line}\n" for line in before.woven_into(lines))
 
 

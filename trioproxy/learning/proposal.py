@@ -36,12 +36,7 @@ from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.more import more
 from trioproxy.judge.rules import Decision, Mode, Policy
 from trioproxy.learning.flows import Unseen, unseen_states
-from trioproxy.learning.learnedfile import (
-    Learned,
-    items_in,
-    render,
-    says_left_open,
-)
+from trioproxy.learning.learnedfile import Learned, items_in, render, says_left_open
 from trioproxy.learning.lists import NO_LISTS, Lists, propose_lists
 from trioproxy.learning.only import NO_OBJECT_LISTS, ObjectLists, propose_objects
 from trioproxy.learning.wish import Basis, Wish

@@ -13,14 +13,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.limits.automata import have_common
 from trioproxy.limits.ends import FEW, Ends
-from trioproxy.limits.languages import (
-    Part,
-    Some,
-    Word,
-    is_literal,
-    others,
-    with_stars,
-)
+from trioproxy.limits.languages import Part, Some, Word, is_literal, others, with_stars
 
 SEGMENT: Final[Word] = (others("/"),)
 """Any name of a file or folder."""

@@ -65,12 +65,7 @@ from trioproxy.limits import root, sorts
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.objects import (
-    NUMBER_LABEL,
-    OF_LABEL,
-    OF_PROJECT,
-    OWN,
-)
+from trioproxy.limits.objects import NUMBER_LABEL, OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY, Words
 from trioproxy.limits.sorts import OWN_IMAGES
 from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing

@@ -136,9 +136,7 @@ class Line:
         return str(self.seen) if self.seen.last else never
 
 
-def split_news(
-    news: Mapping[str, list[str]],
-) -> tuple[dict[str, list[str]], str]:
+def split_news(news: Mapping[str, list[str]]) -> tuple[dict[str, list[str]], str]:
     """The newest days but the first of all, and what to say of those before."""
     newest = dict(list(news.items())[: min(NEWEST_DAYS, len(news) - 1)])
     before = [one for one in news if one not in newest]
