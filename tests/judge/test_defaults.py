@@ -38,6 +38,7 @@ PODMAN: dict[str, Any] = {
     "DefaultRuntime": "crun",
     "Runtimes": {"crun": {"path": "/usr/bin/crun"}, "runc": {"path": "/usr/bin/runc"}},
     "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+    "BuildahVersion": "1.39.3",
 }
 ENGINES: dict[str, dict[str, Any]] = {
     "stock": STOCK,
@@ -106,6 +107,9 @@ DEFAULTS = [
     ({"Env": ["AMD_VISIBLE_DEVICES=0,1"]}, {"stock", "sandbox", "podman"}),
     ({"Env": ["HABANA_VISIBLE_DEVICES=all"], "Runtime": "runc"}, {"stock"}),
     ({"Env": [GPU], "Runtime": "runc"}, {"stock"}),
+    ({"Env": ["A=b", "TOKEN"]}, {"stock", "sandbox", "nvidia"}),
+    ({"Env": ["TOK*"]}, {"stock", "sandbox", "nvidia"}),
+    ({"Env": ["TOKEN=", "A=*"]}, set(ENGINES)),
     ({"Env": [GPU], "Runtime": "gpus"}, set()),
 ]  # fmt: skip
 
@@ -116,7 +120,7 @@ DEFAULTS = [
 def test_a_default_is_harmless_where_it_is_one(
     asks: dict[str, Any], engines: set[str]
 ) -> None:
-    """Runtime, profile and names of devices pass on the Engines that give the same anyway."""
+    """Runtime, profile, names of devices and names without a value pass on the Engines that give nothing more by them."""
     passed = {name for name, info in ENGINES.items() if not refused(info, {}, asks)}
     assert passed == engines
 

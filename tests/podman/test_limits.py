@@ -53,6 +53,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "a namespace by its path": {"HostConfig": {"NetworkMode": "ns:/proc/1/ns/net"}},
     "an option in a tmpfs": {"HostConfig": {"Tmpfs": {"/x:rshared,dev": ""}}},
     "the environment of Podman": {"Env": ["PAT*"]},
+    "one value of that": {"Env": ["PATH"]},
     "more of /proc": {"HostConfig": {"SecurityOpt": ["unmask=ALL"]}},
 }
 

@@ -95,14 +95,13 @@ def _pull(_: Given, found: Finding) -> Iterator[Argument]:
     text = text_of(found.value)
     # `-` is the body itself. All else is an address, to which the Engine connects by `http` where it has no scheme.
     if found.place.path == "fromSrc":
-        source = normal.url(text)
-        value, place = f"src:{normal.quote(source)}", found.place.shown
-        yield Argument("PULL_IMAGES", value, place, show(source))
-        return
-    tag = text_of(found.parent.get("tag"))
-    # Without a tag the Engine pulls all tags of the name; a colon at its end it cuts off.
-    value = normal.tagged(text.removesuffix(":"), tag, every=True)
-    yield Argument("PULL_IMAGES", value, found.place.shown, show(value))
+        shown = normal.url(text)
+        value = f"src:{normal.quote(shown)}"
+    else:
+        # Without a tag the Engine pulls all tags of the name; a colon at its end it cuts off.
+        tag = text_of(found.parent.get("tag"))
+        value = shown = normal.tagged(text.removesuffix(":"), tag, every=True)
+    yield Argument("PULL_IMAGES", value, found.place.shown, show(shown))
 
 
 def _build_file(given: Given, found: Finding) -> Iterator[Argument]:
@@ -139,8 +138,7 @@ def _caps(_: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
-            place = found.place.at(index).shown
-            yield Argument("CREATE_CAPS", name, place, show(text))
+            yield Argument("CREATE_CAPS", name, found.place.at(index).shown, show(text))
 
 
 def _devices(name: str, _: Given, found: Finding) -> Iterator[Argument | Edit]:
@@ -254,8 +252,7 @@ def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Rea
         if text and text not in harmless:
             is_join = joins and text.startswith("container:")
             value = "container" if is_join else normal.quote(text)
-            place = found.place.shown
-            yield Argument(variable, f"{prefix}{value}", place, show(text))
+            yield Argument(variable, f"{prefix}{value}", found.place.shown, show(text))
 
     return read
 
@@ -266,15 +263,13 @@ def _network_mode(_: Given, found: Finding) -> Iterator[Argument]:
     mode = "container" if text.startswith("container:") else text
     # A name has no colon. What else has one joins others: Podman knows `ns:/proc/1/ns/net`.
     if mode in {"host", "container"} or ":" in mode:
-        place = found.place.shown
         value = f"net:{normal.quote(mode)}"
-        yield Argument("CREATE_NAMESPACES", value, place, show(text))
+        yield Argument("CREATE_NAMESPACES", value, found.place.shown, show(text))
 
 
 def _endpoints(_: Given, found: Finding) -> Iterator[Argument]:
     if "host" in map_of(found.value):
-        place = found.place.at("host").shown
-        yield Argument("CREATE_NAMESPACES", "net:host", place)
+        yield Argument("CREATE_NAMESPACES", "net:host", found.place.at("host").shown)
 
 
 def _each(value: str, _: Given, found: Finding) -> Iterator[Argument]:
@@ -318,10 +313,10 @@ def _exec_command(_: Given, found: Finding) -> Iterator[Argument]:
 
 
 def _environment(given: Given, found: Finding) -> Iterator[Argument]:
-    """A name with a star: with Podman, whatever its own environment has of that name.
+    """A name without a value: with Podman, what its own environment has of that name.
 
     And names by which runtimes give devices, as NVIDIA's does: those of a creation, for what
-    an image has is its own.
+    an image has is its own. Both are harmless where the Engine is another one (`things`).
     """
     host = map_of(found.parent.get(fields.HOST_CONFIG.name))
     runtime = text_of(host.get("Runtime"))
@@ -329,8 +324,8 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
     is_read = is_read and runtime not in WITHOUT_DEVICES
     for index, text in enumerate(texts_of(found.value)):
         # By slices, which are no calls: a body has room for 20,000 of them.
-        if text[-1:] == "*" and "=" not in text:
-            yield option(given, found.place.at(index))
+        if "=" not in text:
+            yield option(given, found.place.at(index))._replace(unless_default=True)
         elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
             name, _, value = text.partition("=")
             place, is_name = found.place.at(index).shown, "_REQUIRE_" not in name

@@ -391,6 +391,9 @@ def _engine(value: Mapping[str, Json]) -> Thing:
     if not _GIVES_DEVICES.search(f"{runtime} {parts}"):
         # That is, names alone give none.
         given += ("CREATE_DEVICES=gpu", "CREATE_DEVICES=driver:cdi")
+    # To a name without a value Podman, which alone has that field, gives the value that it has itself.
+    harmless = () if "BuildahVersion" in value else ("ContainerCreate", "ImageCommit")
+    given += [f"CREATE_OPTIONS={one}:Env" for one in harmless]
     return Thing(Kind.ENGINE, "", tuple(given), value=value)
 
 
