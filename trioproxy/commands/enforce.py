@@ -273,8 +273,9 @@ def _own_files(
     for client in (*files, *([""] if config.policies else [])) if record else ():
         yield ours.Ours(path=_record_of(record or "", client))
     for one in config.all_listened:
-        for path in listeners.paths_of(one):
-            yield ours.Ours(path=path, kind=ours.OurKind.LISTENER)
+        for each in listeners.addresses_of(one):
+            if isinstance(each, UnixAddress):
+                yield ours.Ours(path=each.path, kind=ours.OurKind.LISTENER)
     if asked_at is not None:
         yield ours.Ours(path=asked_at.path, kind=ours.OurKind.ASKER)
     if isinstance(config.upstream, UnixAddress):

@@ -225,10 +225,9 @@ class Containers:
 
     def _know(self, one: identity.Running, address: str) -> None:
         """Remember that a container has its ends of networks, and which policies it may choose."""
-        if len(self._ends) >= MOST_ENDS:
-            self._ends.clear()
-        if len(self._before) >= MOST_ENDS:
-            self._before.clear()
+        for remembered in (self._ends, self._before):
+            if len(remembered) >= MOST_ENDS:
+                remembered.clear()
         ends = one.addresses[address].values()
         known = self._ends.setdefault(one.thing.id, {})
         for end in filter(None, ends):  # of Podman's none has an id

@@ -164,13 +164,6 @@ def addresses_of(address: Listened) -> Iterator[Address]:
                 yield UnixAddress(path=at)
 
 
-def paths_of(address: Listened) -> Iterator[str]:
-    """The files of the Unix sockets that an address stands for, as far as they are known."""
-    for one in addresses_of(address):
-        if isinstance(one, UnixAddress):
-            yield one.path
-
-
 def left_over(addresses: Iterable[Listened]) -> list[str]:
     """The names of sockets that were handed to this process, and that no address takes."""
     taken = {one.name for one in addresses if isinstance(one, FdAddress)}

@@ -633,6 +633,8 @@ async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
         data = b"".join(pieces)
         if (raw := one_chunk(data)) is not None:
             return raw
+    elif len(data) == head.framing.length:
+        return data
     content, raw = Content(engine.wire, head.framing), None
     content.put(data)
     if head.framing.length <= MOST_OF_AN_ANSWER:

@@ -281,43 +281,31 @@ class Server:
     async def _serve_container(
         self, wire: Wire, peer: str, group: str, listener: Listener
     ) -> None:
-        """Serve a client by the policy of its container, in the task that asks for that."""
-        task, connection = self._watch.enter(), None
-        try:
-            connection = await self._meet(wire, peer, group, listener)
-        finally:
-            if connection is None:
-                self._watch.leave(task)
-        if connection is not None:
-            await connection.serve(self._ended)
+        """Serve a client by the policy of its container, in the task that asks for that.
 
-    async def _meet(
-        self, wire: Wire, peer: str, group: str, listener: Listener
-    ) -> Connection | None:
-        """Ask the Engine who a client is; None: it was answered, for it is nobody.
-
-        Closing: the sockets of who has no connection then are closed here.
+        Closing: the sockets of who is nobody, and was answered, are closed here.
         """
         assert self._containers is not None  # noqa: S101  it is one's listener
         shared, capacity, turned_away = self._shared, self._capacity, self._turned_away
-        engine = shared.engine()
+        engine, task = shared.engine(), self._watch.enter()
         connection: Connection | None = None
         try:
             if await _asks_for_health(wire):
                 await turned_away.answer(wire, TOO_MANY)  # which answers that
-                return None
+                return
             age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
-            names, container = await self._containers.choose(engine, host, age)
+            (*before, name), container = await self._containers.choose(
+                engine, host, age
+            )
             if shared.is_over:
-                return None
+                return
             # From here on it counts by what it is, whichever of its addresses it came from.
             capacity.leave(group)
             group, refusal = container, capacity.make_room(container)
             capacity.take(group)
             if refusal:
                 await turned_away.answer(wire, refusal)
-                return None
-            *before, name = names
+                return
             admission = self._admissions[name][listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
@@ -326,7 +314,7 @@ class Server:
         except TrioProxyError as error:
             engine.drop()
             if not isinstance(error, ClientLost):
-                self._tell_nobody(peer, error)
+                self.log.refused("nobody", peer, error.status, str(error), error=error)
             await turned_away.answer(wire, str(error), status=error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
@@ -337,10 +325,9 @@ class Server:
                 wire.close()
                 capacity.leave(group)
                 self._one_ended.set()
-        return connection
-
-    def _tell_nobody(self, peer: str, error: TrioProxyError) -> None:
-        self.log.refused("nobody", peer, error.status, str(error), error=error)
+                self._watch.leave(task)
+        if connection is not None:
+            await connection.serve(self._ended)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -609,7 +596,7 @@ class Server:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
-                self._tell_nobody(peer, error)
+                self.log.refused("nobody", peer, error.status, str(error), error=error)
                 turned_away.begin(
                     nursery, turned_away.answer, wire, str(error), "", error.status
                 )
