@@ -282,10 +282,7 @@ def _failed_run(run: Run | None) -> Iterator[str]:
 
 
 def _table(
-    granted: Sequence[str],
-    evidence: Evidence,
-    marks: Mapping[str, str],
-    powers: Powers,
+    granted: Sequence[str], evidence: Evidence, marks: Mapping[str, str], powers: Powers
 ) -> Iterator[str]:
     """A line for each operation."""
     counts = dict.fromkeys(granted, 0)

@@ -329,9 +329,7 @@ def _check_mounted(watched: str) -> str:
 
 
 def read_config(
-    listen: tuple[str, ...],
-    upstream: str | None,
-    environ: Mapping[str, str],
+    listen: tuple[str, ...], upstream: str | None, environ: Mapping[str, str]
 ) -> Config:
     """Options, then the environment, to one frozen value."""
     config = Config.read(

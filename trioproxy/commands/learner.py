@@ -186,10 +186,7 @@ def heeded() -> list[signal.Signals]:
 
 
 async def _serve(
-    lesson: Lesson,
-    server: Server,
-    signals: AsyncIterator[int],
-    block: "Block | None",
+    lesson: Lesson, server: Server, signals: AsyncIterator[int], block: "Block | None"
 ) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
     plan, recorder = lesson.plan, lesson.recorder

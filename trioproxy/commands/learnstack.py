@@ -115,10 +115,7 @@ class Learners:
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)
         self.server.reload(
-            lesson.gate,
-            [lesson.recorder.note],
-            client,
-            is_containers=is_containers,
+            lesson.gate, [lesson.recorder.note], client, is_containers=is_containers
         )
 
     def _refuse_shared_owner(self, lesson: Lesson) -> None:

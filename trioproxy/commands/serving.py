@@ -342,10 +342,7 @@ class Serving:
                 log.line(Level.WARNING, "warning", text=warning)
             one.sum_up(log)
             server.reload(
-                found.gate,
-                one.observers(),
-                one.client,
-                is_containers=one.is_containers,
+                found.gate, one.observers(), one.client, is_containers=one.is_containers
             )
             one.tell_standing(server)
         for one, old, found in settled:

@@ -149,9 +149,7 @@ def _is_raw_stream(status: int, expected: Expectation, names: list[bytes]) -> bo
 
 
 def _response_framing(
-    event: h11.Response | h11.InformationalResponse,
-    expected: Expectation,
-    pairs: Pairs,
+    event: h11.Response | h11.InformationalResponse, expected: Expectation, pairs: Pairs
 ) -> Framing:
     # In this order: RFC 9112, 6.3. What has no body has none whatever its fields say.
     status = event.status_code

@@ -161,12 +161,7 @@ async def _send_chunk(
 
 
 async def _pass_on(
-    data: bytes,
-    used: int,
-    source: Wire,
-    sink: Wire,
-    boundary: Boundary,
-    buffer: Buffer,
+    data: bytes, used: int, source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer
 ) -> bytes:
     """Send `data`, of which the boundary has seen the first `used` bytes, and look at
     the others in slices, with a turn for everybody in between. Returns the surplus."""

@@ -22,10 +22,7 @@ class Section:
         self.place = place
         self.title = title
         self.markup = element(
-            "section",
-            element("h2", title, id=place),
-            *content,
-            aria_labelledby=place,
+            "section", element("h2", title, id=place), *content, aria_labelledby=place
         )
 
 
