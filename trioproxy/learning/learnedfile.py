@@ -32,9 +32,10 @@ from trioproxy.api.families import (
     REDACT_VARIABLE,
     VARIABLES,
 )
-from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Risk, kinds_of, row_of
 from trioproxy.api.routes import LIMITED as ASKING
+from trioproxy.api.routes import OPERATIONS, Risk, kinds_of, row_of
 from trioproxy.file.envfile import format_value
+from trioproxy.file.exact import passing
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES, VERBS
@@ -418,13 +419,7 @@ def in_tecnativa(granted: Iterable[str]) -> str:
         if value != TECNATIVA.defaults.get(name, "0")
     ]
     opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
-    rows = [row for name in granted for row in OPERATIONS.get(name, ())]
-    gets = {row.template for row in rows if row.method == "GET"}
-    mine = {row.operation for row in rows} | {
-        row.operation
-        for row in ENDPOINTS
-        if row.method == "HEAD" and row.template in gets
-    }
+    mine = {row.operation for row in passing(frozenset(granted))}
     opened += f" instead of {len(mine)}"
     closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
     none = closed and f", and none of its variables opens {closed}"
