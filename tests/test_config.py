@@ -64,7 +64,7 @@ def test_address_is_read(url: str, address: config.Address) -> None:
         pytest.param("unix:///x?uid=1+uid=2", "twice", id="twice-by-plus"),
         pytest.param("unix:///x?uid=1+2", "is not a number", id="plus-in-a-value"),
         pytest.param("unix:///a%2", "two hex digits", id="bad-escape"),
-        pytest.param("unix:///a#b", "must be absolute", id="fragment"),
+        pytest.param("unix:///a#b", "with %23 for a #", id="fragment"),
         pytest.param("tcp://[::1", "nothing behind", id="open-bracket"),
         pytest.param("ssh://host", "bad address", id="ssh"),
         pytest.param("/run/x.sock", "bad address", id="bare-path"),
@@ -82,6 +82,7 @@ def test_bad_address_is_refused(url: str, said: str) -> None:
         pytest.param("tcp://h:x", "nothing behind", "write tcp://HOST:PORT", id="tcp"),
         pytest.param("unix://x", "be absolute", "write unix:///absolute/path", id="unix"),
         pytest.param("tcp://:1?mode=0660", "'mode=0660' is not supported there", ENTRY_HINT, id="mode"),
+        pytest.param("fd://x y", "no word of ASCII", ENTRY_HINT, id="fd"),
     ],
 )  # fmt: skip
 def test_a_hint_offers_what_was_begun(url: str, said: str, hint: str) -> None:

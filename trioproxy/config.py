@@ -279,7 +279,7 @@ def parse_listener(url: str, port: int = DEFAULT_PORT) -> Listened:
     if address.startswith("fd://"):
         name = address.removeprefix("fd://")
         if not _NAME_OF_FD.fullmatch(name):
-            raise _bad_listener(url, "its name is missing")
+            raise _bad_listener(url, "its name is missing, or no word of ASCII")
         return FdAddress(name=name, entry=entry)
     plain = "?".join(filter(None, (address, "&".join(others))))
     return replace(parse_address(plain, port=port), entry=entry)
@@ -397,7 +397,7 @@ _BETWEEN_PARAMETERS = re.compile(r"&|\+(?=[a-z]+=)")
 def _unix_address(rest: str) -> UnixAddress:
     path, _, query = rest.partition("?")
     if not path.startswith("/") or "#" in rest:
-        raise ValueError("the path must be absolute")
+        raise ValueError("the path must be absolute, with %23 for a #")
     plain = _decoded(path)
     values = dict[str, int]()
     for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
