@@ -69,6 +69,7 @@ BY_DEFAULT: list[dict[str, Any]] = [
     {"IpcMode": "shareable"},
     {"IpcMode": "private", "NetworkMode": "bridge"},
     {"MaskedPaths": None, "ReadonlyPaths": None},
+    {"PidMode": "private", "UTSMode": "private"},  # Podman's, of each container
 ]
 
 
@@ -76,6 +77,17 @@ BY_DEFAULT: list[dict[str, Any]] = [
 def test_what_nobody_asked_for(host: dict[str, Any]) -> None:
     """What the Engine writes into each description by itself is no argument."""
     assert reaching({"CapDrop": ["MKNOD"], **host}).allowed
+
+
+def test_a_bind_as_podman_tells_of_it() -> None:
+    """It says of each how it is mounted, in modes that Docker has not and no creation here may name:
+    the folder counts, and whether it is read-only, and nobody who reaches into it gets a 400."""
+    for told in ("rw,rprivate,nosuid,nodev,rbind", "ro,rprivate,rbind", "v"):
+        is_volume = told == "v"
+        bind = "v1:/x:rw,nosuid,rbind" if is_volume else f"/etc:/x:{told}"
+        reached = reaching({"CapDrop": ["MKNOD"], "Binds": [bind]})
+        place = "HostConfig.Binds[0]=/etc" + (":ro" if told.startswith("ro") else "")
+        assert has(reached) == ("" if is_volume else place)
 
 
 UNLABELLED = {"SecurityOpt": ["label=disable"], "CapDrop": ["MKNOD"]}

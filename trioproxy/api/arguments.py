@@ -75,6 +75,8 @@ class Given(NamedTuple):
     """Whether what it makes goes on without the capability for device nodes."""
     version: int | None = None
     """The 45 of `/v1.45`; None: unversioned, which is the newest that the Engine has."""
+    is_there: bool = False
+    """Whether the Engine has it already, and tells of it in its own words."""
 
     def is_below(self, version: int) -> bool:
         """Whether the client speaks an older API than this."""

@@ -86,7 +86,8 @@ def volumes(given: Given, found: Finding) -> Iterator[Argument]:
 def _split_bind(given: Given, place: Spot, text: str) -> Iterator[Argument]:
     parts = text.split(":") if len(text) < _LONGEST_BIND else []
     modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
-    if len(parts) not in {2, 3} or not modes <= _BIND_MODES:
+    # Podman tells of each bind how it is mounted, `rw,rprivate,nosuid,nodev,rbind`: who has that asked for no more.
+    if len(parts) not in {2, 3} or not (given.is_there or modes <= _BIND_MODES):
         raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
     for mode in sorted(modes & SHARED):
         yield shared(given, place, mode)

@@ -64,9 +64,9 @@ _ACTION = re.compile(
 # Verbs by the names that forks and other proxies give them.
 _OTHER_WORDS = {
     "ALLOW_POWER": "did you mean ALLOW_START and ALLOW_RESTARTS?",
+    **{f"ALLOW_{one}": f"did you mean {one}?" for one in SWITCHES if one != "EXEC"},
     "ALLOW_RESTART": "did you mean ALLOW_RESTARTS?",
-    "ALLOW_REMOVE": "did you mean ALLOW_DELETE?",
-    "ALLOW_RM": "did you mean ALLOW_DELETE?",
+    **dict.fromkeys(("ALLOW_REMOVE", "ALLOW_RM"), "did you mean ALLOW_DELETE?"),
 }
 
 _SHORTEST = 4  # shorter names are near to too many words

@@ -101,6 +101,5 @@ def _bound(mounts: Json) -> Iterator[Json]:
 
 
 def _asked(operation: str, body: Json) -> Iterator[Argument]:
-    known = ARGUED[operation]
-    asked = ask(Given(operation=known, path="", body=body))
+    asked = ask(Given(operation=ARGUED[operation], path="", body=body, is_there=True))
     yield from (one for one in asked.arguments if one.variable != "CREATE_IMAGES")
