@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trioproxy.commands import start
-from trioproxy.config import FdAddress, parse_listener
+from trioproxy.config import FdAddress, parse_address, parse_listener
 from trioproxy.errors import ConfigError
 from trioproxy.proxy import listeners
 
@@ -130,3 +130,26 @@ def test_what_was_handed_over_is_one_address_once(
         raises = pytest.raises(ConfigError, match=r"one address|one of our own")
         with raises if is_refused else nullcontext():
             start.check_addresses(engine, tuple(own))
+
+
+@pytest.mark.parametrize(
+    ("upstream", "listen", "is_refused"),
+    [
+        ("tcp://localhost:1", "tcp://[::1]:2 tcp://127.0.0.1:2 tcp://127.0.0.2:2", False),
+        ("tcp://127.0.0.1:1", "tcp://[::1]:1", False),
+        ("tcp://10.0.0.1:1", "tcp://:1", False),
+        ("tcp://127.0.0.2:1", "tcp://:1", True),
+        ("tcp://LOCALHOST:1", "tcp://[0:0:0:0:0:0:0:1]:1", True),
+        ("tcp://10.0.0.1:1", "tcp://localhost:2 tcp://[::ffff:127.0.0.1]:2", True),
+    ],
+    ids=["loopbacks", "the-other", "remote", "all", "a-name", "twice"],
+)  # fmt: skip
+def test_addresses_of_this_machine_are_many(
+    upstream: str, listen: str, is_refused: bool
+) -> None:
+    """127.0.0.1, 127.0.0.2 and ::1 are three addresses, of which a start said that they are one; localhost is two of them."""
+    raises = pytest.raises(ConfigError, match=r"one address|one of our own")
+    with raises if is_refused else nullcontext():
+        start.check_addresses(
+            parse_address(upstream), tuple(map(parse_address, listen.split()))
+        )

@@ -96,9 +96,6 @@ DOWN: Final = (ConnectionRefusedError, TimeoutError, socket.gaierror)
 """How an Engine looks that is stopped, or a container with it that is not up yet."""
 
 SOCKET_HINT: Final = "name the socket with --upstream unix:///path or SOCKET_PATH=/path"
-FOLDER_HINT: Final = (
-    "remove the folder if it is empty, and name or mount the Engine's own socket"
-)
 
 
 PROBE_SECONDS: Final = 1.0
@@ -111,7 +108,8 @@ def _refuse_what_is_no_socket(upstream: UnixAddress) -> None:
         raise ConfigError(
             f"cannot reach the Docker Engine at {upstream}: it is a folder:"
             " Docker makes one where the mounted path is missing",
-            hint=FOLDER_HINT,
+            hint="remove the folder if it is empty, and name or mount the Engine's own"
+            " socket",
         )
     if path.is_file():
         raise ConfigError(
@@ -160,11 +158,17 @@ def _is_one(upstream: Address, own: Address) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
         return os.path.realpath(upstream.path) == os.path.realpath(own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
-        same_host = upstream.host == own.host or (
-            upstream.is_loopback and (own.is_loopback or own.host in ALL_INTERFACES)
-        )
+        same_host = upstream.is_loopback and own.host in ALL_INTERFACES
+        same_host = same_host or not _hosts(upstream).isdisjoint(_hosts(own))
         return upstream.port == own.port != 0 and same_host
     return False
+
+
+def _hosts(one: TcpAddress) -> set[str]:
+    host = one.host.lower().removeprefix("::ffff:")
+    if host == "localhost":
+        return {"127.0.0.1", "::1"}
+    return {"::1" if one.is_loopback and ":" in host else host}
 
 
 ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind

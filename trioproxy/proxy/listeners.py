@@ -134,12 +134,9 @@ def _take_over(address: FdAddress) -> list[socket.socket]:
     """Take the sockets of a name that the service manager listens on for us."""
     numbers = _numbers_of(address)
     if not numbers:
-        names = _lent_names()
-        there = (
-            f"there are {', '.join(map(repr, names))}" if names else "there are none"
-        )
+        there = ", ".join(map(repr, _lent_names())) or "none"
         raise ConfigError(
-            f"no socket called {address.name!r} was handed to this process: {there}",
+            f"no socket called {address.name!r} was handed to this process: there are {there}",
             hint="FileDescriptorName= of the socket unit names them",
         )
     with ExitStack() as undo:
