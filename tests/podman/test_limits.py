@@ -131,11 +131,10 @@ def test_a_list_of_manifests_has_any_file(
 ) -> None:
     """Podman takes `tarball:` and the path of any file for an image, which goes out with a push of
     the list: so the rows of both operations say."""
-    file, target = tmp_path / "file", "/v5.0.0/libpod/manifests/listed"
+    file, target = tmp_path / "file", f"/v5.0.0/libpod/manifests/new-{is_new}".lower()
     file.write_text("no tar at all")
-    if is_new:
-        status, told = post(podman, f"{target}?images=tarball:{file}", {})
-    else:
+    status, told = post(podman, f"{target}?images=tarball:{file}", {})
+    if not is_new:
         add = {"operation": "update", "images": [f"tarball:{file}"]}
         status, told = post(podman, target, add, method="PUT")
     assert (status, "errors" in told) == (201 if is_new else 200, False)
