@@ -56,6 +56,8 @@ STOPS = [
     ({"LIBPOD_CONTAINER": "1"}, "LIBPOD_CONTAINER in the environment is not known", "did you mean LIBPOD_CONTAINERS?"),
     ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList?"),
     ({"ALLOW_OPERATIONS": "containerlist"}, "is no operation", "did you mean ContainerList?"),
+    ({"ALLOW_OPERATIONS": "ContainerList ContainerInspect"}, "is no operation", "write a comma between two"),
+    ({"CREATE_DEVICES": "/dev/dri:/dev/dri:rwm"}, "'/dev/dri:/dev/dri:rwm' in CREATE_DEVICES: no device", "write /dev/dri, which is listed"),
     ({"ALLOW_OPERATIONS": "/containers/json"}, "'/containers/json' in ALLOW_OPERATIONS of the environment is no operation", "trioproxy explain lists them"),
     ({"ALLOW_OPERATIONS": "Container%43reate"}, "%43 in ALLOW_OPERATIONS of the environment needs no escape", "write C"),
     ({"ALLOW_OPERATIONS": "GET:%2ffrob"}, "%2f in ALLOW_OPERATIONS", "write /"),

@@ -285,8 +285,9 @@ def _unknown_operation(item: str, source: str) -> ConfigError:
         empty = f"{OPERATIONS_VARIABLE} in {source} has an item that is empty"
         return ConfigError(empty, hint="list operations with one comma between two")
     names = {name.lower(): name for name in OPERATIONS}
-    found = "" if "/" in item else near(item.lower(), names)
-    hint = "trioproxy explain lists them"
+    many = re.search(r"[;\s]", item)
+    found = "" if many or "/" in item else near(item.lower(), names)
+    hint = "write a comma between two" if many else "trioproxy explain lists them"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
         hint=f"did you mean {names[found]}? {hint}" if found else hint,

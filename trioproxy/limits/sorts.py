@@ -335,9 +335,8 @@ def _device(text: str, *_: object) -> Words:
         return Words(with_stars(text, TAG))
     if not text.startswith("/"):
         raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
-    path, mark, mode = text.rpartition(":")
-    if mark and mode and set(mode) <= set("rwm"):
-        raise Bad("no device", f"write {path}, which is listed for any mode")
+    if found := re.fullmatch(r"(.+?):(?:/.*|[rwm]+)", text):
+        raise Bad("no device", f"write {found[1]}, which is listed for any mode")
     return Words(*path_of(text))
 
 
