@@ -78,7 +78,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Mounts": [{"Type": "bind", "Source": "/a,b", "Target": "/e"}]},
      [("CREATE_BINDS", "/a%2Cb"), ("CREATE_OPTIONS", f"{MOUNTS}.Source=/a%2Cb")]),
     ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": 'a"b'}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.VolumeOptions.Subpath=a%22b")]),
-    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": "a/b", "NoCopy": True}}]}, []),
+    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": "a/b", "NoCopy": True}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.VolumeOptions.Subpath=a/b")]),
     ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["noexec"], ["mode", "1777"]]}}]}, []),
     ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["remount"]]}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.TmpfsOptions.Options")]),
     ({"Mounts": [{"Type": "cluster", "Source": "x"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=cluster")]),

@@ -55,6 +55,7 @@ def proxy(engine: Engine, image: str, folder: Path, tmp_path: Path) -> Iterator[
     variables = {
         "ALLOW_OPERATIONS": "ContainerCreate,VolumeCreate",
         "CREATE_BINDS": str(folder),
+        "CREATE_OPTIONS": "ContainerCreate:HostConfig.Mounts.VolumeOptions.Subpath=a",
     }
     path = tmp_path / "proxy.sock"
     before = names(engine)

@@ -233,7 +233,8 @@ async def test_what_limits_nothing_changes_nothing(start: Start, mode: str) -> N
         "open": Gate.enforcing(parse_policy(OPEN)[0]),
     }
     proxy = await start({}, gate=gates[mode])
-    mounts = [{"Type": "volume", "VolumeOptions": {"Subpath": "s"}}]
+    memory = {"Options": {"type": "tmpfs", "device": "tmpfs"}}
+    mounts = [{"Type": "volume", "VolumeOptions": {"DriverConfig": memory}}]
     for _ in range(2):
         await create(proxy, "v:/v", Mounts=mounts)
         got = await (await proxy.fake.accept()).read_request()

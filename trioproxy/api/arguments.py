@@ -122,6 +122,7 @@ _TOLD_OPTIONS: Final = tuple(
         (r".*\.type", r"none|tmpfs|nfs4?|cifs|smb3|ext[234]|xfs|btrfs"),
         (r".*\.Subnet", r"[0-9a-fA-F.:]{2,39}/[0-9]{1,3}"),
         (r".*\.BindOptions\.Propagation", r"r?(?:shared|slave)"),
+        (r".*\.Mounts\..*\.Subpath", r"[A-Za-z0-9_./+-]*"),
         (r".*\.Sysctls\..*", r"[0-9]{1,10}(?:[ \t][0-9]{1,10})*"),
         (r"ImageBuild:networkmode", r"host"),
         (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged

@@ -108,8 +108,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             yield Edit(place.below("Source").keys, source)
         yield from _split_texts(given, place, mount)
         if kind == "bind":
-            options = map_of(mount.get("BindOptions"))
-            partial = options.get("ReadOnlyNonRecursive")
+            partial = map_of(mount.get("BindOptions")).get("ReadOnlyNonRecursive")
             read_only = bool(mount.get("ReadOnly")) and not partial
             yield _bind(given, shown, source, read_only=read_only)
         elif kind == "image":
@@ -126,14 +125,15 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
 def _split_texts(
     given: Given, place: Spot, mount: Mapping[str, Json]
 ) -> Iterator[Argument]:
-    """Ask for what Podman, which writes a mount as one line of options, would split."""
+    """Ask for what Podman, which writes a mount as one line of options, would split; and for
+    a part of a volume or image, which the Engine looks for on its host, along links: by its
+    word on that anybody finds out what the host has, and where its processes are."""
     for name in ("Source", "Target", "Consistency"):
         text = text_of(mount.get(name))
         if not _SPLITS.isdisjoint(text):
             yield option(given, place.below(name), text)
     for name in ("VolumeOptions", "ImageOptions"):
-        path = text_of(map_of(mount.get(name)).get("Subpath"))
-        if not _SPLITS.isdisjoint(path):
+        if path := text_of(map_of(mount.get(name)).get("Subpath")):
             yield option(given, place.below(name).below("Subpath"), path)
 
 
@@ -144,8 +144,7 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     Podman calls mount(8), and takes the type for the device where that is missing.
     """
     options = dict(entries(found.value))
-    is_create = found.place.path == "DriverOpts"
-    driver = found.parent.get("Driver" if is_create else "Name")
+    driver = found.parent.get("Driver" if found.place.path == "DriverOpts" else "Name")
     if driver not in {None, "", "local"}:
         yield from keyed_options(given, found)
         return

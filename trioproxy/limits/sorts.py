@@ -503,6 +503,7 @@ _OF_LOCAL: Final = (
     r"(?:VolumeCreate:DriverOpts"
     r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
     r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
+    r"|ContainerCreate:HostConfig\.Mounts\.(?:Volume|Image)Options\.Subpath=[\w./+-]+\Z"
 )
 _ENDS: Final[Mapping[str, str]] = {"-": "", ".": r"\..*"}
 _HARMLESS: Final = "|".join(
