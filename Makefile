@@ -49,8 +49,8 @@ quick: .venv/installed-dev ## what fails most often, in two minutes: lint, types
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" --hypothesis-profile=quick $(QUICK)
-	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
+	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow and not deep" --hypothesis-profile=quick $(QUICK)
+	@echo 'Left out, see make test: what is marked slow or deep, and $(NOT_QUICK)' | fold -s -w 80
 
 # Both in one go: no processor waits for the last one of either.
 .PHONY: ci
