@@ -44,7 +44,7 @@ coverage: MARKS := not clients and not deep
 coverage: test ## the same with the slow ones, and how much of the program is run: at least 95 of 100
 
 .PHONY: quick
-quick: .venv/installed-dev ## what fails most often, in two minutes: lint, types, layers, tests without I/O
+quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, layers, tests without I/O
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.engine import Engine
 from trioproxy.errors import ConfigError
 from trioproxy.file.envfile import parse, split_by_sh
@@ -108,7 +109,8 @@ def check(text: str) -> None:
         assert os.listdir(folder) == ["app.env"]
 
 
-@settings(max_examples=400)
+@pytest.mark.deep
+@settings(max_examples=by_depth(80, 400))
 @given(TEXTS)
 @example("# lists\rALLOW_OPERATIONS=ContainerCreate\n")
 @example("FOO=a POST=1\n")
@@ -121,7 +123,8 @@ def test_any_text(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=400)
+@pytest.mark.deep
+@settings(max_examples=by_depth(80, 400))
 @given(LINES)
 @example("FOO='a\\\nPOST=1'\n")
 @example("FOO=${POST:=1}\n")

@@ -36,7 +36,14 @@ def test_each_policy_is_in_one_part() -> None:
     assert names == set(NAMES), "python -m tests.decisions --write records new files"
 
 
-@pytest.mark.parametrize("part", PARTS)
+SHARES = [
+    pytest.param(part, marks=pytest.mark.deep if part == "random 30-59" else ())
+    for part in PARTS
+]
+"""Of what is made up one half is enough for `make quick`."""
+
+
+@pytest.mark.parametrize("part", SHARES)
 def test_decisions(part: str) -> None:
     """Nothing that a file means has changed: decision, message, status, and what goes on.
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.judge.judging import REACHABLE, of_table
 from trioproxy.api.target import Target
 from trioproxy.file.envfile import parse
@@ -96,8 +97,9 @@ def test_over_grants_are_told(proxy: Proxy, names: set[str]) -> None:
     assert set(exported.over) == over_grants(policy, exported, proxy)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("proxy", [Proxy.WOLLOMATIC, Proxy.CETUSGUARD])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[:: by_depth(4, 1)])
 def test_regular_expressions_are_exact(proxy: Proxy, name: str) -> None:
     """A rule for one route opens no other, where expressions can tell the two apart."""
     policy = exact(name)
