@@ -10,7 +10,7 @@ import os
 import pkgutil
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
 
 import pytest
@@ -33,14 +33,13 @@ _RUN: Final = set[tuple[str, ...]]()
 """As what trioproxy was started: its command, the names of its options and of its variables."""
 
 
-def measuring(args: Iterable[str], variables: Iterable[str]) -> dict[str, str]:
+def measuring(args: Sequence[str], variables: Iterable[str]) -> dict[str, str]:
     """`MEASURING` for the first process of such a kind: the next ones run the same lines.
 
     None for one with a `PYTHONPATH`: it runs a copy.
     """
-    command, *options = args
-    named = {word for word in options if word.startswith("-")}
-    run = (command, *sorted(named), *sorted(variables))
+    named = {word for word in args if word.startswith("-")}
+    run = (*args[:1], *sorted(named), *sorted(variables))
     if run in _RUN or "PYTHONPATH" in variables:
         return {}
     _RUN.add(run)
