@@ -1,16 +1,17 @@
-"""What `make coverage` measures: of each test its first cases, and what a process runs that is
-given `MEASURING`. Whatever runs takes twice or three times as long that way.
+"""What `make coverage` measures: of each test the beginning of its first cases, and what a process
+runs that is given `MEASURING`. Whatever runs takes twice or three times as long that way.
 
-Neither a search for counter-examples (Hypothesis) is measured nor what is slow: they run the same
-lines hundreds of times.
+A search for counter-examples (Hypothesis) is not measured: it runs the same lines hundreds of times.
 """
 
 import importlib
 import os
 import pkgutil
+import re
+import signal
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final
 
 import pytest
@@ -19,8 +20,11 @@ import trioproxy
 
 MEASURING: Final = dict[str, str]()
 """Variables by which a process is measured; none unless this one is."""
-CASES: Final = 5
-"""How many of a test's cases are measured: the next ten thousand take time, and add next to nothing."""
+CASES: Final = 10
+"""How many of a test's cases are measured, of a slow one a single one: the next ten thousand take
+time, and add next to nothing."""
+SECONDS: Final = 1.0
+"""Of the processor, for which a case is measured: what it does for longer it does again and again."""
 
 
 def leave_out_what_is_started() -> None:
@@ -30,16 +34,16 @@ def leave_out_what_is_started() -> None:
 
 
 _RUN: Final = set[tuple[str, ...]]()
-"""As what trioproxy was started: its command, the names of its options and of its variables."""
+"""As what trioproxy was started: its plain words, those of a client too, its options and variables."""
+_PLAIN: Final = re.compile(r"-{0,2}[a-z][a-z-]*")
 
 
-def measuring(args: Sequence[str], variables: Iterable[str]) -> dict[str, str]:
+def measuring(args: Iterable[str], variables: Iterable[str]) -> dict[str, str]:
     """`MEASURING` for the first process of such a kind: the next ones run the same lines.
 
     None for one with a `PYTHONPATH`: it runs a copy.
     """
-    named = {word for word in args if word.startswith("-")}
-    run = (*args[:1], *sorted(named), *sorted(variables))
+    run = (*sorted(filter(_PLAIN.fullmatch, args)), "", *sorted(variables))
     if run in _RUN or "PYTHONPATH" in variables:
         return {}
     _RUN.add(run)
@@ -47,13 +51,13 @@ def measuring(args: Sequence[str], variables: Iterable[str]) -> dict[str, str]:
 
 
 def first_cases(items: Iterable[pytest.Item]) -> Iterator[str]:
-    """The ids of the first cases of each test that is no search and not slow, in their order."""
+    """The ids of the first cases of each test that is no search, in their order."""
     cases = Counter[str]()
     for item in items:
         test = item.nodeid.partition("[")[0]
         cases[test] += 1
-        marked = any(map(item.get_closest_marker, ("hypothesis", "slow")))
-        if cases[test] <= CASES and not marked:
+        most = 1 if item.get_closest_marker("slow") else CASES
+        if cases[test] <= most and not item.get_closest_marker("hypothesis"):
             yield item.nodeid
 
 
@@ -67,6 +71,7 @@ class FirstCases:
         self.trace = sys.gettrace()
         self.first: frozenset[str] = frozenset()
         sys.settrace(None)
+        signal.signal(signal.SIGVTALRM, lambda *_: sys.settrace(None))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Choose them."""
@@ -79,7 +84,9 @@ class FirstCases:
         """Measure it, if it is one."""
         if item.nodeid in self.first:
             sys.settrace(self.trace)
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
         try:
             return (yield)
         finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             sys.settrace(None)
