@@ -707,7 +707,7 @@ def test_learned_lists_allow_what_they_were_learned_from(
 
 
 @pytest.mark.deep
-@settings(max_examples=by_depth(20, 400))
+@settings(max_examples=by_depth(20, 150))
 @given(SESSIONS, st.data())
 def test_the_file_changes_only_where_it_grants_anew(
     sessions: Sequence[Sequence[tuple[str, Json]]], data: st.DataObject

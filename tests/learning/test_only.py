@@ -663,7 +663,7 @@ REACHING = [
 
 
 @pytest.mark.deep
-@settings(deadline=None, max_examples=by_depth(20, 200))
+@settings(deadline=None, max_examples=by_depth(20, 100))
 @given(data=st.data(), strangers=st.sampled_from(Strangers), is_twice=st.booleans())
 def test_the_order_of_requests_shows_nowhere(
     data: st.DataObject, strangers: Strangers, is_twice: bool
