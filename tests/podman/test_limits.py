@@ -78,6 +78,15 @@ def create(path: Path, way: dict[str, Any]) -> tuple[int, Any]:
     return post(path, "/v1.41/containers/create", body)
 
 
+def build(path: Path, files: bytes) -> str:
+    """Build what a tar has; what is told of it."""
+    head = (
+        "POST /v1.41/build HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/x-tar\r\nContent-Length: {len(files)}\r\n\r\n"
+    )
+    return str(ask(str(path), head.encode() + files)[1])
+
+
 def delete(path: Path, container: str) -> None:
     """Remove a container."""
     target = f"/v1.41/containers/{container}?force=1"
@@ -181,6 +190,22 @@ def test_no_file_of_the_host_is_read_as_a_dockerfile(
     assert "ImageBuild asks for dockerfile" in answer["message"]
 
 
+def test_a_build_begins_with_a_tar_of_the_host(limited: Path, tmp_path: Path) -> None:
+    """No limit holds that either: what is in a tar that a Dockerfile names is in the image."""
+    (tmp_path / "secret").write_text("x")
+    with tarfile.open(tmp_path / "backup.tar", "w") as tar:
+        tar.add(tmp_path / "secret", "secret")
+    text = "FROM tarball:{}/backup.tar AS it\nFROM scratch\nCOPY --from=it secret /\n"
+    file = text.format(tmp_path).encode()
+    files = io.BytesIO()
+    with tarfile.open(fileobj=files, mode="w") as tar:
+        named = tarfile.TarInfo("Dockerfile")
+        named.size = len(file)
+        tar.addfile(named, io.BytesIO(file))
+    told = build(limited, files.getvalue())
+    assert "Successfully built" in told, told
+
+
 def test_a_build_writes_where_links_of_its_tar_lead(
     podman: Path, limited: Path, tmp_path: Path
 ) -> None:
@@ -191,12 +216,7 @@ def test_a_build_writes_where_links_of_its_tar_lead(
         link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
         tar.addfile(link)
         tar.addfile(tarfile.TarInfo("link/written"))
-    raw = files.getvalue()[:2048]  # what is behind its end is not read
-    head = (
-        "POST /v1.41/build HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        f"Content-Type: application/x-tar\r\nContent-Length: {len(raw)}\r\n\r\n"
-    )
-    ask(str(limited), head.encode() + raw)
+    build(limited, files.getvalue()[:2048])  # what is behind its end is not read
     _, version = ask(
         str(podman), b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     )
