@@ -2,10 +2,8 @@
 through a proxy that redacts: nothing of them arrives; and nothing of strangers where one lists."""
 
 import http.client
-import io
 import json
 import socket
-import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests import tars
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine, scratch_engine
 from tests.patience import PATIENCE
@@ -114,17 +113,12 @@ class Stage:
         self.names["IMAGES"] = [made, "planted:latest"]
         steps = b"FROM busybox\nARG ARGUED\nENV BUILT=env-6-secret\nRUN : $ARGUED\n"
         steps += b"ONBUILD ENV LATER=env-7-secret\nLABEL a=labels-3-secret\n"
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            info = tarfile.TarInfo("Dockerfile")
-            info.size = len(steps)
-            tar.addfile(info, io.BytesIO(steps))
         given = quote(json.dumps({"ARGUED": "env-8-secret"}))
         status, answer = ask(
             self.raw,
             "POST",
             f"/build?t=built&rm=0&version=1&buildargs={given}",
-            file.getvalue(),
+            tars.file(steps, b"Dockerfile") + tars.END,
         )
         assert status == 200, answer
         assert b"Successfully built" in answer
@@ -177,16 +171,10 @@ class Stage:
             "Linux": {"Capabilities": []},
         }
         raw = json.dumps(config).encode()
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            info = tarfile.TarInfo("config.json")
-            info.size = len(raw)
-            tar.addfile(info, io.BytesIO(raw))
-            folder = tarfile.TarInfo("rootfs")
-            folder.type = tarfile.DIRTYPE
-            tar.addfile(folder)
+        folder = tars.header(b"rootfs", b"5", patches=((100, b"0000755"),))
+        files = tars.file(raw, b"config.json") + folder + tars.END
         status, answer = ask(
-            self.raw, "POST", "/plugins/create?name=planted:latest", file.getvalue()
+            self.raw, "POST", "/plugins/create?name=planted:latest", files
         )
         assert status == 204, answer
         self.names["PLUGINS"] = ["planted:latest"]

@@ -7,9 +7,7 @@ operations. What counts is not the answer but what is true of the Engine afterwa
 whether a secret of a stranger is in what came back.
 """
 
-import io
 import json
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import tars
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask, get
 from tests.engine import Engine
@@ -65,14 +64,8 @@ NUMBERED = {
 
 def tar() -> bytes:
     """An archive of one file, that is also a build."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ("planted", "Dockerfile"):
-            content = b"FROM busybox\n"
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    names = (b"planted", b"Dockerfile")
+    return b"".join(tars.file(b"FROM busybox\n", name) for name in names) + tars.END
 
 
 @dataclass
@@ -267,12 +260,7 @@ class Stage:
 
 
 def secret_file() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        info = tarfile.TarInfo("secret")
-        info.size = len(SECRET)
-        archive.addfile(info, io.BytesIO(SECRET.encode()))
-    return buffer.getvalue()
+    return tars.file(SECRET.encode(), b"secret") + tars.END
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import tars
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import Engine
@@ -192,17 +193,10 @@ def test_no_file_of_the_host_is_read_as_a_dockerfile(
 
 def test_a_build_begins_with_a_tar_of_the_host(limited: Path, tmp_path: Path) -> None:
     """No limit holds that either: what is in a tar that a Dockerfile names is in the image."""
-    (tmp_path / "secret").write_text("x")
-    with tarfile.open(tmp_path / "backup.tar", "w") as tar:
-        tar.add(tmp_path / "secret", "secret")
+    (tmp_path / "backup.tar").write_bytes(tars.file(name=b"secret") + tars.END)
     text = "FROM tarball:{}/backup.tar AS it\nFROM scratch\nCOPY --from=it secret /\n"
     file = text.format(tmp_path).encode()
-    files = io.BytesIO()
-    with tarfile.open(fileobj=files, mode="w") as tar:
-        named = tarfile.TarInfo("Dockerfile")
-        named.size = len(file)
-        tar.addfile(named, io.BytesIO(file))
-    told = build(limited, files.getvalue())
+    told = build(limited, tars.file(file, b"Dockerfile") + tars.END)
     assert "Successfully built" in told, told
 
 

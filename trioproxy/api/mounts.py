@@ -106,7 +106,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         if kind == "bind" and _is_replaced(given, source):
             source = given.proxy_socket
             yield Edit(place.below("Source").keys, source)
-        yield from _split_texts(given, place, mount)
+        yield from _listed_texts(given, place, mount)
         if kind == "bind":
             partial = map_of(mount.get("BindOptions")).get("ReadOnlyNonRecursive")
             read_only = bool(mount.get("ReadOnly")) and not partial
@@ -122,7 +122,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             yield _bind(given, shown, source)
 
 
-def _split_texts(
+def _listed_texts(
     given: Given, place: Spot, mount: Mapping[str, Json]
 ) -> Iterator[Argument]:
     """Ask for what Podman, which writes a mount as one line of options, would split; and for

@@ -301,11 +301,9 @@ def wanted(decision: Decision, endpoint: Endpoint) -> Grant | None:
         name = endpoint.operation
         return Grant.of_operation(name) if name in OPERATIONS else None
     item = listable(variable, decision.item) if variable in LIMITS else decision.item
-    return (
-        None
-        if not variable or item in {NOT_KEPT, ANY, NOTHING}
-        else Grant(variable, item)
-    )
+    if not variable or item in {NOT_KEPT, ANY, NOTHING}:
+        return None
+    return Grant(variable, item)
 
 
 def _form(admitted: Admitted) -> tuple[bytes, bytes]:
