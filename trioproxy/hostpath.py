@@ -15,6 +15,9 @@ from trioproxy.values import value_class
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _UPPER: Final = re.compile(r"(?:^|,)upperdir=([^,]*)")
 
+DELETED: Final = "//deleted"
+"""How the root of a mount ends that was removed since, or another put in its place."""
+
 CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
 """Files that Docker and Podman put into a container."""
 

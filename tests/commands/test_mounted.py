@@ -5,6 +5,7 @@ Each runs in a mount namespace of its own, as in a container; the "host" is outs
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,8 @@ async def test_what_is_said_is_in_force(
 ) -> None:
     """A file that is mounted by itself is told at the start; when it is replaced, by approve
     too, the proxy says that it has the old one, and so does health. In a mounted folder it
-    counts at once. Approve itself names the policy that health has to name."""
+    counts at once, until that folder is another one: then the same is said of that. Approve
+    itself names the policy that health has to name."""
     host = Host(tmp_path, by_itself=by_itself)
     options = ("--listen", ANY_PORT, "--upstream", str(fake.path), "--watch")
     enforce = ("enforce", str(host.file), *options)
@@ -104,6 +106,11 @@ async def test_what_is_said_is_in_force(
         else:
             assert hash_in(await proxy.line(" reload ")) == written
             assert await policy_of(address) == (written, False)
+            shutil.rmtree(host.policy.parent)
+            host.policy.parent.mkdir()
+            host.write(LISTS)
+            line = await proxy.line(" reload-failed ")
+            assert f"{host.file.parent} was replaced on the host" in line
 
 
 def test_approve_replaces_no_mount(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from tests.answering_engine import answer
 from tests.fakes import FakeEngine, response, settle
 from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy
-from trioproxy.commands.servedpolicy import ServedPolicy
+from tests.proxy.test_reload_crash import nobody
+from trioproxy.commands import servedpolicy
 from trioproxy.commands.serving import Serving
+from trioproxy.hostpath import Mount
 from trioproxy.proxy import server as server_module
 
 HEALTH = "/_trioproxy/health"
@@ -53,17 +55,31 @@ async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
     proxy.server.config = replace(proxy.server.config, policies=str(folder))
     proxy.fake.stop()
     client = await proxy.connect()
-
-    def add(client: str, path: str) -> ServedPolicy:
-        raise AssertionError(f"{client} of {path} is no policy")
-
-    serving = Serving(server=proxy.server, policies={}, add=add, beside=nursery)
+    serving = Serving(server=proxy.server, policies={}, add=nobody, beside=nursery)
     for newer in (', "newer": "refused"', ""):
         await serving.look_for_policies()
         await client.ask(target=HEALTH)
         told = f'{{"engine": "down"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()
         await folder.mkdir(exist_ok=True)
+
+
+async def test_a_mounted_folder_of_policies_that_was_replaced_is_stale(
+    proxy: Proxy,
+    nursery: trio.Nursery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing can come into it any more, whatever is written where it was: that is told, and not
+    that it is empty."""
+    proxy.server.config = replace(proxy.server.config, policies=str(tmp_path))
+    mount = Mount(root="/srv/policies//deleted", place=str(tmp_path), kind="ext4")
+    monkeypatch.setattr(servedpolicy, "read_mounts", lambda: (mount,))
+    serving = Serving(server=proxy.server, policies={}, add=nobody, beside=nursery)
+    await serving.look_for_policies()
+    assert proxy.server.health.is_folder_stale
+    (line,) = proxy.lines_of(" reload-failed ")
+    assert f"{tmp_path} was replaced on the host" in line
 
 
 async def test_an_engine_that_is_away_is_down(proxy: Proxy, fake: FakeEngine) -> None:

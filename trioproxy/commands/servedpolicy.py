@@ -19,7 +19,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
-from trioproxy.hostpath import is_mount, read_mounts
+from trioproxy.hostpath import DELETED, mount_of, read_mounts
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Mode, Policy
@@ -101,8 +101,8 @@ class ServedPolicy:
         Nothing is in force by that. Long lists may take seconds. Refused is also what
         opens without a word what is limited now.
         """
-        if self.policy is not None:
-            _refuse_replaced(self.env_file)
+        if self.policy is not None and self.env_file:
+            check_mount(str(locate(self.env_file)))
         policy, warnings = self._policy(environ)
         source = self.env_file or "environment"
         found = (
@@ -263,18 +263,14 @@ class ServedPolicy:
         )
 
 
-def _refuse_replaced(file: str) -> None:
-    """Stop where a file has no name any more, and is here since it is mounted by itself:
-    what was to be read has its name on the host now, and cannot be read here."""
-    path = locate(file)
-    try:
-        is_there = not file or path.stat().st_nlink > 0
-    except OSError:  # which is told by who reads it
-        return
-    if not is_there and is_mount(read_mounts(), str(path)):
+def check_mount(path: str) -> None:
+    """Stop where what a path lies in is here since it is mounted, and has no name any more:
+    what was to be read has that on the host now, and cannot be read here."""
+    mount = mount_of(read_mounts(), os.path.realpath(path))
+    if mount and mount.root.endswith(DELETED):
         raise ConfigError(
-            f"{file} was replaced on the host, and is mounted by itself: here it is the old one",
-            hint="mount its folder, and start the proxy anew",
+            f"{mount.place} was replaced on the host, and is mounted by itself: here it is the old one",
+            hint="mount the folder that it lies in, and start the proxy anew",
         )
 
 

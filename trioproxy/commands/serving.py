@@ -25,7 +25,7 @@ from typing import Final
 import trio
 
 from trioproxy.commands import start, supervisor
-from trioproxy.commands.servedpolicy import ServedPolicy, in_thread, look
+from trioproxy.commands.servedpolicy import ServedPolicy, check_mount, in_thread, look
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.judge.rules import Policy
@@ -381,6 +381,7 @@ class Serving:
         from trioproxy.commands.folder import names_in, policies_in
 
         try:
+            check_mount(folder)
             files = await in_thread(policies_in, folder)
             others = {name for name, one in policies.items() if not one.is_containers}
             if twice := sorted(others & files.keys()):
