@@ -58,6 +58,7 @@ def test_address_is_read(url: str, address: config.Address) -> None:
         pytest.param("unix:///x?mode=888", "octal", id="mode"),
         pytest.param("unix:///x?uid=a", "is not a number", id="uid"),
         pytest.param("unix:///x?uid=4294967295", "is the last", id="leave-it"),
+        pytest.param("unix:///x?gid=99999999999", "is the last", id="too-long"),
         pytest.param("unix:///a%00b", "zero byte", id="zero"),
         pytest.param("unix:///x?policy=a", "no parameter", id="parameter"),
         pytest.param("unix:///x?uid=1&uid=2", "twice", id="twice"),

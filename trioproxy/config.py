@@ -417,7 +417,7 @@ def _unix_address(rest: str) -> UnixAddress:
 
 def _number(name: str, text: str) -> int:
     octal = name == "mode"
-    if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,10}", text, re.ASCII):
+    if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,99}", text, re.ASCII):
         wanted = "an octal mode such as 0660" if octal else "a number"
         raise ValueError(f"{name}={text!r} is not {wanted}")
     number = int(text, 8 if octal else 10)

@@ -940,6 +940,16 @@ async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
     assert (await client.read_response()).status == 403
 
 
+async def test_who_is_asked_about_when_events_break_has_not_gone(stack: Stack) -> None:
+    """Nobody knows any more whose the address is, and what is told is that: his container is there."""
+    client, answer = await asked_about(stack)
+    stack.host.events.pop().close()
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    answer.set()
+    told = await client.read_response()
+    assert (told.status, b"tells of no events" in told.body) == (504, True), told
+
+
 async def test_who_connects_much_is_asked_about_by_turns(stack: Stack) -> None:
     """Of one address the Engine is asked about some connections at once: the others of it wait, and nobody else does."""
     other = container("ps", "127.0.0.2", full="2" * 64)

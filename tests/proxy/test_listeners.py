@@ -34,6 +34,13 @@ def test_unix_socket_has_the_mode_asked_for(tmp_path: Path) -> None:
         assert listeners.name_of(sock) == f"unix://{path}"
 
 
+def test_a_socket_without_a_file_is_called_as_systemd_writes_it() -> None:
+    """With an @ in the place of its zero byte, and not as Python writes bytes."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(b"\0tp-%d" % os.getpid())
+        assert listeners.name_of(sock) == f"unix://@tp-{os.getpid()}"
+
+
 def test_socket_that_cannot_have_its_owner_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,8 @@ MOST_ENDS: Final = 4096
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
 
+_UNHEARD: Final = "nobody is known by a container: the Engine tells of no events"
+_SILENT: Final = "the Docker Engine does not say which container this is"
 _FORGOTTEN: Final = "the Engine tells no more who had this address when this connection was made: connect again"
 _FULL_ID: Final = re.compile(rb'"([0-9a-f]{64})"')
 """By itself, for an image may have one in its name (`x/ID`), which stands between these."""
@@ -165,8 +167,10 @@ class Containers:
                     if turns.value == AT_ONCE:
                         del self._turns[address]
                 full, name = found.thing.id, found.thing.names[0]
-                if full in gone or "" in gone:
-                    raise Nobody(f"the container {name} has gone, or its name")
+                if full in gone:
+                    raise Nobody(f"the container {name} has gone, left, or was renamed")
+                if "" in gone:
+                    raise EngineTooSlow(_UNHEARD)
                 # Who came too late as well: the next connection is known by this, whatever the
                 # clock of the machine says by then.
                 self._know(found, address)
@@ -180,11 +184,7 @@ class Containers:
                 return identity.choose(found, self._policies), full
         finally:
             del self._asking[id(gone)]
-        if not self.is_listening:
-            raise EngineTooSlow(
-                "nobody is known by a container while the Docker Engine tells of no events"
-            )
-        raise EngineTooSlow("the Docker Engine does not say which container this is")
+        raise EngineTooSlow(_SILENT if self.is_listening else _UNHEARD)
 
     async def _look_up(
         self, engine: Engine, address: str, made_at: float

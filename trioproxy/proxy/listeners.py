@@ -373,8 +373,8 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
 
 def name_of(sock: socket.socket) -> str:
     """The address of a listening socket as a URL."""
-    if sock.family == socket.AF_UNIX:
-        return f"unix://{sock.getsockname()}"
+    if sock.family == socket.AF_UNIX:  # a zero byte is in front of what is no file
+        return f"unix://{os.fsdecode(sock.getsockname())}".replace("\0", "@")
     host, port = sock.getsockname()[:2]
     return str(TcpAddress(host=host, port=port))
 
