@@ -15,9 +15,6 @@ from trioproxy.values import value_class
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _UPPER: Final = re.compile(r"(?:^|,)upperdir=([^,]*)")
 
-DELETED: Final = "//deleted"
-"""How the root of a mount ends that was removed since, or another put in its place."""
-
 CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
 """Files that Docker and Podman put into a container."""
 
@@ -76,15 +73,17 @@ def _plain(text: str) -> str:
 
 def is_mount(mounts: tuple[Mount, ...], path: str) -> bool:
     """Whether a path, or what its links lead to, is mounted by itself."""
-    place = os.path.realpath(path)
-    return any(one.place == place for one in mounts)
+    return os.path.realpath(path) in {one.place for one in mounts}
+
+
+def replaced(path: str) -> str:
+    """Where what a path lies in is mounted, if that was removed since, or replaced; else empty."""
+    mount = mount_of(read_mounts(), os.path.realpath(path))
+    return mount.place if mount and mount.root.endswith("//deleted") else ""
 
 
 def mount_of(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     """The mount that a path lies in: the deepest, and of those the last."""
-    found = [
-        one
-        for one in mounts
-        if path == one.place or path.startswith(f"{one.place.rstrip('/')}/")
-    ]
+    inside = f"{path}/"
+    found = [one for one in mounts if inside.startswith(f"{one.place.rstrip('/')}/")]
     return max(reversed(found), key=lambda one: len(one.place), default=None)

@@ -14,7 +14,7 @@ from tests.fakes import FakeEngine, response, settle
 from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy
 from tests.proxy.test_reload_crash import nobody
-from trioproxy.commands import servedpolicy
+from trioproxy import hostpath
 from trioproxy.commands.serving import Serving
 from trioproxy.hostpath import Mount
 from trioproxy.proxy import server as server_module
@@ -74,7 +74,7 @@ async def test_a_mounted_folder_of_policies_that_was_replaced_is_stale(
     that it is empty."""
     proxy.server.config = replace(proxy.server.config, policies=str(tmp_path))
     mount = Mount(root="/srv/policies//deleted", place=str(tmp_path), kind="ext4")
-    monkeypatch.setattr(servedpolicy, "read_mounts", lambda: (mount,))
+    monkeypatch.setattr(hostpath, "read_mounts", lambda: (mount,))
     serving = Serving(server=proxy.server, policies={}, add=nobody, beside=nursery)
     await serving.look_for_policies()
     assert proxy.server.health.is_folder_stale

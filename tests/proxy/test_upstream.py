@@ -21,7 +21,9 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy, Start
+from trioproxy import hostpath
 from trioproxy.config import TcpAddress, UnixAddress, parse_address
+from trioproxy.hostpath import Mount
 from trioproxy.proxy.upstream import explain
 
 
@@ -421,6 +423,18 @@ def test_why_the_engine_cannot_be_reached(number: int) -> None:
     told = explain(UnixAddress(path="/e.sock"), OSError(number, os.strerror(number)))
     assert told.startswith("cannot reach the Docker Engine at unix:///e.sock: ")
     assert UNREACHABLE[number] in told
+
+
+def test_a_mounted_socket_that_is_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an Engine that was restarted, and runs, nobody is asked whether it does."""
+    mount = Mount(root="/docker.sock//deleted", place="/e.sock", kind="tmpfs")
+    monkeypatch.setattr(hostpath, "read_mounts", lambda: (mount,))
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "no")
+    for path, said in (
+        ("/e.sock", "has another socket by now"),
+        ("/f", "nobody listens"),
+    ):
+        assert said in explain(UnixAddress(path=path), refused)
 
 
 def test_a_socket_that_is_closed_to_us(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
-from trioproxy.hostpath import DELETED, mount_of, read_mounts
+from trioproxy.hostpath import replaced
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Mode, Policy
@@ -266,10 +266,9 @@ class ServedPolicy:
 def check_mount(path: str) -> None:
     """Stop where what a path lies in is here since it is mounted, and has no name any more:
     what was to be read has that on the host now, and cannot be read here."""
-    mount = mount_of(read_mounts(), os.path.realpath(path))
-    if mount and mount.root.endswith(DELETED):
+    if place := replaced(path):
         raise ConfigError(
-            f"{mount.place} was replaced on the host, and is mounted by itself: here it is the old one",
+            f"{place} was replaced on the host, and is mounted by itself: here it is the old one",
             hint="mount the folder that it lies in, and start the proxy anew",
         )
 

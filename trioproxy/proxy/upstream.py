@@ -13,6 +13,7 @@ import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConnectTimeout, UpstreamError, UpstreamLost
+from trioproxy.hostpath import replaced
 from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
@@ -105,6 +106,10 @@ def explain(address: Address, error: OSError) -> str:
     number = error.errno or errno.EIO
     if isinstance(address, UnixAddress) and number in {errno.EACCES, errno.EPERM}:
         cause = f"permission denied: {_owner(address.path)}"
+    elif isinstance(address, UnixAddress) and replaced(address.path):
+        cause = (
+            "it has another socket by now: mount its folder, and start the proxy anew"
+        )
     else:
         cause = CAUSES.get(number) or error.strerror or str(error)
     return f"cannot reach the Docker Engine at {address}: {cause}"
