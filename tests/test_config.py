@@ -144,7 +144,7 @@ def test_bind_config_is_read_as_the_incumbent_does(
 
 
 @pytest.mark.parametrize(
-    "text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b", ":1,:2"]
+    "text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b", ":1,:2", "ipv4@:1"]
 )
 def test_bad_bind_config_is_refused(text: str) -> None:
     """A BIND_CONFIG with anything unknown in it is refused."""

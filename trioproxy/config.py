@@ -453,7 +453,7 @@ def _one_of(name: str, environ: Mapping[str, str], words: tuple[str, ...]) -> st
 def parse_bind_config(text: str, *, disable_ipv6: bool = False) -> TcpAddress:
     """Read the incumbent's `BIND_CONFIG`: `[ADDR]:PORT`, then `v4v6` or `v6only`."""
     words = text.split()
-    found = re.fullmatch(r"([^,]*):([0-9]{1,5})", words[0]) if words else None
+    found = re.fullmatch(r"([^,@]*):([0-9]{1,5})", words[0]) if words else None
     options = frozenset(words[1:])
     if found is None or int(found[2]) > LAST_PORT or not options <= {"v4v6", "v6only"}:
         raise ConfigError(

@@ -1,8 +1,8 @@
 # A proxy on every node that has a Docker Engine: nomad job run trioproxy.nomad.hcl
 # The image is in a registry, or on each node: docker tag trioproxy trioproxy:local
 #
-# A client, a task of the docker driver, mounts the host's /run/trioproxy and has
-# DOCKER_HOST=unix:///run/trioproxy/app.sock. The nodes allow such mounts with
+# A client, a task of the docker driver, has such a volume, DOCKER_HOST=unix:///run/trioproxy/app.sock
+# and, where it is not root, group_add = ["2375"]. The nodes allow these volumes with
 # plugin "docker" { config { volumes { enabled = true } } }.
 job "trioproxy" {
   type = "system"
@@ -19,16 +19,12 @@ job "trioproxy" {
         security_opt    = ["no-new-privileges"]
         readonly_rootfs = true
         network_mode    = "none"
+        volumes         = ["/run/trioproxy:/run/trioproxy"] # made where it is not there, as after a boot
 
         mount {
           type   = "bind"
           source = "/var/run/docker.sock"
           target = "/var/run/docker.sock"
-        }
-        mount {
-          type   = "bind"
-          source = "/run/trioproxy"
-          target = "/run/trioproxy"
         }
       }
 

@@ -21,7 +21,7 @@ READ = [
     ("FOO=\"a\\\"b\"\n", {"FOO": "\"a\\\"b\""}),
     ("FOO=http://x/?a=1&b=2&c=\n", {"FOO": "http://x/?a=1&b=2&c="}),
     ("FOO='x&POST=1'\n", {"FOO": "'x&POST=1'"}),
-    ("# \t %43 ; $( ` ' \\\nPOST=1", {"POST": "1"}),
+    ("# \t %43 ; $( ` ' \\ \nPOST=1", {"POST": "1"}),
     (f"#{'x' * 32767}\nFOO={'x' * 32764}", {"FOO": "x" * 32764}),
     ("FOO=a=b=c\n", {"FOO": "a=b=c"}),
     ("FOO='it is'\n", {"FOO": "'it is'"}),
@@ -100,6 +100,7 @@ BAD = [
     ("FOO=it's\nPOST=1", 1, "the value of FOO swallows", ""),
     ("FOO='a\"b\nPOST=1", 1, "the value of FOO swallows", ""),
     ("FOO=a\\\nPOST=1", 1, "the value of FOO swallows", "remove the backslash"),
+    ("A=1\n # x\\\nPOST=0", 2, "a comment that ends in a backslash", "systemd before 254"),
 ]  # fmt: skip
 
 

@@ -45,6 +45,12 @@ def test_a_client_that_only_looks_meets_none() -> None:
     assert names(("ContainerList", "200"), *LOOKED) == []
 
 
+def test_who_may_create_no_more_meets_none() -> None:
+    """Where a person took creating out, no run can show a pull, and none is to be granted."""
+    evidence = evidence_of(CREATED, ("ContainerList", "200"))
+    assert unseen_states(evidence, {"ContainerList"}) == ()
+
+
 def test_a_state_that_does_not_come_up_is_left_out() -> None:
     """A person may say that a client never meets it."""
     evidence = evidence_of(CREATED)

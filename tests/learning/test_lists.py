@@ -462,6 +462,17 @@ def test_a_family_whose_lists_were_taken_out_stays_open() -> None:
     assert file.lists()["CREATE_BINDS"] == "/etc"  # what was asked for meanwhile
 
 
+def test_what_is_not_granted_is_not_left_open() -> None:
+    """Who takes out what creates, and its lists, is not told to close what is closed."""
+    file = File()
+    file.learn(bind("/srv"), execute("ls"))
+    file.edit("ContainerCreate,", "")
+    file.edit("CREATE_BINDS=/srv", "")
+    file.edit("CREATE_IMAGES=nginx:latest", "")
+    file.learn(execute("ls"))
+    assert file.proposal.lists.open == {}
+
+
 def test_a_list_of_images_that_was_taken_out_is_not_begun_anew() -> None:
     """Any image is harmless unless some are listed; a list of the newest alone would refuse the rest."""
     file = File()

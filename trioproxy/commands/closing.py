@@ -178,8 +178,7 @@ class Closing:
         yield from map(str, half_granted(proposal.granted))
         if dropped := evidence.dropped():
             yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
-        decided = proposal.granted | proposal.declined
-        states = unseen_states(evidence, decided, self.never)
+        states = unseen_states(evidence, proposal.granted, self.never)
         yield from map(str, states)
         if self.until is not None:
             yield self.until.describe(facts_for_ready(evidence), states)

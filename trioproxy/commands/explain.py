@@ -175,7 +175,7 @@ def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
         return
     opened = sheet.policy.opened_operations
     ready = describe_ready(evidence, opened, sheet.news)
-    states = unseen_states(evidence, opened | evidence.granted_operations)
+    states = unseen_states(evidence, opened)
     for line in filter(None, (*describe_learning(evidence), ready, *map(str, states))):
         yield from wrapped(line)
     newest, before = split_news(sheet.news)

@@ -1,8 +1,9 @@
 """Env files as text: `NAME=value` lines that `docker`, Compose and `sh` read alike.
 
-Accepted are empty lines, comments on lines of their own (`#` first, spaces before it),
-and `NAME=value` where NAME is `[A-Za-z_][A-Za-z0-9_]*`. The value of a permission holds
-only `[A-Za-z0-9_./:@{}*+=[]-]`, commas and `%XX` escapes of other bytes. What the three
+Accepted are empty lines, comments on lines of their own (`#` first, spaces before it; no
+backslash last, behind which old systemd reads on), and `NAME=value` where NAME is
+`[A-Za-z_][A-Za-z0-9_]*`. The value of a permission holds only
+`[A-Za-z0-9_./:@{}*+=[]-]`, commas and `%XX` escapes of other bytes. What the three
 readers take differently is an error that names file and line: quotes, spaces around `=`
 or behind the value, `export`, `$`, backticks, backslashes, a name without `=`, a name
 given twice. In every line, comments included, so is what a reader does not see as it is:
@@ -95,8 +96,10 @@ def parse(text: str, *, name: str) -> dict[str, str]:
 
 
 def _check_characters(raw: str, number: int, file: str) -> None:
+    is_comment = raw.lstrip(" \t").startswith("#")
+    if is_comment and raw.endswith("\\"):
+        raise _error(file, number, "a comment that ends in a backslash", _NO_END)
     if len(raw.encode("utf-8", "surrogatepass")) > _LINE_LIMIT:
-        is_comment = raw.lstrip(" \t").startswith("#")
         hint = "split it" if is_comment else "shorten it: of values a * stands for many"
         raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", hint)
     if found := _UNSEEN.search(raw):
@@ -131,6 +134,7 @@ def _parse_line(text: str, number: int, file: str) -> tuple[str, str]:
 
 
 _NAME_HINT = "letters, digits and _, no digit first"
+_NO_END = "take that out: to systemd before 254 the next line is comment, too"
 _JSON_HINT = "this is JSON, as evidence is: name the env file next to it"
 
 

@@ -111,14 +111,15 @@ class Unseen:
 
 
 def unseen_states(
-    evidence: Evidence, decided: Collection[str], never: Collection[str] = ()
+    evidence: Evidence, opened: Collection[str], never: Collection[str] = ()
 ) -> tuple[Unseen, ...]:
     """The states that the client may meet and has not met.
 
-    `decided`: operations that are granted, or that a person declined: about those there
-    is nothing to be found out. `never`: names of states that do not come up.
+    `opened`: operations that are granted. Of others it meets no state, and there is nothing
+    to be found out about those that a person declined. `never`: states that do not come up.
     """
-    used = evidence.used_operations()
+    used = evidence.used_operations().intersection(opened)
+    decided = {*opened, *evidence.granted_operations}
     found = list[Unseen]()
     for state in STATES:
         lacks = tuple(name for name in state.goes_with if name not in decided)
@@ -131,10 +132,9 @@ def unseen_states(
 def parse_states(names: Collection[str]) -> frozenset[str]:
     """Read the names of states; `ConfigError` lists those there are."""
     known = {state.name for state in STATES}
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                f"there is no state {name!r:.80}",
-                hint=f"states are {', '.join(sorted(known))}",
-            )
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"there is no state {unknown[0]!r:.80}",
+            hint=f"states are {', '.join(sorted(known))}",
+        )
     return frozenset(names)

@@ -200,7 +200,8 @@ class _Proposing:
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""
         if self._old is not None and self._once_listed & set(FAMILIES[family]):
-            return TAKEN_OUT.format(line=f"{_EMPTY[family]}=")
+            is_granted = of_family(family, self._known.granted)
+            return TAKEN_OUT.format(line=f"{_EMPTY[family]}=") if is_granted else ""
         read = {one.operation for one in self._used if one.variable in set(Family)}
         unread = sorted(name for name in used - read if _can_ask(name))
         return UNREAD.format(names=" and ".join(unread)) if unread else ""

@@ -414,10 +414,8 @@ def describe_ready(
         return ""
     has_command = evidence.runs[max(evidence.runs)].status is not None
     enough = Quiet(runs=1) if has_command else Quiet(seconds=3_600)
-    unseen = unseen_states(evidence, {*opened, *evidence.granted_operations})
-    return enough.describe(
-        facts, unseen, f"last new on {max([day(facts.newest), *came_up])}"
-    )
+    last = f"last new on {max([day(facts.newest), *came_up])}"
+    return enough.describe(facts, unseen_states(evidence, opened), last)
 
 
 def facts_for_ready(evidence: Evidence) -> Completeness:

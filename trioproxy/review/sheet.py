@@ -590,8 +590,7 @@ class _Others:
                 seen=_sum(sights, self._evidence, is_granted=False),
                 is_nameable=self._is_nameable(grant),
             )
-        decided = self._policy.opened_operations | {one.item for one in self._declined}
-        for state in unseen_states(self._evidence, decided):
+        for state in unseen_states(self._evidence, self._policy.opened_operations):
             for name in state.lacks:
                 grant = Grant(OPERATIONS_VARIABLE, name)
                 if grant not in refused:
