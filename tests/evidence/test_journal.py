@@ -1,12 +1,14 @@
 """Evidence and env file on disk while learning."""
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import trio
+from trio._core import _thread_cache
 
 from tests.patience import PATIENCE
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -379,6 +381,38 @@ async def test_trouble_is_told_once_and_tried_again(files: Files) -> None:
     files.env.parent.unlink()
     assert await journal.save(is_final=True) is not None
     assert heard.shapes == [LIST]
+    assert files.granted == {"ContainerList"}
+
+
+async def test_it_is_saved_where_no_thread_can_be_started(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost, and nobody's connection, where the host has no process left for us."""
+    evidence, heard = learner("r1", LIST), Heard()
+    journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
+    monkeypatch.setattr(_thread_cache, "THREAD_CACHE", _thread_cache.ThreadCache())
+    threading.stack_size(1 << 46)
+    try:
+        assert await journal.save() is not None
+    finally:
+        threading.stack_size(0)
+    assert heard.shapes == [LIST]
+    assert files.granted == {"ContainerList"}
+
+
+async def test_want_of_memory_is_trouble(files: Files) -> None:
+    """Learning goes on where a save finds no memory, and what was learned is written later."""
+    evidence, heard = learner("r1", LIST), Heard()
+    store = files.store
+    journal = Journal(store, evidence, tell=heard.tell, complain=heard.complain)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(store, "save", lambda *_, **__: bytearray(1 << 60))
+    assert await journal.save() is None
+    monkey.undo()
+    assert [str(one) for one in heard.complaints] == [
+        "no memory is left to write what was learned"
+    ]
+    assert await journal.save() is not None
     assert files.granted == {"ContainerList"}
 
 

@@ -40,6 +40,7 @@ from trioproxy.limits.objects import NO_OBJECTS
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
+from trioproxy.threads import in_thread
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
@@ -321,7 +322,7 @@ async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
     if any(BAD_REQUEST in one for one in counts):
         from trioproxy.commands.versions import versions  # few ask
 
-        answer = await trio.to_thread.run_sync(versions, plan.config.upstream)
+        answer = await in_thread(versions, plan.config.upstream)
         evidence.runs[run].oldest_api = oldest_of(answer)
 
 
@@ -347,7 +348,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
                     was_shut=was_shut,
                 )
             return status
-        evidence.forget_run()
+        evidence.runs.pop(evidence.run, None)  # it proves nothing
     closing = Closing(
         store=plan.store,
         run=evidence.run,
@@ -361,7 +362,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
     saved = await journal.save(is_final=True)
     if saved is None:
         # What was learned must not be lost with the disk: it is shown, line and all.
-        proposal = await trio.to_thread.run_sync(plan.store.preview, evidence)
+        proposal = await in_thread(plan.store.preview, evidence)
         shown = Written(
             evidence=evidence, others=Evidence(), damage="", proposal=proposal
         )

@@ -5,10 +5,10 @@ in force only when whoever has all policies (`commands.serving`) says so.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -28,13 +28,11 @@ from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
 from trioproxy.quoting import argument
+from trioproxy.threads import in_thread
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
-
-_Args = TypeVarTuple("_Args")
-_Result = TypeVar("_Result")
 
 
 @value_class
@@ -271,15 +269,6 @@ def check_mount(path: str) -> None:
             f"{place} was replaced on the host, and is mounted by itself: here it is the old one",
             hint="mount the folder that it lies in, and start the proxy anew",
         )
-
-
-async def in_thread(function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
-    """Do long work while others are served.
-
-    In a thread. Whoever is served has to have Python's lock back after each call of the
-    system, and what computes in another thread gives that up every `serving.TURN` seconds.
-    """
-    return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
 
 def look(path: str) -> tuple[int, ...]:

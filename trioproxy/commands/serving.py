@@ -25,13 +25,14 @@ from typing import Final
 import trio
 
 from trioproxy.commands import start, supervisor
-from trioproxy.commands.servedpolicy import ServedPolicy, check_mount, in_thread, look
+from trioproxy.commands.servedpolicy import ServedPolicy, check_mount, look
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.memory import give_back_what_loading_took
 from trioproxy.proxy.server import Server
+from trioproxy.threads import in_thread
 
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""

@@ -18,6 +18,7 @@ from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.ledger import Saved
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
+from trioproxy.threads import in_thread
 
 COUNTS_EVERY: Final = 5.0
 """Seconds between writes of mere counts, which are all that a kill may lose."""
@@ -92,7 +93,7 @@ class Journal(Generic[_Saved]):
         self._is_all = True
         save = partial(self._store.save, mine, unwritten, is_final=is_final)
         try:
-            saved = await trio.to_thread.run_sync(self._timed, save)
+            saved = await in_thread(self._timed, save, may_leave=False)
         except TrioProxyError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -113,5 +114,9 @@ class Journal(Generic[_Saved]):
         begun = time.thread_time()
         try:
             return save()
+        except MemoryError as error:
+            raise TrioProxyError(
+                "no memory is left to write what was learned"
+            ) from error
         finally:
             self._took = time.thread_time() - begun

@@ -262,10 +262,6 @@ class Run(Span):
         """Whether its COMMAND, if it had one, would have passed the file before it."""
         return self.news is None or self.status is None
 
-    def belongs_to(self, group: str) -> bool:
-        """Whether it is one of the runs of a file, or of our own."""
-        return group in self.files or (group == OWN and not self.files)
-
 
 @value_class
 class Completeness:
@@ -582,7 +578,7 @@ class Evidence:
         runs = {
             name: run
             for name, run in sorted(self.runs.items())
-            if group is None or run.belongs_to(group)
+            if group is None or group in run.files or (group == OWN and not run.files)
         }
         births = self._births(None if group is None else runs.keys())
         last = max(births, default=None)
@@ -618,10 +614,6 @@ class Evidence:
         births = self._births(None)
         mine = [first.after for first in births if first.run == self.run]
         return max(mine, default=0) if births else None
-
-    def forget_run(self) -> None:
-        """Drop the run that was begun: one that saw nothing proves nothing."""
-        self.runs.pop(self.run, None)
 
     def saw_anything(self) -> bool:
         """Whether this run had a request at all."""

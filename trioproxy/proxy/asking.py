@@ -37,6 +37,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.proxy import listeners
 from trioproxy.proxy.hours import MOST_KEPT, Hours, Whose, names, policy_of
 from trioproxy.proxy.log import Log
+from trioproxy.threads import in_thread
 
 PROTOCOL: Final = 1
 """The version of the lines that askers and we send."""
@@ -318,9 +319,7 @@ class Asking:
             old = widen(policy, hours)
             return weigh(old, widen(old, grants), grants)
 
-        question.powers, question.root = await trio.to_thread.run_sync(
-            compute, abandon_on_cancel=True
-        )
+        question.powers, question.root = await in_thread(compute)
 
     # -- another policy ------------------------------------------------------------
 

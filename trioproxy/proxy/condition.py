@@ -103,10 +103,6 @@ class Health:
         self.is_folder_stale = is_stale
         self.folder_failures += is_stale
 
-    def forget_policy(self, client: str) -> None:
-        """Tell of a policy no more: it is gone."""
-        self.standings.pop(client, None)
-
     async def answer(self, probe: Probe, *, close: bool, client: str = "") -> bytes:
         """Write the answer to a probe, from a round trip that may be a second old.
 

@@ -32,6 +32,7 @@ from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.exchange import ENGINE_LOST
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import Watch
+from trioproxy.threads import in_thread
 
 try:
     from prometheus_client import ProcessCollector, generate_latest
@@ -350,7 +351,7 @@ class Metrics(Collector):
                 is_up = await self._shared.health.is_up()
                 began = trio.current_time()
                 self._seen = [("trioproxy_engine_up", (), is_up), *self._look()]
-                self._text = await trio.to_thread.run_sync(generate_latest, self)
+                self._text = await in_thread(generate_latest, self)
                 now = trio.current_time()
                 self._fresh_until = now + max(SCRAPED_FOR, 9 * (now - began))
             return self._text

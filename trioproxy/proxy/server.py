@@ -228,7 +228,7 @@ class Server:
         for client in clients:
             self._of_containers.pop(client, None)
             self._admissions.pop(client, None)
-            self.health.forget_policy(client)
+            self.health.standings.pop(client, None)
             if self._shared.asking is not None:
                 self._shared.asking.forget(client)
             if self._metrics is not None:
