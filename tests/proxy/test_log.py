@@ -105,6 +105,26 @@ def test_full_pipe_is_not_waited_for() -> None:
     assert b"log-lines-dropped count=" in os.read(reader, 1 << 20)
 
 
+def test_a_terminal_that_nobody_reads_is_not_waited_for() -> None:
+    """A terminal polls writable with room for a byte: its lines wait, and come whole."""
+    reader, terminal = os.openpty()
+    log = Log(Level.INFO, terminal)
+    for number in range(1_000):
+        log.line(Level.INFO, "line", number=number, filler="x" * 100)
+    log.flush()  # which waited for ever
+    assert log._entries
+    text = b""
+    while log._entries:
+        text += os.read(reader, 1 << 16)
+        log.flush()
+    while not text.endswith(b" number=999 filler=" + b"x" * 100 + b"\r\n"):
+        text += os.read(reader, 1 << 16)
+    assert [line.split()[2:] for line in text.splitlines()] == [
+        [b"line", b"number=%d" % number, b"filler=" + b"x" * 100]
+        for number in range(1_000)
+    ]
+
+
 def test_closed_reader_does_no_harm() -> None:
     """When the reader of the log is gone the lines are let go, without an error."""
     log, reader = pipe_log(Level.INFO)

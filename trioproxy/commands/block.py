@@ -10,14 +10,14 @@ Keys that are typed meanwhile move the cursor: Enter leads it into the block. Th
 is saved in the terminal (DECSC) as well, and good until the size changes.
 
 Nothing here waits for the terminal. One that takes no output - Ctrl-S, a connection that is
-stuck - gets no frames until it does, so it is opened anew: the flag for that is of the
-open file, and ours is shared with others.
+stuck - gets no frames until it does (`log.opened_anew`).
 """
 
 import os
 from collections.abc import Callable, Sequence
 from typing import Final, ParamSpec, Self, TypeVar
 
+from trioproxy.proxy.log import opened_anew
 from trioproxy.quoting import visible
 
 _Args = ParamSpec("_Args")
@@ -54,13 +54,9 @@ class Block:
     @classmethod
     def on(cls, fd: int) -> Self | None:
         """Make one for the terminal that `fd` is; None where none can be drawn."""
-        if os.environ.get("TERM", "dumb") == "dumb":
+        if os.environ.get("TERM", "dumb") == "dumb" or not (new := opened_anew(fd)):
             return None
-        try:
-            name = os.ttyname(fd)
-            return cls(os.open(name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY))
-        except OSError:  # no terminal, or another user's
-            return None
+        return cls(new)
 
     def __enter__(self) -> Self:
         return self

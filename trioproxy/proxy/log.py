@@ -118,6 +118,18 @@ def _rendered(_when: float, line: str) -> str:
     return line
 
 
+def opened_anew(fd: int) -> int | None:
+    """Open a terminal anew, so that it blocks nobody; None where that cannot be.
+
+    One that polls writable may have room for a byte alone, and waits with the others while
+    nobody reads. The flag against that is of the open file, and ours is shared with others.
+    """
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # no terminal, or another user's
+        return None
+
+
 class Log:
     """Gathers entries of the wanted level and writes them."""
 
@@ -126,9 +138,9 @@ class Log:
         level: Level,
         fd: int = 2,
         form: LogFormat = LogFormat.TEXT,
-        write: Callable[[int, bytes], object] = os.write,
+        write: Callable[[int, bytes], int] = os.write,
     ) -> None:
-        """`write` writes whole lines to the descriptor, without waiting."""
+        """`write` writes lines to the descriptor, and says how many bytes it took."""
         self.level = level
         self.shows_requests = level >= Level.INFO
         self._is_debug = level >= Level.DEBUG
@@ -138,7 +150,7 @@ class Log:
         """Entries that had no room, and were not told of yet."""
         self.dropped_before = 0
         """Those that were."""
-        self._fd = fd
+        self._fd = opened_anew(fd) or fd
         self._write_out = write
         self._is_json = form is LogFormat.JSON
         self._is_usual = level == Level.INFO and not self._is_json
@@ -146,7 +158,7 @@ class Log:
         self._entries: deque[tuple[float, Render | None, Any]] = deque()
         """A time, and what makes a line of a value; None for the `Usual` line."""
         self._poll = select.poll()
-        self._poll.register(fd, select.POLLOUT)
+        self._poll.register(self._fd, select.POLLOUT)
         self._filled = trio.Event()
         self._has_refusals = trio.Event()
         self._second = 0
@@ -243,9 +255,8 @@ class Log:
         """Write what fits in one write; says whether the reader takes any."""
         # The descriptor is shared with other processes, so it cannot be made non-blocking.
         # A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)).
-        if not self._poll.poll(0):
+        if not self._poll.poll(0) or not self._write(self._chunk()):
             return False
-        self._write(self._chunk())
         if self.dropped and not self._entries:
             count, self.dropped = self.dropped, 0
             self.dropped_before += count
@@ -289,14 +300,20 @@ class Log:
             )
         self._stamp = f"{self._time}.{fraction:03d}Z"
 
-    def _write(self, chunk: bytes) -> None:
+    def _write(self, chunk: bytes) -> bool:
         try:
-            self._write_out(self._fd, chunk)
+            sent = self._write_out(self._fd, chunk)
+        except BlockingIOError:  # a terminal, which has less room than a line
+            sent = 0
         except OSError:
             # The reader of the log is gone: the proxy serves on, its log does not.
             self.dropped_before += self.dropped + len(self._entries)
             self._entries.clear()
             self.dropped = 0
+            return True
+        if rest := chunk[sent:].decode(errors="replace"):
+            self._entries.appendleft((0.0, _rendered, rest))
+        return sent > 0
 
     # -- what is new, and what comes again -----------------------------------------
 
