@@ -2,6 +2,7 @@
 
 import pytest
 
+from trioproxy.api.target import Target
 from trioproxy.errors import BadRequest
 from trioproxy.http.request import MOST_TOKENS, parse_request
 
@@ -44,6 +45,14 @@ def test_two_hosts_are_refused(target: bytes, host: bytes) -> None:
     """A target that names another host than the Host field is no request for one host."""
     with pytest.raises(BadRequest):
         parse_request(head(target, host))
+
+
+@pytest.mark.parametrize("scheme", [b"http", b"https"])
+def test_a_password_in_a_target_is_told_to_nobody(scheme: bytes) -> None:
+    """What is said of a target, to the client and in the log, has no user information."""
+    with pytest.raises(BadRequest) as caught:
+        Target.parse(parse_request(head(scheme + b"://u:hunter2@d/info", b"d")).target)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_no_host_is_no_host() -> None:

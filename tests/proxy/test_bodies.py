@@ -259,12 +259,15 @@ async def test_a_body_that_stalls_is_a_408(
 
 @pytest.mark.parametrize("how", ["half_close", "close"])
 async def test_a_client_that_ends_in_mid_body_is_gone(limited: Proxy, how: str) -> None:
-    """Nothing of half a body goes anywhere, and nothing of it stays."""
+    """Nothing of half a body goes anywhere, nothing of it stays, and who can read is told."""
     client = await limited.connect()
     await client.send(request("POST", CREATE, JSON, "Content-Length: 99") + b"{")
     await settle()
     getattr(client, how)()
     await settle()
+    if how == "half_close":
+        answer = await client.read_response()
+        assert (answer.status, "in mid-body" in told(answer)) == (400, True)
     assert limited.open_connections() == 0
     assert not await limited.fake.is_called()
     await limited.assert_clean()

@@ -393,6 +393,14 @@ async def test_a_bad_chunk_that_comes_with_the_head(proxy: Proxy, body: bytes) -
     assert await client.read_rest() == b""
 
 
+@pytest.mark.parametrize("begin", [b"", b"1\r\nx", b"0\r\n"])
+def test_what_is_no_chunk_is_told_to_nobody(begin: bytes) -> None:
+    """Behind a wrong size any line of a body follows, and none of it stands in the log."""
+    with pytest.raises(BadRequest) as caught:
+        scan(begin + b"TOKEN=hunter2\r\n", 1 << 20)
+    assert "hunter2" not in str(caught.value)
+
+
 def scan(body: bytes, step: int) -> None:
     """Look at a body so many bytes at a time."""
     scanner = Chunked(BadRequest)

@@ -103,7 +103,9 @@ def quote_path(path: str) -> str:
 
 def _check_raw_path(raw_path: bytes) -> None:
     if not raw_path.startswith(b"/"):
-        raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
+        # Before the @ of an authority there may be a password.
+        shown = raw_path.rpartition(b"@")[2]
+        raise BadTarget(f"the target must begin with a slash: {shown[:64]!a}")
     if len(raw_path) > LONGEST_PATH:
         raise BadTarget(f"the path is longer than {LONGEST_PATH:,} bytes")
     if found := _BAD_RAW_PATH.search(raw_path):

@@ -258,9 +258,9 @@ class Chunked:
         return stop
 
     def _size(self, line: bytes) -> None:
-        found = CHUNK_SIZE.fullmatch(line)
-        if found is None:
-            raise self._failure(f"bad chunk size {line[:32]!r}")
+        if (found := CHUNK_SIZE.fullmatch(line)) is None:
+            # Behind a wrong size it may be any line of the body, with a password in it.
+            raise self._failure("bad chunk size")
         self._begin(found[1])
 
     def _begin(self, size: bytes) -> None:
@@ -270,7 +270,7 @@ class Chunked:
 
     def _data_end(self, line: bytes) -> None:
         if line != b"\r\n":
-            raise self._failure(f"bad end of a chunk {line[:32]!r}")
+            raise self._failure("bad chunk size")
         self._expect = Chunked._size
 
     def _trailer(self, line: bytes) -> None:
@@ -278,7 +278,7 @@ class Chunked:
         if line == b"\r\n":
             self.done = True
         elif not TRAILER.fullmatch(line) or self._trailers > TRAILERS_LIMIT:
-            raise self._failure(f"bad trailer {line[:32]!r}")
+            raise self._failure("bad trailer")
 
 
 MOST_CHUNKS: Final = 4_096

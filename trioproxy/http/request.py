@@ -362,7 +362,7 @@ def _origin_form(event: h11.Request) -> bytes:
     named = found[1] or b""
     if named.lower() != host.lower():
         raise BadRequest(
-            f"the target names {named[:64]!r}, and the Host is {host[:64]!r}:"
+            f"the target names {re.sub(b'.*@', b'...@', named)[:64]!r}, and the Host is {host[:64]!r}:"
             " one request cannot ask two hosts"
         )
     return found[2] or b"/"

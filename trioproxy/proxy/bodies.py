@@ -20,13 +20,7 @@ from typing import Final
 
 import trio
 
-from trioproxy.errors import (
-    BadRequest,
-    BodyTooLarge,
-    BodyTooSlow,
-    ClientLost,
-    TooManyBodies,
-)
+from trioproxy.errors import BadRequest, BodyTooLarge, BodyTooSlow, TooManyBodies
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import (
     CHUNKED,
@@ -165,7 +159,7 @@ class Reading:
     async def read(self, client: Client, fields: HeaderFields) -> bytes:
         """Read a body to its end, and wait for its turn if it is long.
 
-        Raises `BadRequest` or `ClientLost`.
+        Raises `BadRequest`, and `ClientLost` where the client is gone.
         """
         framing = fields.framing
         if framing.length > self._bodies.most:
@@ -240,7 +234,7 @@ class Reading:
             raise TooManyBodies(why)
 
     def _lost(self) -> int:
-        raise ClientLost("the client ended its request in mid-body")
+        raise BadRequest("the client ended its request in mid-body")
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
