@@ -157,7 +157,7 @@ def test_check_says_what_the_engine_shows(
         enforcing(stage.engine, listen=f"unix://{listen}", variables=file) as proxy,
     ):
         for one in SHOWN:
-            standing, why = try_one(policy, one, given)
+            standing, why = try_one(policy, one, words)
             is_open = standing is Fate.OPEN
             if standing not in {Fate.OPEN, Fate.SHUT} or one.door in LEFT:
                 continue

@@ -50,9 +50,7 @@ def _read(parse: Callable[[Any], object]) -> Callable[..., object]:
 
 
 @click.command(
-    name="learn",
-    epilog=EPILOG,
-    context_settings={"allow_interspersed_args": False},
+    name="learn", epilog=EPILOG, context_settings={"allow_interspersed_args": False}
 )
 @click.option(
     "-o",

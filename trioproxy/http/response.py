@@ -91,7 +91,9 @@ def parse_response(raw: bytes, expected: Expectation) -> ResponseHead:
     names = [lower for _, lower, _ in pairs]
     status = event.status_code
     framing = _response_framing(event, expected, pairs)
-    switches = status == 101 or _is_raw_stream(status, expected, names)
+    # The old form of a hijack is 200 without a length, then raw bytes.
+    is_raw = status == 200 and expected.may_hijack and FRAMING_FIELDS.isdisjoint(names)
+    switches = status == 101 or is_raw
     # A 101 that nobody asked for would make a tunnel of a connection on which the client
     # goes on to speak HTTP: nothing it sends would be judged any more.
     if status == 101 and not expected.upgrades:
@@ -141,11 +143,6 @@ _ASKED_FOR_UPGRADE: Final = h11.Request(
     target="/",
     headers=[("Host", "docker"), ("Connection", "Upgrade"), ("Upgrade", "tcp")],
 )
-
-
-def _is_raw_stream(status: int, expected: Expectation, names: list[bytes]) -> bool:
-    """Tell the old form of a hijack: 200 without a length, then raw bytes."""
-    return status == 200 and expected.may_hijack and FRAMING_FIELDS.isdisjoint(names)
 
 
 def _response_framing(

@@ -176,10 +176,6 @@ class Admitted:
         """The same, once it is decided, without what it was judged by but for words."""
         return replace(self, verdict=self.verdict.in_words())
 
-    def without_bytes(self) -> "Admitted":
-        """The same once it is at the Engine."""
-        return replace(self, upstream=b"")
-
 
 @ordered_class
 class Parsed:

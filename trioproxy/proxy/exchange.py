@@ -16,7 +16,7 @@ A failure travels in one way, as an exception, and becomes an answer in one plac
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from time import perf_counter
@@ -174,7 +174,7 @@ class Exchange:
         """Hold no more than words, for the body has gone on."""
         if (reading := self._sides.reading) is not None:
             if not self.admitted.traits.is_repeatable:
-                self.admitted = self.admitted.without_bytes()
+                self.admitted = replace(self.admitted, upstream=b"")
             reading.keep(self.admitted.verdict.size)
 
     def outcome(self, ending: str) -> Outcome:
@@ -276,8 +276,7 @@ class Exchange:
         it closes, or answers what is no HTTP.
         """
         engine = self._sides.engine
-        if self._sides.reading is not None:
-            self._forget_body()
+        self._forget_body()
         engine.send_eof()
         response, data = await engine.read_head(self.admitted.expected)
         while response.is_interim:

@@ -56,28 +56,22 @@ class Wire(Watched):
         """For `has_ended_or_bytes`, from its first call on: to make one costs as much
         as to ask it."""
 
-    def recv_now(self, size: int) -> bytes | None:
+    def recv_now(self, size: int, flags: int = 0) -> bytes | None:
         """Take what is there: `b""` at the end of data, None where nothing is yet."""
         try:
-            data = self.sock.recv(size)
+            data = self.sock.recv(size, flags)
         except (BlockingIOError, InterruptedError):
             self.heard &= EMPTIED
             return None
         except OSError as error:
             raise self.lost(str(error)) from error
-        if len(data) < size:
+        if len(data) < size and not flags:
             self.heard &= EMPTIED
         return data
 
     def peek_now(self, size: int) -> bytes | None:
-        """Look at what is there and leave it: `b""` at the end of data, None for nothing yet."""
-        try:
-            return self.sock.recv(size, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            self.heard &= EMPTIED
-            return None
-        except OSError as error:
-            raise self.lost(str(error)) from error
+        """Look at what is there, as `recv_now` does, and leave it."""
+        return self.recv_now(size, socket.MSG_PEEK)
 
     async def recv(self, size: int) -> bytes:
         """Wait for bytes; `b""` is the end of data."""

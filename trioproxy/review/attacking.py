@@ -166,31 +166,22 @@ class Trials:
 
 def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     """Try all attacks on a file; `policy` is that of the variables."""
-    target = policy, words_of(policy)
-    tried = list[Tried]()
+    named, tried = words_of(policy), list[Tried]()
     for one in attacks():
-        standing, why = _try(target, one)
+        standing, why = try_one(policy, one, named)
         remedy = _remedy(variables, one) if standing is Fate.OPEN else ""
         tried.append(Tried(attack=one, standing=standing, why=why, remedy=remedy))
     return Trials(tried=tuple(tried))
 
 
 def try_one(
-    policy: Policy, attack: Attack, given: Mapping[str, str] = MappingProxyType({})
+    policy: Policy, attack: Attack, named: Mapping[str, str] | None = None
 ) -> tuple[Fate, str]:
-    """Say what becomes of an attack by a policy, and why; `given`: words in place of ours."""
-    return _try((policy, {**words_of(policy), **given}), attack)
-
-
-_Target = tuple[Policy, Mapping[str, str]]
-"""A policy, and its words: of long lists these take longer than an attack."""
-
-
-def _try(target: _Target, attack: Attack) -> tuple[Fate, str]:
-    policy, named = target
+    """Say what becomes of an attack by a policy, and why; `named`: its words, if they are
+    there: of long lists these take longer than an attack."""
     if attack.beside and not policy.objects.limits(OBJECTS[attack.beside]):
         return Fate.MOOT, f"{attack.beside} lists nothing"
-    attempt = Attempt(policy, named)
+    attempt = Attempt(policy, named or words_of(policy))
     for one in (*attack.setup, *attack.requests):
         if _only_waits(one):
             continue
@@ -220,19 +211,21 @@ def _only_waits(one: Sending) -> bool:
 def _remedy(variables: Mapping[str, str], attack: Attack) -> str:
     """The smallest change of a file after which an attack is not open; each is tried."""
     for told, changed in _changes(variables, attack):
-        target = _target(frozenset(changed.items()))
-        if target and _try(target, attack)[0] is not Fate.OPEN:
+        policy, named = _target(frozenset(changed.items()))
+        if policy and try_one(policy, attack, named)[0] is not Fate.OPEN:
             return told
     return ""
 
 
 @lru_cache(maxsize=256)
-def _target(variables: frozenset[tuple[str, str]]) -> _Target | None:
-    """A changed file; None: it is none."""
+def _target(
+    variables: frozenset[tuple[str, str]],
+) -> tuple[Policy | None, Mapping[str, str]]:
+    """A changed file, and its words; None: it is none."""
     try:
         policy = parse_policy(dict(variables), is_file=True)[0]
     except ConfigError:
-        return None
+        return None, {}
     return policy, words_of(policy)
 
 
