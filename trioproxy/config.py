@@ -21,6 +21,7 @@ DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
 DEFAULT_PORT = 2375
 METRICS_PORT = 9375
 DEFAULT_MAX_CONNECTIONS = 4_000
+LONGEST_HOLD = 30
 DEFAULT_MAX_BODY = 4 * 1024 * 1024
 
 
@@ -174,6 +175,8 @@ class Config:
     """Names of this proxy, in lower case, beside those that nobody else can have."""
     max_body: int = DEFAULT_MAX_BODY
     """Bytes of a body that is read to judge it."""
+    ask_seconds: int = LONGEST_HOLD
+    """How long a request is held while a person is asked about it."""
     metrics: Listened | None = None
     """Where metrics are read; None: nothing is counted for that."""
 
@@ -194,7 +197,6 @@ class Config:
         """Add to the addresses what the environment says of limits; `level` is a name."""
         _check_names(listen)
         of_all, of_one = connection_limits(environ)
-        most = environ.get("MAX_BODY") or str(DEFAULT_MAX_BODY)
         return cls(
             listen=listen,
             upstream=upstream,
@@ -205,7 +207,8 @@ class Config:
             max_connections=of_all,
             max_connections_per_client=of_one,
             allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
-            max_body=parse_max_body(most),
+            max_body=parse_max_body(environ.get("MAX_BODY", "")),
+            ask_seconds=parse_ask_seconds(environ.get("ASK_SECONDS", "")),
             metrics=_metrics_address(environ.get("METRICS", "").strip()),
         )
 
@@ -575,11 +578,18 @@ LARGEST_BODY = 64 * 1024 * 1024
 
 def parse_max_body(text: str) -> int:
     """Read `MAX_BODY`, a size in bytes."""
-    if re.fullmatch(r"[1-9][0-9]{0,8}", text.strip(), re.ASCII):
-        size = int(text)
-        if SMALLEST_BODY <= size <= LARGEST_BODY:
-            return size
-    raise ConfigError(
-        f"bad MAX_BODY {text!r}",
-        hint=f"write bytes, from {SMALLEST_BODY} to {LARGEST_BODY}",
-    )
+    sizes = range(SMALLEST_BODY, LARGEST_BODY + 1)
+    return _whole("MAX_BODY", text or str(DEFAULT_MAX_BODY), sizes, "bytes,")
+
+
+def parse_ask_seconds(text: str) -> int:
+    """Read `ASK_SECONDS`, of `--ask` alone."""
+    seconds = range(1, LONGEST_HOLD + 1)
+    return _whole("ASK_SECONDS", text or str(LONGEST_HOLD), seconds, "a number")
+
+
+def _whole(name: str, text: str, known: range, what: str) -> int:
+    if re.fullmatch(r"[1-9][0-9]{0,8}", text.strip(), re.ASCII) and int(text) in known:
+        return int(text)
+    hint = f"write {what} from {known[0]} to {known[-1]}"
+    raise ConfigError(f"bad {name} {text!r:.80}", hint=hint)

@@ -19,6 +19,7 @@ GIVEN = {
     "LISTEN": ("tcp://127.0.0.1:1", ["tcp://127.0.0.1:1"]),
     "LOG_FORMAT": ("json", "json"),
     "LOG_LEVEL": ("warn", "warning"),
+    "ASK_SECONDS": ("7", 7),
     "LOG_TO": ("stdout", "stdout"),
     "MAX_BODY": ("8192", 8192),
     "MAX_CONNECTIONS": ("10", 10),
@@ -122,6 +123,16 @@ BAD = {
         ["--print-config", "--record", "x.txt"],
         {},
         "'x.txt' is no evidence file",
+    ),
+    "a time that is too long": (
+        ["--print-config"],
+        {"ASK_SECONDS": "99"},
+        "bad ASK_SECONDS '99'",
+    ),
+    "who can be asked about nothing": (
+        ["--print-config", "--ask", "unix:///nowhere/ask.sock"],
+        {"CONTAINERS": "1"},
+        "no policy here is one",
     ),
     "a form of nothing": (["--json"], {}, "--json is the form of --print-config"),
 }

@@ -1,13 +1,12 @@
 """What `enforce --ask` checks before it asks anybody, and what it asks with."""
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.commands import ours
-from trioproxy.config import Level, Listened, TcpAddress, UnixAddress, parse_address
+from trioproxy.config import Listened, TcpAddress, UnixAddress, parse_address
 from trioproxy.errors import ConfigError
 from trioproxy.file.widening import widened
 from trioproxy.judge.rules import Mode, Policy
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from trioproxy.commands.servedpolicy import ServedPolicy
 
 MODE: Final = 0o600
-SECONDS: Final = 30
-"""How long a request is held at most, unless `ASK_SECONDS` says less."""
 
 
 def read_address(url: str, listen: Iterable[Listened]) -> UnixAddress:
@@ -81,21 +78,11 @@ def _admits(listener: Listened, uid: int) -> bool:
     return bool(mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def read_seconds(environ: Mapping[str, str]) -> float:
-    """How long a request is held. Raises `ConfigError`."""
-    given = environ.get("ASK_SECONDS") or str(SECONDS)
-    if not re.fullmatch(r"[1-9][0-9]?", given, re.ASCII) or int(given) > SECONDS:
-        raise ConfigError(
-            f"bad ASK_SECONDS {given!r:.80}", hint=f"write a number from 1 to {SECONDS}"
-        )
-    return float(given)
-
-
 def begin(
     address: UnixAddress,
     policies: "Mapping[str, ServedPolicy]",
     log: Log,
-    environ: Mapping[str, str],
+    seconds: int,
 ) -> Asking:
     """Ask about what these policies refuse. Raises `ConfigError` where no name in a file
     would allow it."""
@@ -113,13 +100,11 @@ def begin(
         ours.check_own(wide, own, mounts)
         return wide
 
-    uid = asker_of(address)
-    log.line(Level.NOTICE, "asking", at=address, uid=uid)
     return Asking(
         address=address,
-        uid=uid,
+        uid=asker_of(address),
         log=log,
         hours=Hours(widen, log),
         files=lambda: {client: one.env_file for client, one in policies.items()},
-        seconds=read_seconds(environ),
+        seconds=float(seconds),
     )

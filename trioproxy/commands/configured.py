@@ -30,6 +30,7 @@ DEFAULT: Final = "default"
 
 VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
     "ALLOWED_HOSTS": lambda config: sorted(config.allowed_hosts),
+    "ASK_SECONDS": lambda config: config.ask_seconds,
     "LISTEN": lambda config: [url_of(one) for one in config.listen],
     "LOG_FORMAT": lambda config: config.log_format,
     "LOG_LEVEL": lambda config: config.level.name.lower(),
@@ -48,7 +49,6 @@ VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
 """What each setting comes to."""
 
 ELSEWHERE: Final = {
-    "ASK_SECONDS": "of --ask: how long a request waits for a person",
     "BIND_CONFIG": "see LISTEN",
     "DISABLE_IPV6": "see LISTEN",
     "DOCKER_HOST": "of learn alone: see SOCKET_PATH",

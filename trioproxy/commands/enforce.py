@@ -147,12 +147,12 @@ def command(
         found = one.read_first(os.environ)
         gates[client], observers[client] = found.gate, tuple(one.observers())
         warnings += (*found.warnings, _check_mounted(one.watched))
+    asking = _asking(asked_at, policies, log, config)
     if print_config:
         from trioproxy.commands import configured  # a start does not print
 
         options = click.get_current_context().params
-        configured.print_config(config, gates, folder, options, warnings)
-        return
+        return configured.print_config(config, gates, folder, options, warnings)
     for warning in (
         *dict.fromkeys(warnings),
         start.check_time_zone(os.environ),
@@ -174,7 +174,7 @@ def command(
             observers=observers,
             away=start.away(os.environ),
             own=own,
-            asking=_asking(asked_at, policies, log),
+            asking=asking,
         )
         start.run(run, server, policies, add, folder_seen)
     finally:
@@ -249,13 +249,16 @@ def _read_ask(url: str | None, config: Config, *, shadow: bool) -> UnixAddress |
 
 
 def _asking(
-    address: UnixAddress | None, policies: "Mapping[str, ServedPolicy]", log: Log
+    address: UnixAddress | None,
+    policies: "Mapping[str, ServedPolicy]",
+    log: Log,
+    config: Config,
 ) -> "Asking | None":
     if address is None:
         return None
     from trioproxy.commands.ask import begin
 
-    return begin(address, policies, log, os.environ)
+    return begin(address, policies, log, config.ask_seconds)
 
 
 def _own_files(

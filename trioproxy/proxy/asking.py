@@ -343,6 +343,7 @@ class Asking:
     def bind(self) -> None:
         """Listen for askers. Raises `ConfigError`."""
         (self._listener,) = listeners.bind(self.address)
+        self.log.line(Level.NOTICE, "asking", at=self.address, uid=self.uid)
 
     def stop(self) -> None:
         """Ask nobody any more: what is held is refused, and the socket is gone."""
