@@ -423,8 +423,7 @@ def _number(name: str, text: str) -> int:
     if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,99}", text, re.ASCII):
         wanted = "an octal mode such as 0660" if octal else "a number"
         raise ValueError(f"{name}={text!r} is not {wanted}")
-    number = int(text, 8 if octal else 10)
-    if number > LAST_ID:
+    if (number := int(text, 8 if octal else 10)) > LAST_ID:
         raise ValueError(
             f"{name}={text!r} is no user's or group's: {LAST_ID} is the last"
         )

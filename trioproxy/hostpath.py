@@ -84,6 +84,6 @@ def replaced(path: str) -> str:
 
 def mount_of(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     """The mount that a path lies in: the deepest, and of those the last."""
-    inside = f"{path}/"
-    found = [one for one in mounts if inside.startswith(f"{one.place.rstrip('/')}/")]
+    path += "/"
+    found = [one for one in mounts if path.startswith(f"{one.place.rstrip('/')}/")]
     return max(reversed(found), key=lambda one: len(one.place), default=None)

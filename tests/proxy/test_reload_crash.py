@@ -1,5 +1,7 @@
 """A reload that crashes, or of what is gone: whoever is served has no part in it."""
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -248,6 +250,29 @@ async def test_a_file_that_cannot_be_looked_for_is_not_gone(folder: Folder) -> N
     await folder.serving.reload(folder.policies["app"])
     assert "client=app" in folder.proxy.lines_of(" reload-failed ")[0]
     assert folder.policies["app"].is_stale
+
+
+async def test_a_file_on_a_share_that_is_away_is_not_gone(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel says of a file that it cannot tell, as NFS does, its policy stays in force and is told as stale: it was put out, and its container was nobody."""
+    file = folder.path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    looks, lstat = folder.path / "BAD.env", os.lstat
+    looks.touch()  # without it the list of files says that it is there
+
+    def is_away(path: str, **more: int) -> os.stat_result:
+        if str(path) == str(file):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return lstat(path, **more)
+
+    file.write_text("no policy")
+    monkeypatch.setattr(os, "lstat", is_away)
+    await folder.look()
+    await folder.serving.reload(folder.policies["app"])
+    assert folder.policies["app"].is_stale
+    assert not folder.proxy.lines_of(" policy-gone ")
 
 
 async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(

@@ -4,6 +4,7 @@ It is read at the start, at each SIGHUP and when its file changes. What was read
 in force only when whoever has all policies (`commands.serving`) says so.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -191,13 +192,15 @@ class ServedPolicy:
     @property
     def is_gone(self) -> bool:
         """Whether its file is in the folder no more: whoever looks at that ends it."""
-        file = self.env_file
-        return self.scope.cancel_called or (
-            self.is_containers
-            and not os.path.lexists(file)
-            # Where nobody may look into the folder, it cannot be told (`chmod -R 644`).
-            and os.access(os.path.dirname(file), os.X_OK)
-        )
+        try:
+            if self.is_containers:
+                os.lstat(self.env_file)
+        except OSError as error:
+            # By all else it cannot be told: who may not look (`chmod -R 644`), a share that is away.
+            folder = os.path.dirname(self.env_file)
+            if error.errno == errno.ENOENT and os.path.isdir(folder):
+                return True
+        return self.scope.cancel_called
 
     async def end_recording(self) -> None:
         """Write the last of its evidence."""
@@ -243,15 +246,13 @@ class ServedPolicy:
 
     def sum_up(self, log: Log) -> None:
         """Say what the policy would have refused, where it is only tried out."""
-        tally = self.tally
-        if tally is None:
+        if (tally := self.tally) is None:
             return
+        named = self.named
         for message, count in sorted(tally.would_refuse.items()):
-            named = {**self.named, "count": count}
-            log.line(Level.NOTICE, "would-refuse", **named, text=message)
-        for operation, count in sorted(tally.would_hide.items()):
-            named = {**self.named, "operation": operation}
-            log.line(Level.NOTICE, "would-hide", **named, most=count)
+            log.line(Level.NOTICE, "would-refuse", **named, count=count, text=message)
+        for hides, most in sorted(tally.would_hide.items()):
+            log.line(Level.NOTICE, "would-hide", **named, operation=hides, most=most)
         log.line(
             Level.NOTICE,
             "shadow-summary",
