@@ -19,7 +19,7 @@ def answer(question: dict[str, Any]) -> str:
 def main(path: str) -> None:
     """Answer until the proxy ends."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(path)
+        sock.connect(path.removeprefix("unix://"))
         lines = sock.makefile("rw", buffering=1)
         lines.write('{"asker": 1}\n')
         for line in lines:

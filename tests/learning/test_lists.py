@@ -398,6 +398,22 @@ def test_what_a_reviewer_took_out_stays_out() -> None:
     assert file.lists()["CREATE_BINDS"] == "/etc,/srv"
 
 
+@pytest.mark.parametrize(
+    "line", ["CREATE_BINDS=/srv", "CREATE_IMAGES=nginx:latest"], ids=str
+)
+def test_what_is_restored_closes_a_family_without_lists(line: str) -> None:
+    """`--restore` brings an item back where no list of its family is left, and no other one."""
+    file = File()
+    file.learn(bind("/srv"))
+    file.edit("CREATE_BINDS=/srv", "")
+    file.edit("CREATE_IMAGES=nginx:latest", "")
+    variable, _, item = line.partition("=")
+    file.wish = replace(WISH, restore=frozenset({Grant(variable, item)}))
+    file.write()
+    assert file.lists() == {variable: item}
+    assert not file.allows(create({"Privileged": True}))
+
+
 def test_restoring_a_value_that_was_never_listed_stops() -> None:
     """The error names what was declined, also what else is to be restored."""
     file = File()

@@ -111,7 +111,8 @@ class _Proposing:
         self._old = known.old(LIMITS)
         self._listed = known.listed(LIMITS)
         self._marks = evidence.listed
-        self._once_listed = {one.variable for one in self._marks}
+        self._restored = {one.variable for one in known.wish.restore}
+        self._once_listed = {one.variable for one in self._marks} - self._restored
         self._places = Places.of(self._old or {}, evidence.newest_places)
         self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
         self._values = dict[str, str]()
@@ -199,6 +200,8 @@ class _Proposing:
 
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""
+        if self._restored & set(FAMILIES[family]):
+            return ""
         if self._old is not None and self._once_listed & set(FAMILIES[family]):
             is_granted = of_family(family, self._known.granted)
             return TAKEN_OUT.format(line=f"{_EMPTY[family]}=") if is_granted else ""
