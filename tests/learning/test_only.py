@@ -747,6 +747,7 @@ def test_lists_that_learning_left_out_come_back() -> None:
     file.make()
     file.write()
     assert file.listed() == "@own,host"
+    assert file.objects["ONLY_NETWORKS"] == "@own,bridge"
     lists = [line for line in file.text.split("\n") if line.startswith("ONLY_")]
     for line in lists:
         file.edit(line, "")

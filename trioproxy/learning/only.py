@@ -182,7 +182,8 @@ class _Proposing:
         self._owner = known.wish.owner_for(known.evidence, variables)
         self._old = known.old(OBJECTS)
         self._listed = known.listed(OBJECTS)
-        marks = known.evidence.listed if self._old is not None else ()
+        # Of lists that learning left out itself nobody took anything.
+        marks = known.evidence.listed if self._listed or known.is_taken_out else ()
         self._marks = {one for one in marks if one.variable in OBJECTS}
         used = known.evidence.used_objects(include_failed=known.wish.include_failed)
         self._used = {
