@@ -338,6 +338,19 @@ def test_what_is_missing() -> None:
     assert (answer.status, answer.message) == (404, "no such thing: /images/aaaa/json")
 
 
+def test_options_of_a_volume_are_listed_by_either_way_to_give_them() -> None:
+    """What a mount may ask for as it makes a volume, that volume may have when it is there."""
+    asked = {"type": "nfs", "device": ":/x"}
+    mount = {"Type": "volume", "Source": "mine", "Target": "/x", "VolumeOptions": {"DriverConfig": {"Options": asked}}}  # fmt: skip
+    line, body = "POST /containers/create", {"HostConfig": {"Mounts": [mount]}}
+    here = world()
+    here["/volumes/mine"] |= {"Options": asked}
+    for way in ("HostConfig.Mounts.VolumeOptions.DriverConfig.Options", "x"):
+        listed = [f"ContainerCreate:{way}.type=nfs", f"ContainerCreate:{way}.device"]
+        lists = {**CONFINED, "CREATE_OPTIONS": ",".join(listed)}
+        assert decide(lists, line, body, here).allowed is (way != "x")
+
+
 def test_a_filter_by_what_is_not_listed() -> None:
     """A list before a stranger's container is answered as if there were none, and no name is refused."""
     lists = {**LISTED, "ALLOW_OPERATIONS": "ContainerList"}

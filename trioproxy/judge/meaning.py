@@ -39,7 +39,7 @@ from trioproxy.api.routes import (
 from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places, root
 from trioproxy.limits.grant import Grant, grants_in
-from trioproxy.limits.limit import BINDS, Limits
+from trioproxy.limits.limit import BINDS, BY_ITSELF, Limits
 from trioproxy.limits.objects import OF_LABEL, Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
 from trioproxy.limits.sorts import OWN_IMAGES, line_of, why_root
@@ -373,7 +373,7 @@ def _by_nodes(policy: Policy) -> str:
     for variable, value in _MAKING_NODES:
         if limits.lists(variable, value):
             return f"{_NODES}: {variable} lists {value}"
-    if any(limits.lists("CREATE_OPTIONS", one) for one in _OF_NETWORKS):
+    if any(limits.lists_had("CREATE_OPTIONS", one) for one in _OF_NETWORKS):
         return f"{_NODES}, as a volume of a network holds: CREATE_OPTIONS lists such"
     if policy.opens("ContainerCreate") and (why := _own_images(policy)):
         return f"{_NODES}, as an image holds: {why}"
@@ -390,12 +390,7 @@ _MAKING_NODES: Final = (
     ("CREATE_PRIVILEGED", "1"),
 )
 _OF_NETWORKS: Final = tuple(
-    f"{place}.type={kind}"
-    for place in (
-        "VolumeCreate:DriverOpts",
-        "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options",
-    )
-    for kind in ("nfs", "nfs4", "cifs", "smb3")
+    f"{BY_ITSELF}type={kind}" for kind in ("nfs", "nfs4", "cifs", "smb3")
 )
 
 

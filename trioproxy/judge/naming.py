@@ -99,8 +99,9 @@ class Judge:
         if self.limits.limits_creation:
             found = chain(found, arguments_of(thing, with_nodes=self.drops_nodes))
         for argument in found:
-            if not self.limits.allows(argument) and not _is_default(argument, known):
-                name = argument.variable
+            name = argument.variable
+            is_listed = self.limits.lists_had(name, argument.value)
+            if not is_listed and not _is_default(argument, known):
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {reference.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
                 if argument is nodes.HAD_BY_DEFAULT:

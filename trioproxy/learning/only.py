@@ -310,7 +310,7 @@ class _Proposing:
         reached = sorted(one for one in self._used if one.has)
         for one in reached if limits.limits_creation else ():
             variable, item = Grant.parse(one.has)
-            if not item or not limits.lists(variable, limits.meaning_of(item)):
+            if not item or not limits.lists_had(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.item == OWN else one.item
                 return REACHED.format(
                     operation=one.operation, what=what, has=one.has, variable=variable

@@ -50,6 +50,10 @@ BINDS = "CREATE_BINDS"
 IMAGES: Final = "CREATE_IMAGES"
 """The variable that lists the images of containers."""
 
+BY_ITSELF: Final = "VolumeCreate:DriverOpts."
+_MOUNTS: Final = "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options."
+"""How options of a volume begin that is made by itself, or by a mount."""
+
 NOT_BUILT: Final = f"{BUILT} there is what was built through this policy since the proxy began, and not by BuildKit: build it again, or give it a name"
 
 ANY = "*"
@@ -339,6 +343,12 @@ class Limits:
                 return True
         limit = self.limit_of(variable)
         return limit is None or limit.allows(value)
+
+    def lists_had(self, variable: str, value: str) -> bool:
+        """Whether what something has may be asked for: of options of a volume nobody tells whether
+        a mount gave them that made it, or its own creation."""
+        by_mount = value.replace(BY_ITSELF, _MOUNTS, 1)
+        return self.lists(variable, value) or self.lists(variable, by_mount)
 
     def lists_writable(
         self, path: str, *, also_inside: bool = False, also_read: bool = False
