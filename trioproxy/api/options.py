@@ -59,8 +59,7 @@ _OF_JOURNAL: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """The same where the driver is journald, or may be by default."""
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
-    {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
-    | {"com.docker.network.enable_ipv6"}
+    f"com.docker.network.{one}" for one in ("driver.mtu", "enable_ipv4", "enable_ipv6")
 )
 MOUNT_OPTION = re.compile(
     r"(?:|rw|ro|(?:no)?(?:suid|dev|exec|(?:dir)?atime)|sync|async|relatime|strictatime"

@@ -39,6 +39,8 @@ _HOUR: Final = re.compile("([T_]?)[0-9]{2}Z?")
 _MOST_TOKENS: Final = 200
 """Parts of a name that is compared with others."""
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
+_IN_SUBNET: Final = re.compile(r"(?:(?<==fd)|(?<=[./A]))[0-9a-f]+")
+"""What varies in one: all behind the first number, or behind what begins a private one of IPv6."""
 
 
 class Value(NamedTuple):
@@ -168,10 +170,12 @@ def _users(varied: Mapping[str, Value]) -> Iterator[Item]:
 
 
 def _subnets(varied: Mapping[str, Value]) -> Iterator[Item]:
-    """Addresses that were free: the next ones may be any."""
-    members = [one for one in varied.values() if one.value.startswith(f"{_SUBNET}=")]
-    if _span_runs(members):
-        yield Item(_SUBNET, frozenset(one.value for one in members))
+    """Addresses that were free: the next ones begin alike."""
+    found = {one: _IN_SUBNET.sub("*", one) for one in varied if _SUBNET in one}
+    for text in dict.fromkeys(found.values()):
+        alike = frozenset(one for one in found if found[one] == text)
+        if _span_runs([varied[one] for one in alike]):
+            yield Item(text, alike)
 
 
 # --- Names --------------------------------------------------------------------------

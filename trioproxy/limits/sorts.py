@@ -82,9 +82,9 @@ class Sort(NamedTuple):
     """Parses an item, by what `@proxy` stands for and the family that lists it.
     Raises `Bad` for what can never fit."""
     root: Callable[[str], str]
-    """Says why an item other than `*` is root; `never` is the one that knows no way by any."""
+    """Says why an item other than `*` is root; `nothing` is the one that knows no way by any."""
     kept: Callable[[str], str]
-    """Gives the item that lists a value and may be written down, or `NOT_KEPT`."""
+    """Gives the item that lists a value and may be written down, or `NOT_KEPT`; `str`: all of it."""
     says: Callable[[str], str]
     """Says what an item is, for people; empty where that is no more than its variable says."""
     varies: Varies
@@ -149,7 +149,7 @@ def why_root(variable: str, item: str, *, places: Places = NOWHERE) -> str:
     one without a list; empty if no way is known."""
     root = sort_of(variable).root
     if item == "*":
-        return "" if root is never else "lists anything"
+        return "" if root is nothing else "lists anything"
     return root(places.meant(item))
 
 
@@ -166,17 +166,8 @@ NOT_KEPT: Final = ""
 """In place of a value of which nothing may be kept."""
 
 
-def never(_: str) -> str:
-    """Say that no item is root: the sort that has this is harmless at any value."""
-    return ""
-
-
-def whole(value: str) -> str:
-    """Keep all of a value."""
-    return value
-
-
-def _no_more(_: str) -> str:
+def nothing(_: str) -> str:
+    """Say nothing of any item: none is root, or is more than its variable says."""
     return ""
 
 
@@ -485,7 +476,7 @@ _OPTIONS: Final = """\
 - NetworkCreate:Attachable networks of the swarm that any container may join
 - NetworkCreate:ConfigFrom settings of another network
 - NetworkCreate:ConfigOnly networks that are settings for others
-- NetworkCreate:IPAM.Config.Subnet addresses of networks
+! NetworkCreate:IPAM.Config.Subnet addresses of networks
 . NetworkCreate:IPAM.Options options of address drivers
 - NetworkCreate:Ingress the network of the swarm's ports
 . NetworkCreate:Options options of network drivers
@@ -505,6 +496,12 @@ _OF_LOCAL: Final = (
     r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
     r"|ContainerCreate:HostConfig\.Mounts\.(?:Volume|Image)Options\.Subpath=[\w./+-]+\Z"
 )
+# The host itself goes by a network's bridge to the addresses that this has. Agents of clouds, which are root, take keys
+# and commands from their metadata server: 169.254.169.254, 168.63.129.16, 100.100.100.200.
+_SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
+_NO_METADATA: Final = (
+    rf"{re.escape(_SUBNET)}=(?:(?!0\.|100\.|16[89]\.)\d+\.|fd)[^/]*/(?![0-7]\Z).+"
+)
 _ENDS: Final[Mapping[str, str]] = {"-": "", ".": r"\..*"}
 _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
@@ -512,7 +509,7 @@ _HARMLESS: Final = "|".join(
 # Any file of the host, to which Podman writes what a container prints.
 _LOG_OF_PODMAN: Final = r"ContainerCreate:HostConfig\.LogConfig\.Config\.path(?:=|\Z)"
 _HARMLESS_OPTIONS: Final = re.compile(
-    f"(?!{_LOG_OF_PODMAN})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?"
+    f"(?!{_LOG_OF_PODMAN})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}"
 )
 """Options that give no root by themselves; all others are taken to."""
 _BY_ENTRY: Final = frozenset(
@@ -558,6 +555,8 @@ def _check_field(family: Family, operation: str, path: str) -> None:
 def _root_of_option(item: str) -> str:
     if _HARMLESS_OPTIONS.fullmatch(item):
         return ""
+    if item.startswith(_SUBNET):
+        return "may take addresses that the host trusts, as of a cloud's metadata"
     return "may give anything, nothing is known of it"
 
 
@@ -579,11 +578,11 @@ def _tabled(
 ) -> Sort:
     """What a table says all of."""
     parse = parser(known, what, hint)
-    return Sort(parse, _rooted(known), whole, _said(known), Varies.NEVER)
+    return Sort(parse, _rooted(known), str, _said(known), Varies.NEVER)
 
 
 SORTS: Final[Mapping[str, Sort]] = {
-    "bind": Sort(_bind, root.of_bind, whole, _no_more, Varies.PATH),
+    "bind": Sort(_bind, root.of_bind, str, nothing, Varies.PATH),
     "capability": Sort(
         _among(
             _CAPS,
@@ -592,35 +591,35 @@ SORTS: Final[Mapping[str, Sort]] = {
             normal.capability,
         ),
         lambda item: _CAPS.get(item, ""),
-        whole,
-        _no_more,
+        str,
+        nothing,
         Varies.NEVER,
     ),
-    "command": Sort(_word, never, _only(PROGRAM), _no_more, Varies.PATH),
-    "device": Sort(_device, _root_of_device, whole, _said(DEVICES), Varies.NEVER),
+    "command": Sort(_word, nothing, _only(PROGRAM), nothing, Varies.PATH),
+    "device": Sort(_device, _root_of_device, str, _said(DEVICES), Varies.NEVER),
     "driver": _tabled(
         DRIVERS,
         _behind,
         "driver",
         "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
     ),
-    "image": Sort(_image, never, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
+    "image": Sort(_image, nothing, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
     "namespace": _tabled(
         NAMESPACES, _among, "namespace", f"write one of {', '.join(sorted(NAMESPACES))}"
     ),
     "option": Sort(_option, _root_of_option, told_option, _option_says, Varies.VALUE),
-    "port": Sort(lambda text, *_: port_of(text), never, whole, _no_more, Varies.PORT),
-    "privilege": Sort(_privilege, _root_of_privilege, whole, _no_more, Varies.NEVER),
-    "pull": Sort(_pull, never, whole, _no_more, Varies.IMAGE),
-    "runtime": Sort(_word, _root_of_runtime, whole, _no_more, Varies.NEVER),
+    "port": Sort(lambda text, *_: port_of(text), nothing, str, nothing, Varies.PORT),
+    "privilege": Sort(_privilege, _root_of_privilege, str, nothing, Varies.NEVER),
+    "pull": Sort(_pull, nothing, str, nothing, Varies.IMAGE),
+    "runtime": Sort(_word, _root_of_runtime, str, nothing, Varies.NEVER),
     "security": _tabled(
         PROTECTIONS,
         _behind,
         "option of security",
         "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
     ),
-    "tag": Sort(lambda text, *_: image_of(text), never, whole, _no_more, Varies.IMAGE),
-    "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
+    "tag": Sort(lambda text, *_: image_of(text), nothing, str, nothing, Varies.IMAGE),
+    "user": Sort(_user, nothing, _only(_USER), nothing, Varies.USER),
 }
 """All sorts, by the names that the rows of variables have for them."""
 
