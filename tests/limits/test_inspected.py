@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from tests.deciding import Answer, decide
 from tests.judge.test_naming import CONFINED, EXEC, container, world
+from trioproxy.api.arguments import Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
+from trioproxy.api.fields import ARGUED
+from trioproxy.api.reading import ask
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.things import Thing
 
@@ -175,3 +178,13 @@ def test_only_containers_and_volumes_have_anything() -> None:
     bare = Thing(Kind.CONTAINER, "c", value={"HostConfig": {}})
     assert not list(arguments_of(bare))
     assert len(list(arguments_of(bare, with_nodes=True))) == 1
+
+
+def test_podman_tells_twice_what_a_volume_was_made_with() -> None:
+    """What stood in `o` has a name of its own there, which says no more; in a request it does."""
+    options: Json = {"SIZE": "1m", "UID": "1", "type": "tmpfs", "o": "size=1m,uid=1"}
+    volume = Thing(Kind.VOLUME, "v", value={"Driver": "local", "Options": options})
+    assert not list(arguments_of(volume))
+    request = Given(operation=ARGUED["VolumeCreate"], path="", body={"DriverOpts": options})  # fmt: skip
+    asked = [one.place for one in ask(request).arguments]
+    assert asked == ["DriverOpts.SIZE", "DriverOpts.UID"]

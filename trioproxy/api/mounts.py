@@ -162,6 +162,7 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         elif (
             (is_bind and key == "type" and value in _NO_TYPES)
             or key == "size"
+            or (given.is_there and key in _IN_O)
             or _is_memory(key, value, options.get("type"))
         ):
             continue
@@ -170,6 +171,8 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             yield keyed(given, found, key, "" if key == "o" else value)
 
 
+_IN_O: Final = frozenset({"GID", "INODES", "NOQUOTA", "SIZE", "UID"})
+"""How Podman tells of a volume what stood in its `o`."""
 _NO_TYPES: Final = frozenset({"", "none", "bind"})
 """What clients write for the type of a bind."""
 
