@@ -606,6 +606,7 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
 
 NOBODIES = {
     "a gateway": ([], "no container"),
+    "another host of a swarm": ([], "who asks from the host, another one, or through"),
     "two at once": (
         [container("ps"), container("images", full="2" * 64)],
         "of 2 containers: docker network inspect names them, make one anew",

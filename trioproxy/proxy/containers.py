@@ -250,7 +250,7 @@ class Containers:
             )
         raise Nobody(
             f"{address} is the address of no container on a network of this proxy:"
-            " who asks from the host, or through a gateway, has no policy here"
+            " who asks from the host, another one, or through a gateway has no policy here"
         )
 
     async def _who_have(self, engine: Engine, address: str) -> list[identity.Running]:
