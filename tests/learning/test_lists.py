@@ -398,13 +398,19 @@ def test_what_a_reviewer_took_out_stays_out() -> None:
     assert file.lists()["CREATE_BINDS"] == "/etc,/srv"
 
 
+@pytest.mark.parametrize("is_granted", [True, False])
 @pytest.mark.parametrize(
     "line", ["CREATE_BINDS=/srv", "CREATE_IMAGES=nginx:latest"], ids=str
 )
-def test_what_is_restored_closes_a_family_without_lists(line: str) -> None:
-    """`--restore` brings an item back where no list of its family is left, and no other one."""
+def test_what_is_restored_closes_a_family_without_lists(
+    line: str, *, is_granted: bool
+) -> None:
+    """`--restore` brings an item back where no list of its family is left, and no other one;
+    before the operation, too, which is limited when that comes back."""
     file = File()
     file.learn(bind("/srv"))
+    if not is_granted:
+        file.edit("ALLOW_OPERATIONS=ContainerCreate", "ALLOW_OPERATIONS=")
     file.edit("CREATE_BINDS=/srv", "")
     file.edit("CREATE_IMAGES=nginx:latest", "")
     variable, _, item = line.partition("=")

@@ -112,7 +112,7 @@ class _Proposing:
         self._listed = known.listed(LIMITS)
         self._marks = evidence.listed
         self._restored = {one.variable for one in known.wish.restore}
-        self._once_listed = {one.variable for one in self._marks} - self._restored
+        self._once_listed = {one.variable for one in self._marks}
         self._places = Places.of(self._old or {}, evidence.newest_places)
         self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
         self._values = dict[str, str]()
@@ -174,7 +174,7 @@ class _Proposing:
         if not self._listed.keys() & names:
             if why := self._why_open(family, used):
                 self._open[family] = why
-            if why or not (used or arguments):
+            if why or not (used or arguments or self._restored & names):
                 return
         for variable in FAMILIES[family]:
             of_it = {one: r for one, r in arguments.items() if one.variable == variable}
@@ -220,7 +220,7 @@ class _Proposing:
             # Any value is harmless: a list must not refuse what was used, and one that
             # a person took out is not begun anew.
             is_out = self._old is not None and variable in self._once_listed
-            if asking or is_out or not arguments:
+            if variable not in self._restored and (asking or is_out or not arguments):
                 return
         if listed == [ANY]:
             self._values[variable] = ANY
