@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,12 +186,28 @@ def asking_at(path: Path, log: Log, seconds: float, *, hour: float = 3_600.0) ->
     )
 
 
+LogAt = Callable[[Path], Log]
+
+
+@pytest.fixture
+def log_at() -> Iterator[LogAt]:
+    """Make a log that writes all into a file, which is closed when all tasks are over."""
+    with ExitStack() as stack:
+
+        def log_at(path: Path) -> Log:
+            file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+            stack.callback(os.close, file)
+            return Log(Level.DEBUG, file)
+
+        yield log_at
+
+
 Start = Callable[..., Awaitable[Proxy]]
 
 
 @pytest.fixture
 async def start(
-    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
 ) -> AsyncIterator[Start]:
     """Start a proxy in front of the fake: `await start(policy={...}, max_connections=2)`.
 
@@ -224,9 +241,7 @@ async def start(
             metrics=metrics,
         )
         log_file = tmp_path / f"{name}.log"
-        log = Log(
-            Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        )
+        log = log_at(log_file)
         gate = gate or Gate.enforcing(parse_policy(policy)[0])
         asking = asking_at(tmp_path / f"{name}.ask", log, ask) if ask else None
         server = Server(

@@ -23,11 +23,10 @@ import trio
 
 from tests.fakes import FakeEngine, answer_always
 from tests.patience import PATIENCE
-from tests.proxy.conftest import OPEN
-from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from tests.proxy.conftest import OPEN, LogAt
+from trioproxy.config import Config, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 HEAD_END: Final = b"\r\n\r\n"
@@ -143,7 +142,9 @@ def page_response(page: str) -> bytes:
 
 
 @pytest.fixture
-async def switch(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[Switch]:
+async def switch(
+    nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
+) -> AsyncIterator[Switch]:
     """A proxy that allows everything, in front of an Engine that answers everything."""
     fake = FakeEngine(path=tmp_path / "engine.sock")
     fake.listen()
@@ -152,11 +153,10 @@ async def switch(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[Switch]
         listen=(TcpAddress(host="127.0.0.1", port=0),),
         upstream=UnixAddress(path=str(fake.path)),
     )
-    descriptor = os.open(tmp_path / "proxy.log", os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=config,
         gates={"": Gate.enforcing(parse_policy(OPEN)[0])},
-        log=Log(Level.DEBUG, descriptor),
+        log=log_at(tmp_path / "proxy.log"),
     )
     await nursery.start(server.run)
     host, _, port = server.addresses[0].removeprefix("tcp://").rpartition(":")

@@ -28,6 +28,7 @@ from tests.fakes import (
     settle,
 )
 from tests.patience import PATIENCE
+from tests.proxy.conftest import LogAt
 from trioproxy.commands.servedpolicy import ServedPolicy
 from trioproxy.commands.serving import Serving
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
@@ -262,13 +263,13 @@ class Stack:
 
 @pytest.fixture
 async def stack(
-    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
 ) -> AsyncIterator[Stack]:
     """The proxy, three policies of containers, and an Engine that says who is who."""
     host = Host()
     nursery.start_soon(fake.serve, host.answer)
     log_file = tmp_path / "proxy.log"
-    log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND))
+    log = log_at(log_file)
     server = Server(
         config=Config(
             listen=(TcpAddress(host="127.0.0.1", port=0),),

@@ -36,12 +36,11 @@ from tests.fakes import (
     response,
     settle,
 )
-from tests.proxy.conftest import OPEN, Proxy, Start
-from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from tests.proxy.conftest import OPEN, LogAt, Proxy, Start
+from trioproxy.config import Config, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import name_of_client
-from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 CHUNKED: Final = "Transfer-Encoding: chunked"
@@ -63,7 +62,7 @@ Launch = Callable[..., Awaitable[Proxy]]
 
 @pytest.fixture
 async def launch(
-    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
 ) -> AsyncIterator[Launch]:
     """Start a proxy with any field of `Config`: `await launch(max_connections=4)`.
 
@@ -81,7 +80,7 @@ async def launch(
             **settings,  # type: ignore[arg-type]  # the test names fields that are counts
         )
         log_file = tmp_path / "proxy.log"
-        log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
+        log = log_at(log_file)
         server = Server(
             config=config,
             gates={"": Gate.enforcing(parse_policy(OPEN)[0])},

@@ -33,8 +33,24 @@ POLICY = parse_policy({"CONTAINERS": "1"})[0]
 GATE = Gate.enforcing(POLICY)
 
 
+_pipes: list[int] = []
+
+
+def close_pipes() -> None:
+    while _pipes:
+        os.close(_pipes.pop())
+
+
+@pytest.fixture(autouse=True)
+def pipes() -> Iterator[None]:
+    """Close what a test logged into."""
+    yield
+    close_pipes()
+
+
 def pipe_log(level: Level, form: LogFormat = LogFormat.TEXT) -> tuple[Log, int]:
     reader, writer = os.pipe()
+    _pipes.extend((reader, writer))
     os.set_blocking(reader, False)
     return Log(level, writer, form), reader
 
@@ -128,6 +144,7 @@ def test_a_terminal_that_nobody_reads_is_not_waited_for() -> None:
 def test_closed_reader_does_no_harm() -> None:
     """When the reader of the log is gone the lines are let go, without an error."""
     log, reader = pipe_log(Level.INFO)
+    _pipes.remove(reader)
     os.close(reader)
     log.line(Level.INFO, "line")
     log.flush()
@@ -269,8 +286,7 @@ def test_the_usual_line_has_the_same_time(seconds: float) -> None:
     log.flush()
     log.request(outcome(began=1.0, ended=1.0 + seconds, serial=0, is_ours=False))
     line = written(log, reader)[-1]
-    for fd in (log._fd, reader):
-        os.close(fd)
+    close_pipes()
     shown = float(line.partition(" ms=")[2].partition(" ")[0])
     assert line.startswith("info ")
     assert abs(shown - seconds * 1000) < 0.0501

@@ -18,11 +18,10 @@ import pytest
 import trio
 
 from tests.fakes import Client, FakeEngine, Message, connect
-from tests.proxy.conftest import OPEN, Proxy, Start
-from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from tests.proxy.conftest import OPEN, LogAt, Proxy, Start
+from trioproxy.config import Config, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 PYTHON = sys.executable
@@ -59,7 +58,7 @@ class Place:
 
 @pytest.fixture
 async def place(
-    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Awaitable[Place]]]:
     """Start one, in front of an Engine that answers everything: `await place()`."""
 
@@ -76,7 +75,7 @@ async def place(
             allowed_hosts=ALLOWED,
         )
         log_file = tmp_path / "proxy.log"
-        log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
+        log = log_at(log_file)
         gate = Gate.enforcing(parse_policy(OPEN)[0])
         server = Server(config=config, gates={"": gate}, log=log)
         await nursery.start(server.run)

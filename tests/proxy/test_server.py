@@ -1,7 +1,6 @@
 """Listeners, limits, many clients, and the way to an orderly end."""
 
 import errno
-import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -246,7 +245,7 @@ async def test_a_listener_that_cannot_be_takes_the_others_along(
     path = tmp_path / "first.sock"
     listen = (UnixAddress(path=str(path)), UnixAddress(path=str(fake.path)))
     config = Config(listen=listen, upstream=UnixAddress(path=str(fake.path)))
-    log = Log(Level.ERR, os.open(os.devnull, os.O_WRONLY))
+    log = Log(Level.EMERG)
     server = Server(
         config=config, gates={"": Gate.enforcing(parse_policy({})[0])}, log=log
     )
