@@ -1,6 +1,7 @@
 """Listeners, limits, many clients, and the way to an orderly end."""
 
 import errno
+import gc
 import resource
 import socket
 from collections.abc import Iterator
@@ -148,6 +149,27 @@ async def test_out_of_descriptors(proxy: Proxy, mock_clock: MockClock) -> None:
     await (await proxy.fake.accept()).answer(body=b"OK")
     assert (await newcomer.read_response()).body == b"OK"
     assert sum("out-of-descriptors" in line for line in proxy.lines()) == 1
+
+
+async def test_a_listener_that_accepts_nobody(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Who shares a listener may shut it down: that is said once, and all others are served."""
+    (listener,) = [
+        one
+        for one in gc.get_objects()
+        if isinstance(one, socket.socket)
+        and one.fileno() >= 0
+        and one.family is socket.AF_INET
+        and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    ]
+    listener.shutdown(socket.SHUT_RDWR)
+    for _ in range(3):
+        client, engine = await proxy.ask()
+        await engine.answer(body=b"OK")
+        assert (await client.read_response()).body == b"OK"
+        mock_clock.jump(0.2)
+    assert sum("cannot-accept" in line for line in proxy.lines()) == 1
 
 
 async def test_a_socket_that_cannot_be_watched(

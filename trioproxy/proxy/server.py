@@ -45,8 +45,9 @@ IDLE_SECONDS: Final = 600.0
 
 REST_EVERY: Final = 0.25
 REAP_EVERY: Final = 30.0
+EXHAUSTED: Final = dict.fromkeys((errno.EMFILE, errno.ENFILE), "out-of-descriptors")
 EXHAUSTED_PAUSE: Final = 0.1
-"""Seconds to wait for a descriptor when there is none to accept a client with."""
+"""Seconds to wait where nobody can be accepted, most of the time for a descriptor."""
 
 ACCEPTS: Final = 16
 """Clients accepted in one go, after which those that are here have their turn."""
@@ -536,17 +537,14 @@ class Server:
                 # EAGAIN is the proof that the backlog is empty; the next edge will be new.
                 watched.heard = 0
                 await self._watch.readable(watched)
+            except ConnectionAbortedError:
+                pass  # the client left before it was accepted
             except OSError as error:
-                if error.errno not in {
-                    errno.EMFILE,
-                    errno.ENFILE,
-                    errno.ENOMEM,
-                    errno.ENOBUFS,
-                }:
-                    continue  # the client left before it was accepted
+                # Of some there is no end, as of a listener that another process shuts down.
                 if not is_exhausted:
                     is_exhausted = True
-                    self.log.line(Level.ERR, "out-of-descriptors", error=error)
+                    event = EXHAUSTED.get(error.errno or 0, "cannot-accept")
+                    self.log.line(Level.ERR, event, error=error)
                 await trio.sleep(EXHAUSTED_PAUSE)
             else:
                 is_exhausted = False
