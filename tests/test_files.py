@@ -89,3 +89,22 @@ def test_line_ends_stay(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"a\r\nb\rc\n")
     assert files.read_text(path) == "a\r\nb\rc\n"
+
+
+def test_a_file_that_grows_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written between the look at a file's size and the reading is not left out, nor the file of a kernel that tells no size."""
+    path = tmp_path / "grows.env"
+    path.write_text("PING=1\n")
+
+    def grow(fd: int) -> os.stat_result:
+        seen = os.stat(fd)
+        with path.open("a") as file:
+            file.write("EXEC_COMMANDS=ls\n")
+        return seen
+
+    monkeypatch.setattr(os, "fstat", grow)
+    assert files.read(path) == b"PING=1\nEXEC_COMMANDS=ls\n"
+    monkeypatch.undo()
+    assert files.read(Path("/proc/self/mountinfo")).endswith(b"\n")

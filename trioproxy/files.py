@@ -65,7 +65,12 @@ def read(
                 check_regular(fd, path)
             with open(fd, "rb", closefd=False) as file:
                 # What is asked for is asked of the system, too, which may not have 64 MiB.
-                data = file.read(min(os.fstat(fd).st_size or most, most) + 1)
+                size = os.fstat(fd).st_size
+                data = file.read(min(size, most) + 1)
+                if (
+                    len(data) > size
+                ):  # it grows, or has no size, as what the kernel tells
+                    data += file.read(most)
         finally:
             os.close(fd)
     except FileNotFoundError as error:

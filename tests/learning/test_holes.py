@@ -89,8 +89,8 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     ("CREATE_PORTS", [["[::1]:40001"], ["[::1]:50002"]], ["[::1]:random"]),
     ("CREATE_PORTS", [["40001"], ["127.0.0.1:50002"]], ["127.0.0.1:50002", "40001"]),
     # Subnets that were free.
-    ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=172.20.0.0/16"], ["NetworkCreate:IPAM.Config.Subnet=172.21.0.0/16"]], ["NetworkCreate:IPAM.Config.Subnet=172.*.*.*/*"]),
-    ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=fd12%3A3%3A%3A/64"], ["NetworkCreate:IPAM.Config.Subnet=fdab%3Ac4%3A%3A/64"]], ["NetworkCreate:IPAM.Config.Subnet=fd*%3A*%3A%3A/*"]),
+    ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=172.20.0.0/16"], ["NetworkCreate:IPAM.Config.Subnet=172.21.0.0/16"]], ["NetworkCreate:IPAM.Config.Subnet=172.*.*.*/16"]),
+    ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=fd12%3A3%3A%3A/64"], ["NetworkCreate:IPAM.Config.Subnet=fd12%3Ac4%3A%3A/64"]], ["NetworkCreate:IPAM.Config.Subnet=fd12%3A*%3A%3A/64"]),
     ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=169.254.1.0/24"], ["NetworkCreate:IPAM.Config.Subnet=169.254.2.0/24"]], ["NetworkCreate:IPAM.Config.Subnet=169.254.1.0/24", "NetworkCreate:IPAM.Config.Subnet=169.254.2.0/24"]),
     ("CREATE_OPTIONS", [["NetworkCreate:IPAM.Config.Subnet=172.20.0.0/16"]], ["NetworkCreate:IPAM.Config.Subnet=172.20.0.0/16"]),
 ]  # fmt: skip

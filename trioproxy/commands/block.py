@@ -54,9 +54,9 @@ class Block:
     @classmethod
     def on(cls, fd: int) -> Self | None:
         """Make one for the terminal that `fd` is; None where none can be drawn."""
-        if os.environ.get("TERM", "dumb") == "dumb" or not (new := opened_anew(fd)):
-            return None
-        return cls(new)
+        is_dumb = os.environ.get("TERM", "dumb") == "dumb"
+        new = None if is_dumb else opened_anew(fd)
+        return None if new is None else cls(new)
 
     def __enter__(self) -> Self:
         return self

@@ -39,8 +39,8 @@ _HOUR: Final = re.compile("([T_]?)[0-9]{2}Z?")
 _MOST_TOKENS: Final = 200
 """Parts of a name that is compared with others."""
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
-_IN_SUBNET: Final = re.compile(r"(?:(?<==fd)|(?<=[./A]))[0-9a-f]+")
-"""What varies in one: all behind the first number, or behind what begins a private one of IPv6."""
+_IN_SUBNET: Final = re.compile(r"(?:(?<=\.)|(?<=%3A))[0-9a-f]+")
+"""What varies in one: all behind the first number, but for its length."""
 
 
 class Value(NamedTuple):

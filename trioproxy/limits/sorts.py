@@ -497,10 +497,12 @@ _OF_LOCAL: Final = (
     r"|ContainerCreate:HostConfig\.Mounts\.(?:Volume|Image)Options\.Subpath=[\w./+-]+\Z"
 )
 # The host itself goes by a network's bridge to the addresses that this has. Agents of clouds, which are root, take keys
-# and commands from their metadata server: 169.254.169.254, 168.63.129.16, 100.100.100.200.
+# and commands from their metadata server: 169.254.169.254, 168.63.129.16, 100.100.100.200,
+# fd00:ec2::254, fd20:ce::254. So the first number and the length of a harmless one stand there.
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
 _NO_METADATA: Final = (
-    rf"{re.escape(_SUBNET)}=(?:(?!0\.|100\.|16[89]\.)\d+\.|fd)[^/]*/(?![0-7]\Z).+"
+    rf"{re.escape(_SUBNET)}=(?:(?!0\.|100\.|16[89]\.)\d+\.[^/]*/(?:[89]|[1-3]\d)"
+    r"|(?!fd[02]0)f[cd][\da-f]{2}%3A[^/]*/(?:1[6-9]|[2-9]\d|1\d\d))"
 )
 _ENDS: Final[Mapping[str, str]] = {"-": "", ".": r"\..*"}
 _HARMLESS: Final = "|".join(

@@ -150,7 +150,8 @@ class Log:
         """Entries that had no room, and were not told of yet."""
         self.dropped_before = 0
         """Those that were."""
-        self._fd = opened_anew(fd) or fd
+        anew = opened_anew(fd)
+        self._fd = fd if anew is None else anew
         self._write_out = write
         self._is_json = form is LogFormat.JSON
         self._is_usual = level == Level.INFO and not self._is_json
