@@ -432,6 +432,7 @@ def test_restoring_a_value_that_was_never_listed_stops() -> None:
     assert caught.value.hint == "declined are: CREATE_BINDS=/etc"
 
 
+@pytest.mark.deep
 def test_a_list_that_is_full_keeps_what_it_has() -> None:
     """What finds no room in a line is said to be in no list, and not to have been taken out by
     a person; what a person wrote stays, whatever its place in the alphabet."""

@@ -257,6 +257,7 @@ def test_holes_are_compared_by_all_their_values(
     assert (not list(found)) is is_within
 
 
+@pytest.mark.deep
 def test_long_lists_of_holes_are_compared_at_once() -> None:
     """A hundred items of long holes are proven to be within as many others."""
     wide = ",".join(f"/srv/{n}/{{rand64}}/{{uuid}}" for n in range(100))
