@@ -13,7 +13,7 @@ from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.judge.power import LEVELS, LIMITED, Powers
+from trioproxy.judge.power import LEVELS, LIMITED, Power, Powers
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 
@@ -130,3 +130,14 @@ def test_what_of_an_answer_is_told_and_what_is_hidden(name: str, words: str) -> 
         for one in Hides:
             assert (said[one] in shown) is (one in row.hiding - hides)
             assert (said[one] in hidden) is (one in row.hiding & hides)
+
+
+def test_what_needs_no_word() -> None:
+    """A reviewer need not read of what tells little, but where it connects somewhere."""
+    (plain,), (connecting,) = OPERATIONS["ContainerWait"], OPERATIONS["ImageSearch"]
+    for level in (Risk.LOW, Risk.INFO_LEAK):
+        assert Power(level).needs_no_word(plain)
+        assert Power(level).needs_no_word(None)
+        assert not Power(level).needs_no_word(connecting)
+    assert not Power(Risk.SECRET_LEAK).needs_no_word(plain)
+    assert not Power(LIMITED).needs_no_word(plain)

@@ -25,7 +25,7 @@ from trioproxy.file.variables import (
     SWITCHES,
     VERBS,
 )
-from trioproxy.judge.rules import Mode, Reason
+from trioproxy.judge.rules import Mode, Reason, asks_more
 
 C = {"CONTAINERS": "1"}
 CP = {"CONTAINERS": "1", "POST": "1"}
@@ -534,3 +534,18 @@ def test_a_verb_opens_what_it_says(verb: str) -> None:
     if verb not in READ_VERBS:
         opened = parse_policy({verb: "1"})[0].opened_operations
         assert opened - parse_policy({})[0].opened_operations == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_more"),
+    [
+        ("/containers/a/top?ps_args=axe", True),
+        ("/containers/a/top?ps_args=-ef", False),
+        ("/containers/a/top", False),
+        ("/containers/json?all=1", False),
+        ("/frob?x=1", False),
+    ],
+)
+def test_what_asks_more_by_its_query(raw: str, *, is_more: bool) -> None:
+    """By a query alone a request may be one that no list lets pass: it is not learned as used."""
+    assert asks_more(request("GET", raw)) is is_more

@@ -79,6 +79,7 @@ def test_a_list_allows_what_it_lists(
 IMAGES: list[tuple[str, list[str], list[str]]] = [
     ("busybox", ["busybox", "docker.io/library/busybox:latest", "index.docker.io/busybox", "library/busybox"],
      ["busybox:1", f"busybox@sha256:{A64}", "ghcr.io/busybox", "library/x/busybox", "localhost/busybox", "Docker.io/library/busybox"]),
+    ("x/busybox", ["x/busybox", "docker.io/x/busybox"], ["library/x/busybox"]),
     ("nginx:1.27", ["nginx:1.27"], ["nginx", "nginx:1.28", f"nginx:1.27@sha256:{A64}"]),
     ("nginx:1.*", ["nginx:1.27", "nginx:1.27-alpine"], ["nginx:2", "nginx:latest"]),
     ("nginx:*", ["nginx", "nginx:x", f"nginx@sha256:{A64}"], ["nginx2", "x/nginx"]),
