@@ -1,16 +1,19 @@
 """What is counted, by whose name, and what a scrape reads of it."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import FakeEngine, connect, request, response, settle
 from tests.markdown import ROOT
+from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.config import Level, UnixAddress
@@ -19,6 +22,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome, Waits
 from trioproxy.judge.rules import Reason
+from trioproxy.proxy import metrics as metrics_module
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.metrics import Counts, Times, described
 
@@ -205,6 +209,42 @@ async def test_a_policy_that_is_gone_is_told_of_no_more(
     proxy.server.forget("app")
     proxy.server._metrics._fresh_until = 0.0  # type: ignore[union-attr]
     assert 'client="app"' not in "".join(await scrape(proxy, place))
+
+
+async def test_who_leaves_in_mid_scrape_has_none_begun_beside_it(
+    start: Start,
+    place: UnixAddress,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 256 policies a text is seconds of work: it is made once at a time, whoever hangs up."""
+    proxy = await start(READS, metrics=place)
+    proxy.fake.stop()
+    metrics, goes_on, begun = proxy.server._metrics, threading.Event(), trio.Event()
+    assert metrics is not None
+    token = trio.lowlevel.current_trio_token()
+
+    def write(_: object) -> bytes:
+        token.run_sync_soon(begun.set)
+        goes_on.wait(PATIENCE)
+        return b"written"
+
+    monkeypatch.setattr(metrics_module, "generate_latest", write)
+    scope = trio.CancelScope()
+
+    async def leave() -> None:
+        with scope:
+            await metrics.text()
+
+    nursery.start_soon(leave)
+    await begun.wait()
+    scope.cancel()
+    nursery.start_soon(metrics.text)
+    await settle()
+    waiting = metrics._turn.statistics().tasks_waiting
+    goes_on.set()
+    assert waiting == 1
+    assert await metrics.text() == b"written"
 
 
 async def test_a_policy_that_never_was_in_force_is_stale_alone(

@@ -322,7 +322,7 @@ async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
     if any(BAD_REQUEST in one for one in counts):
         from trioproxy.commands.versions import versions  # few ask
 
-        answer = await in_thread(versions, plan.config.upstream)
+        answer = await in_thread(versions, plan.config.upstream, may_leave=False)
         evidence.runs[run].oldest_api = oldest_of(answer)
 
 
@@ -362,7 +362,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
     saved = await journal.save(is_final=True)
     if saved is None:
         # What was learned must not be lost with the disk: it is shown, line and all.
-        proposal = await in_thread(plan.store.preview, evidence)
+        proposal = await in_thread(plan.store.preview, evidence, may_leave=False)
         shown = Written(
             evidence=evidence, others=Evidence(), damage="", proposal=proposal
         )

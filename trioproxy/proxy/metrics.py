@@ -351,7 +351,7 @@ class Metrics(Collector):
                 is_up = await self._shared.health.is_up()
                 began = trio.current_time()
                 self._seen = [("trioproxy_engine_up", (), is_up), *self._look()]
-                self._text = await in_thread(generate_latest, self)
+                self._text = await in_thread(generate_latest, self, may_leave=False)
                 now = trio.current_time()
                 self._fresh_until = now + max(SCRAPED_FOR, 9 * (now - began))
             return self._text
