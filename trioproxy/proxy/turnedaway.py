@@ -6,7 +6,7 @@ which has a place whoever took all others.
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVarTuple
 
 import trio
 
@@ -35,6 +35,8 @@ NO_PLACE: Final = 503
 KEPT_OUT: Final = 403
 OURSELVES: Final = f"{UID}{os.geteuid()}"
 
+_Args = TypeVarTuple("_Args")
+
 
 class TurnedAway:
     """Answers them, and counts them for the log."""
@@ -53,9 +55,9 @@ class TurnedAway:
     def begin(
         self,
         nursery: trio.Nursery,
-        answer: Callable[..., Awaitable[None]],
+        answer: Callable[[Wire, *_Args], Awaitable[None]],
         wire: Wire,
-        *args: object,
+        *args: *_Args,
     ) -> None:
         """Start to answer who was just accepted. It counts before its first step: tasks that are
         about to begin, or to end, hold descriptors too."""
