@@ -400,15 +400,16 @@ async def test_it_is_saved_where_no_thread_can_be_started(
     assert files.granted == {"ContainerList"}
 
 
-async def test_want_of_memory_is_trouble(files: Files) -> None:
+async def test_want_of_memory_is_trouble(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Learning goes on where a save finds no memory, and what was learned is written later."""
     evidence, heard = learner("r1", LIST), Heard()
     store = files.store
     journal = Journal(store, evidence, tell=heard.tell, complain=heard.complain)
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr(store, "save", lambda *_, **__: bytearray(1 << 60))
-    assert await journal.save() is None
-    monkey.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save", lambda *_, **__: bytearray(1 << 60))
+        assert await journal.save() is None
     assert [str(one) for one in heard.complaints] == [
         "no memory is left to write what was learned"
     ]

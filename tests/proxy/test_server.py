@@ -155,13 +155,14 @@ async def test_a_listener_that_accepts_nobody(
     proxy: Proxy, mock_clock: MockClock
 ) -> None:
     """Who shares a listener may shut it down: that is said once, and all others are served."""
+    (url,) = [one for one in proxy.server.addresses if one.startswith("tcp")]
     (listener,) = [
         one
         for one in gc.get_objects()
         if isinstance(one, socket.socket)
         and one.fileno() >= 0
-        and one.family is socket.AF_INET
         and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        and listeners.name_of(one) == url
     ]
     listener.shutdown(socket.SHUT_RDWR)
     for _ in range(3):
