@@ -371,7 +371,7 @@ async def test_an_answer_with_two_words_is_none(start: Start) -> None:
 
 
 async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None:
-    """The question ends with it, and nothing goes to the Engine."""
+    """The question ends with it, nothing goes to the Engine, and the log tells of a refusal as of any."""
     proxy = await start(PING, ask=30)
     client = await proxy.connect()
     async with asker(proxy) as one:
@@ -382,6 +382,9 @@ async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None
         await one.send(answer=question["question"], say="once")
         await one.until("error")
     assert not await proxy.fake.is_called()
+    (line,) = proxy.lines_of("path=/volumes")
+    assert " warning request " in line
+    assert " status=403 by=trioproxy " in line
 
 
 async def test_a_drain_refuses_what_is_held(start: Start) -> None:

@@ -261,7 +261,7 @@ class Connection:
         if not admitted.verdict.decision.allowed:
             self._sides.release(may_use=False)
             if self._shared.asking is not None:
-                admitted = await self._ask(admitted, self._shared.asking, raw)
+                admitted = await self._ask(admitted, began, self._shared.asking, raw)
             if admitted.refusal:
                 return await self._refuse(admitted, began)
         kind = Exchange if admitted.verdict.removals is None else _removing()
@@ -282,14 +282,20 @@ class Connection:
         self._sides.reading = reading
         return reading
 
-    async def _ask(self, refused: Admitted, asking: "Asking", head: bytes) -> Admitted:
+    async def _ask(
+        self, refused: Admitted, began: float, asking: "Asking", head: bytes
+    ) -> Admitted:
         """Ask a person about what is refused, where somebody is there to be asked."""
         body, self._body = self._body, None
         # Loaded with what asks: most ask nobody.
         from trioproxy.proxy.holding import Held
 
         held = Held(self, self._sides, asking, head, body)
-        return await held.run(refused)
+        try:
+            return await held.run(refused)
+        except (ClientLost, trio.Cancelled):
+            self._tell_refused(refused, began, next(self._shared.serials))
+            raise
 
     async def _look_closer(self, pending: Pending) -> Admitted:
         """Have a request judged by its body too, and by what it names.
@@ -432,33 +438,37 @@ class Connection:
 
     async def _refuse(self, admitted: Admitted, began: float) -> bool:
         """Answer a refusal. A body is read and dropped, within bounds."""
-        serial = next(self._shared.serials)
-        decision, wire = admitted.verdict.decision, self.client.wire
+        serial, wire = next(self._shared.serials), self.client.wire
         try:
             answer = replies.with_id(admitted.refusal, serial)
             if (sent := wire.send_now(answer)) < len(answer):
                 await wire.send_rest(answer, sent)
         finally:
-            # In their order: who is refused asks again.
-            self.admission.tell(
-                Outcome(
-                    WHOLE,
-                    self.client.peer,
-                    admitted.verdict,
-                    decision.status,
-                    decision.reason is not MISSING,
-                    False,
-                    began,
-                    perf_counter(),
-                    0,
-                    0,
-                    "",
-                    serial,
-                    None,
-                    self._sides.engine.waits,
-                )
-            )
+            self._tell_refused(admitted, began, serial)
         return await self._go_on(admitted)
+
+    def _tell_refused(self, admitted: Admitted, began: float, serial: int) -> None:
+        """Tell of a refusal, also where its client does not wait for it."""
+        decision = admitted.verdict.decision
+        # In their order: who is refused asks again.
+        self.admission.tell(
+            Outcome(
+                WHOLE,
+                self.client.peer,
+                admitted.verdict,
+                decision.status,
+                decision.reason is not MISSING,
+                False,
+                began,
+                perf_counter(),
+                0,
+                0,
+                "",
+                serial,
+                None,
+                self._sides.engine.waits,
+            )
+        )
 
     async def _answer_probe(self, admitted: Admitted, probe: Probe) -> bool:
         """Say how things stand. Neither recorded nor logged: it is asked for ever."""
