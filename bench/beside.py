@@ -268,7 +268,7 @@ def main(arguments: Sequence[str]) -> int:
         work = Path(temporary)
         stop, reach = start_fast(work)
         stack.callback(stop)
-        trees = []
+        trees = list[Tree]()
         for number, folder in enumerate([*options.trees, REPOSITORY]):
             name = f"{folder.resolve().name}"
             if name in {one.name for one in trees}:
