@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from math import inf
@@ -13,13 +15,18 @@ import trio
 from tests.fakes import Client, EngineConnection, response, settle
 from tests.proxy.conftest import Proxy, Start
 from tests.proxy.test_objects import ID, OTHER, container, told
+from trioproxy.errors import ClientLost
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy.asking import MOST_UNREAD
-from trioproxy.proxy.hours import End
+from trioproxy.proxy.client import Client as Served
+from trioproxy.proxy.client import Clients
+from trioproxy.proxy.hours import End, Whose
 from trioproxy.proxy.readable import MOST_NAMES
+from trioproxy.proxy.watch import Watch
+from trioproxy.proxy.wire import Wire
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}
@@ -162,6 +169,21 @@ async def test_an_hour_belongs_to_one_client(start: Start) -> None:
     await passes(proxy, third)
     (line,) = proxy.lines_of("said=hour")
     assert " until=" in line
+
+
+def test_two_sockets_without_files_are_two() -> None:
+    """An hour belongs to a user on one listener, be that a socket with a name in place of a file."""
+    told = set[str]()
+    for name in ("tp-a", "tp-b"):
+        with socket.socket(socket.AF_UNIX) as near:
+            near.bind(f"\0{name}-{os.getpid()}")
+            watch = Watch()
+            wire = Wire(near, ClientLost, watch)
+            one = Whose.of("", Served(wire, "unix:uid=2000", "", Clients()))
+            told.add(one.listener)
+            wire.close()
+            watch.close()
+    assert told == {f"@tp-a-{os.getpid()}", f"@tp-b-{os.getpid()}"}
 
 
 async def test_an_hour_is_over_by_whichever_clock_is_there_first(start: Start) -> None:

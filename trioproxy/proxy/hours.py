@@ -20,6 +20,7 @@ from trioproxy.judge.power import Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy.client import Client
+from trioproxy.proxy.listeners import name_of
 from trioproxy.proxy.log import Log
 
 HOUR: Final = 3_600.0
@@ -45,14 +46,17 @@ class Whose(NamedTuple):
     policy: str
     """What the clients of its policy are called; empty: those of the process's own."""
     listener: str
-    """The path of the Unix socket; of TCP the port."""
+    """The path of the Unix socket, or its name behind an `@`; of TCP the port."""
     name: str
 
     @classmethod
     def of(cls, policy: str, client: Client) -> "Whose":
         """Tell it of a connection."""
-        at = client.wire.sock.getsockname()
-        listener = at if isinstance(at, str) else f"port {at[1]}"
+        sock = client.wire.sock
+        at = sock.getsockname()
+        # Of a socket without a file the address is bytes, and no name.
+        is_port = isinstance(at, tuple)
+        listener = f"port {at[1]}" if is_port else name_of(sock).removeprefix("unix://")
         peer = client.peer.rpartition("@")[2]
         return cls(policy, listener, client.container or name_of_client(peer))
 
