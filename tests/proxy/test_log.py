@@ -24,6 +24,7 @@ from trioproxy.proxy.log import (
     MAX_KNOWN,
     MAX_PENDING,
     MAX_REFUSALS,
+    MOST_ENTRIES,
     PIPE_ATOM,
     REPEATS_EVERY,
     Log,
@@ -377,6 +378,16 @@ def test_repeats_are_told_at_the_end() -> None:
     log.request(REFUSED)
     log.finish()
     assert " count=1 " in os.read(reader, 9999).decode().splitlines()[1]
+
+
+def test_entries_without_a_line_are_no_full_pipe() -> None:
+    """However many entries in a row make no line, what stands behind them is written at once."""
+    log, reader = pipe_log(Level.WARNING)
+    for _ in range(2 * MOST_ENTRIES):
+        log.request(REFUSED)
+    log.line(Level.ERR, "crash")
+    log.flush()
+    assert os.read(reader, 9999).decode().splitlines()[1].endswith(" err crash")
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -314,7 +314,7 @@ class Log:
             return True
         if rest := chunk[sent:].decode(errors="replace"):
             self._entries.appendleft((0.0, _rendered, rest))
-        return sent > 0
+        return sent > 0 or not chunk  # entries may make no line
 
     # -- what is new, and what comes again -----------------------------------------
 
