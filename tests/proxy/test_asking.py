@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from math import inf
@@ -13,6 +14,7 @@ import pytest
 import trio
 
 from tests.fakes import Client, EngineConnection, response, settle
+from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy, Start
 from tests.proxy.test_objects import ID, OTHER, container, told
 from trioproxy.errors import ClientLost
@@ -407,6 +409,38 @@ async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None
     (line,) = proxy.lines_of("path=/volumes")
     assert " warning request " in line
     assert " status=403 by=trioproxy " in line
+
+
+async def test_who_leaves_beside_an_equal_request_ends_no_question(
+    start: Start,
+) -> None:
+    """What was not put yet is put for who asked first, though an equal one waited and has left."""
+    proxy = await start(PING, ask=30)
+    first, second = await proxy.connect(), await proxy.connect()
+    asking, may_weigh = proxy.server.asking, threading.Event()
+    assert asking is not None
+    widen = asking.hours.widen
+
+    def held(policy: Policy, grants: Iterable[Grant]) -> Policy:
+        if threading.current_thread() is not threading.main_thread():
+            assert may_weigh.wait(PATIENCE)
+        return widen(policy, grants)
+
+    asking.hours.widen = held
+    async with asker(proxy) as one:
+        await first.ask(target="/volumes")
+        await settle()
+        (question,) = asking._by_key.values()
+        await second.ask(target="/volumes")
+        await settle()
+        assert question.waiting
+        second.close()
+        await settle()
+        assert not question.waiting
+        may_weigh.set()
+        assert not question.over.is_set()
+        await one.say("once")
+        await passes(proxy, first)
 
 
 async def test_a_drain_refuses_what_is_held(start: Start) -> None:

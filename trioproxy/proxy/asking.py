@@ -280,7 +280,8 @@ class Asking:
             if not question.over.is_set():
                 if trio.current_time() >= question.deadline:
                     self.end(question, f"nobody answered within {self.seconds:.0f} s")
-                elif not question.waiting:
+                # Until it is put whoever asked first is here, and not among those.
+                elif not question.waiting and question.id in self._open:
                     self.end(question, "its client left")
 
     def done(self, question: Question, *, passed: bool, why: str = "") -> None:
