@@ -556,3 +556,25 @@ async def test_the_one_that_is_left_stays() -> None:
             thread.join()
             assert passes.count == 0
             nursery.cancel_scope.cancel()
+
+
+class Endless(socket.socket):
+    """A socket whose peer sends faster than anybody reads."""
+
+    reads = 0
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self.reads += 1
+        assert self.reads < 1000, "whoever sends without end keeps all others waiting"
+        return bytes(min(size, 4096))
+
+
+async def test_who_is_turned_away_and_sends_without_end_holds_nobody() -> None:
+    """What is there is taken before the end, and not what comes meanwhile."""
+    async with watching() as ends:
+        near, far = socket.socketpair()
+        wire = Wire(Endless(fileno=near.detach()), ClientLost, ends.watch)
+        wire.finish()
+        wire.close()
+        assert far.recv(1) == b""
+        far.close()

@@ -15,6 +15,9 @@ from trioproxy.proxy.watch import READABLE, Watch, Watched
 FAIR_SHARE: Final = 128 * 1024
 """Bytes moved without waiting after which others get their turn, and cancels theirs."""
 
+MOST_DROPPED: Final = 1024 * 1024
+"""Rather more than the kernel holds of a client that was hardly read."""
+
 EMPTIED: Final = ~select.EPOLLIN
 """A read that brought less than asked has emptied the socket (epoll(7))."""
 
@@ -189,10 +192,10 @@ class Wire(Watched):
 
     def finish(self) -> None:
         """Say that no more comes, and take what is here: closing with unread bytes would
-        reset the connection, and an answer on its way with it."""
+        reset the connection, and an answer on its way with it. Once, for a client may send
+        faster than that."""
         self.send_eof()
-        while self.recv_now(4096):
-            pass
+        self.recv_now(MOST_DROPPED)
 
     def send_eof(self) -> None:
         """Tell the peer that no more bytes come; the other direction stays open."""
