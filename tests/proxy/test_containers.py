@@ -38,7 +38,7 @@ from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.proxy import client as client_module
-from trioproxy.proxy import containers
+from trioproxy.proxy import containers, listeners
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
@@ -312,6 +312,19 @@ async def test_each_has_the_policy_of_its_name(stack: Stack) -> None:
         ]
         assert tuple(found) == statuses
     assert "client=ps@127.0.0.1:" in stack.lines()
+
+
+async def test_no_table_of_addresses_ends_one_client(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes by IPv6 where no descriptor is left to look up its network is let go, and nobody else."""
+    with monkeypatch.context() as patched:
+        patched.setattr(listeners, "peer_of", lambda *_: "[::1]:5")
+        patched.setattr(listeners, "ADDRESSES", tmp_path / "none")
+        client = await stack.connect()
+        assert await client.read_rest() == b""
+    assert "cannot-watch" in stack.lines()
+    assert (await stack.ask())[0] == 403
 
 
 async def test_events_are_asked_for_since_then(stack: Stack) -> None:

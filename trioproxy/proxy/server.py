@@ -565,18 +565,18 @@ class Server:
         nursery: trio.Nursery,
     ) -> None:
         """Start serving an accepted client; one that cannot be watched is let go."""
+        is_tcp = listener.reach is not Reach.UNIX
+        is_asked = is_tcp and admission is None and self._containers is not None
         try:
             peer = listeners.peer_of(sock, address)
+            # Until the Engine has said who that is, an address is one client, be it of IPv6: each
+            # of its neighbours is another container. Of elsewhere whoever has one may have a /64.
+            is_one = is_asked and listeners.is_near(peer)
             wire = Wire(sock, ClientLost, self._watch)
         except OSError as error:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        is_tcp = listener.reach is not Reach.UNIX
-        is_asked = is_tcp and admission is None and self._containers is not None
-        # Until the Engine has said who that is, an address is one client, be it of IPv6: each of
-        # its neighbours is another container. Of elsewhere whoever has one may have a /64.
-        is_one = is_asked and listeners.is_near(peer)
         name = name_of_client(peer) if is_one else self._group_of(peer)
         entry, turned_away = listener.entry, self._turned_away
         if entry is not ANYBODY:
