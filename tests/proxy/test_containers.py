@@ -865,7 +865,9 @@ async def test_who_connected_before_there_were_events_may_be_forgotten(
     await settle()
     stack.host.events.pop().close()
     await settle()
-    assert [(await stack.ask())[0] for _ in range(2)] == [status, 200]
+    assert (await stack.ask())[0] == status
+    await trio.sleep(0.02)  # the kernel counts the age of a connection by its ticks
+    assert (await stack.ask())[0] == 200
 
 
 GONE: dict[str, object] = {
