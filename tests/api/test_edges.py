@@ -45,7 +45,7 @@ MOST: dict[str, tuple[int, Callable[[int], object]]] = {
     "a word": (4_096, lambda n: create({"Runtime": "r" * n})),
     "an address": (4_096, lambda n: create({"PortBindings": {"80": [{"HostIp": "x" * n}]}})),
     "an option": (4_096, lambda n: create({"Mounts": [{"Type": "volume", "VolumeOptions": {"DriverConfig": {"Options": {"o": "x" * n}}}}]})),
-    "all together": (131_072, lambda n: create({"Binds": binds_of(n)})),
+    "all together": (131_072, lambda n: create({"Binds": binds_of(n - len("no image"))})),
 }  # fmt: skip
 
 

@@ -361,7 +361,7 @@ def test_the_version_is_judged(
 ) -> None:
     """What an old API version would mean by a value or a default is told, or written out."""
     found = create(host, version=version)
-    assert [one.value for one in found.arguments] == wanted
+    assert [value for _, value in values(found)] == wanted
     body = found.sent().body
     assert body is not None
     sent = body["HostConfig"]
@@ -600,10 +600,10 @@ def test_a_device_of_others_is_no_gpu(name: str) -> None:
         ("NVIDIA_VISIBLE_DEVICES", "nvidia.com/gpu=0,1"),
         ("DOCKER_RESOURCE_GPU", "1"),
     ):
-        asked_for = (create({}, Env=[f"{key}={one}"]).arguments for one in (name, same))
-        assert [one.value for (one,) in asked_for] == ["driver:cdi", "gpu"]
-    needs = create({}, Env=["NVIDIA_REQUIRE_CUDA=cuda>=12 brand=x,driver>=5"]).arguments
-    assert [one.value for one in needs] == ["gpu"]
+        asked_for = (values(create({}, Env=[f"{key}={one}"])) for one in (name, same))
+        assert [value for ((_, value),) in asked_for] == ["driver:cdi", "gpu"]
+    needs = create({}, Env=["NVIDIA_REQUIRE_CUDA=cuda>=12 brand=x,driver>=5"])
+    assert values(needs) == [("CREATE_DEVICES", "gpu")]
 
 
 TOLD = {

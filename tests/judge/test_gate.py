@@ -49,7 +49,7 @@ def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() ->
     verdict = judged(Gate.learning(), *create, body=body, is_read=True)
     assert verdict.decision.allowed
     assert (
-        [one.value for one in verdict.asked.arguments] == ["/etc"]
+        [one.value for one in verdict.asked.arguments] == ["/etc", ""]
         if verdict.asked
         else False
     )
@@ -286,9 +286,12 @@ def test_what_is_told_of_a_creation_that_nothing_limits() -> None:
     """For the log it is read as if it were limited; what cannot be read so passes, untold."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate"})
     gate = Gate.enforcing(policy)
-    cases: list[tuple[Json, list[str]]] = [(["/etc:/x"], ["/etc"]), ("no list", [])]
+    cases: list[tuple[Json, list[str]]] = [
+        (["/etc:/x"], ["/etc", "x:latest"]),
+        ("no list", []),
+    ]
     for binds, told in cases:
-        body: Json = {"HostConfig": {"Binds": binds}}
+        body: Json = {"HostConfig": {"Binds": binds}, "Image": "x"}
         for audits, values in ((True, told), (False, [])):
             one = replace(gate, audits=audits)
             verdict = judged(one, "POST", b"/containers/create", body=body, is_read=True)  # fmt: skip

@@ -39,7 +39,10 @@ def asked(
 
 
 def values(found: Asked) -> list[tuple[str, str]]:
-    return [(one.variable, one.value) for one in found.arguments]
+    """All but that a creation names no image, as hardly one here does."""
+    return [
+        (one.variable, one.value) for one in found.arguments if one.place != "no image"
+    ]
 
 
 def create(host: Json = None, version: str = "", **others: Json) -> Asked:

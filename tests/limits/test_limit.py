@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.limits.arguing import Variables, asked, limits, refusal
+from tests.limits.arguing import Variables, asked, create, limits, refusal
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES, Family
 from trioproxy.errors import ConfigError
@@ -114,6 +114,19 @@ def test_images(value: str, allowed: list[str], refused: list[str]) -> None:
         assert refusal({"CREATE_IMAGES": value}, "ContainerCreate", {"Image": image}), (
             image
         )
+
+
+@pytest.mark.parametrize("named", [{}, {"Image": ""}, {"Image": None}], ids=str)
+def test_a_container_of_no_image_is_in_no_list_of_images(named: dict[str, Any]) -> None:
+    """Docker makes one, with nothing in it, and whoever may write into it runs what he likes."""
+    for value in ("app:1", "*:*"):
+        refused = refusal({"CREATE_IMAGES": value}, "ContainerCreate", named)
+        assert refused
+        assert refused.message == (
+            "ContainerCreate asks for no image, which CREATE_IMAGES does not list"
+        )
+    for variables in ({"CREATE_IMAGES": "*"}, {"CREATE_BINDS": ""}):
+        assert refusal(variables, "ContainerCreate", named) is None
 
 
 MESSAGES: list[tuple[Variables, str, Any, str, str]] = [
@@ -615,8 +628,8 @@ def test_a_path_asked_for_is_listed_by_its_own_value(text: str) -> None:
     """The value of an argument, put on a list, allows that argument and stays one item."""
     if ":" in text or "\0" in text:
         return
-    found = asked("ContainerCreate", {"HostConfig": {"Binds": [f"/{text}:/a"]}})
-    (argument,) = found.arguments
+    found = create({"Binds": [f"/{text}:/a"]}, Image="x")
+    argument, _ = found.arguments
     assert (
         limits({"CREATE_BINDS": argument.value}).refuses("ContainerCreate", found)
         is None

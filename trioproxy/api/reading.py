@@ -113,6 +113,9 @@ def _always(
     # Who names no user gets the container's, which mostly is root: saying nothing asks for something here.
     if given.operation.name == "ContainerExec" and not body.get("User"):
         yield Argument("EXEC_USERS", DEFAULT_USER, "User", DEFAULT_USER)
+    # Docker makes a container of no image, too: with nothing in it, and its client fills it.
+    if given.operation.name == "ContainerCreate" and not body.get("Image"):
+        yield Argument("CREATE_IMAGES", "", "no image")
     if given.operation.name == "ImagePush":
         name = given.path.removeprefix("/images/").removesuffix("/push")
         name = name.encode("latin-1").decode("utf-8", "surrogateescape")
