@@ -11,11 +11,16 @@ import trio
 
 from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
+from tests.proxy.test_asking import asker
 from trioproxy.commands import serving as serving_module
 from trioproxy.commands.recording import open_record
 from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy, look
 from trioproxy.commands.serving import Serving
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.own import Own
+
+PING = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemPing"})[0])
 
 
 class Broken(ServedPolicy):
@@ -168,7 +173,7 @@ async def folder(
 ) -> Folder:
     """It is read when a test says so: a test that takes long is not overtaken by the watch."""
     monkeypatch.setattr(serving_module, "WATCH_EVERY", 2 * PATIENCE)
-    proxy = await start(OPEN)
+    proxy = await start(OPEN, ask=30, beside=PING)
     path = tmp_path / "policies"
     path.mkdir()
     server = proxy.server
@@ -195,6 +200,23 @@ async def test_a_policy_without_evidence_ends_nobody(
     await folder.look()
     assert folder.policies.keys() == {"a", "b"}
     assert not health.is_folder_stale
+
+
+async def test_what_is_cut_with_its_policy_is_in_its_evidence(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """Whose file goes while a person is asked about a request was refused that, and the evidence says so."""
+    folder.record = str(tmp_path)
+    (folder.path / "beside.env").write_text("ALLOW_OPERATIONS=SystemPing\n")
+    await folder.look()
+    client = await folder.proxy.connect(tcp=True)
+    async with asker(folder.proxy) as one:
+        await client.ask(target="/volumes")
+        await one.question()
+        (folder.path / "beside.env").unlink()
+        await folder.look()
+        await one.until("closed")
+    assert "VolumeList" in (tmp_path / "beside.jsonl").read_text()
 
 
 async def test_what_changes_before_the_watch_begins_is_seen(

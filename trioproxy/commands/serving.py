@@ -408,6 +408,7 @@ class Serving:
                 self.server.forget(client)
                 one.scope.cancel()
                 self.server.log.line(Level.NOTICE, "policy-gone", **one.named)
+                await self.server.have_told(client)
                 await one.end_recording()
                 await self._settle()
 

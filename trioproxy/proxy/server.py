@@ -55,6 +55,9 @@ ACCEPTS: Final = 16
 ABOUT_TO_ASK: Final = 0.1
 """Seconds that idle connections have for one more request, when all shall end."""
 
+TELLS_WITHIN: Final = 0.1
+"""Seconds in which who is cut tells how that ended; some stay for longer (`Connection._outlast`)."""
+
 LEFT_OVER: Final = (
     "the service manager hands over a socket called {!r:.80}, and no --listen names it:"
     " who connects to it waits for ever"
@@ -238,6 +241,13 @@ class Server:
         for connection in list(self.connections):
             if connection.admission.client in clients:
                 connection.cut("policy-gone")
+
+    async def have_told(self, client: str) -> None:
+        """Wait until who was cut with a policy has told how that ended."""
+        await self._wait_until(
+            lambda: all(one.admission.client != client for one in self.connections),
+            TELLS_WITHIN,
+        )
 
     def _measure(self) -> "Metrics":
         # Here, for most proxies are asked for no metrics.
@@ -691,7 +701,8 @@ class Server:
     async def _wait_until(self, is_done: Callable[[], bool], seconds: float) -> None:
         with trio.move_on_after(seconds):
             while not is_done():
-                self._one_ended = trio.Event()
+                if self._one_ended.is_set():  # else somebody else waits for it
+                    self._one_ended = trio.Event()
                 await self._one_ended.wait()
 
 
