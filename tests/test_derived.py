@@ -1,6 +1,7 @@
 """What follows from the tables, and the recipe of CONTRIBUTING for adding an operation."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from tests.derived import Text, derived, read, with_counts
 from tests.markdown import ROOT
+from trioproxy.api import routes
 
 ROW = "POST    /containers/{id}/freeze                    ContainerFreeze          write  none           -       names  -   -            -------- availability  stops a container's clock\n"
 """An operation that no Engine has, in the section that most learned files open."""
@@ -61,6 +63,19 @@ def test_only_numbers_are_corrected() -> None:
     """A line is replaced where its numbers differ, and left where a word does."""
     text = "1 of 2\n1 in 2\n\n... 7\n"
     assert with_counts(text, ["30 of 40", "none"]) == "30 of 40\n1 in 2\n\n... 7\n"
+
+
+def test_the_recipe_names_what_a_row_needs() -> None:
+    """The recipe names what says what the letters mean, and each table whose row another one may not import without."""
+    _, _, text = read(ROOT / "CONTRIBUTING.md").partition("\n## Adding an operation\n")
+    recipe = text.partition("\n## ")[0]
+    meanings = re.search(r"((?:`\w+`[, and\n]+)+)above the table say", recipe)
+    assert meanings
+    for name in re.findall(r"`(\w+)`", meanings[1]):
+        assert hasattr(routes, name), name
+    for path in (ROOT / "trioproxy" / "api").glob("*.py"):
+        if {"ENDPOINTS", "AssertionError"} <= set(re.findall(r"\w+", read(path))):
+            assert f"api/{path.name}`" in recipe, path
 
 
 def ran(folder: Path, *args: str) -> str:

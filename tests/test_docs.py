@@ -38,6 +38,7 @@ from tests.shell import (
     parameters,
     transcripts,
 )
+from trioproxy.api.families import VARIABLES
 from trioproxy.api.routes import ENDPOINTS, Risk
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
@@ -509,6 +510,11 @@ def test_limits() -> None:
     for module, name, value in rows:
         loaded = importlib.import_module(f"trioproxy.{module.replace('/', '.')}")
         assert float(value.replace(",", "")) == getattr(loaded, name), name
+
+
+def test_variables() -> None:
+    """The page on arguments has each variable that limits what is asked for."""
+    assert VARIABLES.keys() <= set(document("docs/arguments.md").spans)
 
 
 def test_a_strangers_walk() -> None:
