@@ -354,6 +354,24 @@ def _check_service(where: str, service: dict[str, Any]) -> None:
         _check_words(test[2:])
 
 
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "folder",
+    sorted(one.parent for one in ROOT.glob("examples/compose/*/compose.yaml")),
+    ids=lambda folder: folder.name,
+)
+def test_examples_have_no_way_to_root(engine: Engine, folder: Path) -> None:
+    """By the policy of no example of Compose's a way to root is known."""
+    ran = engine.docker(
+        "compose", f"--project-directory={folder}", "config", "--format=json"
+    )
+    for service in json.loads(ran.output)["services"].values():
+        given = service.get("environment") or {}
+        if service["image"] == IMAGE and given.keys() - {"ENV_FILE", "POLICIES"}:
+            policy, _ = parse_policy(given)
+            assert not meaning_of(policy).is_root
+
+
 # -- what is named -----------------------------------------------------------------
 
 

@@ -173,7 +173,8 @@ JOBS = "docker run --rm --network none"
 
 @pytest.mark.usefixtures("images")
 def test_limited_jobs(scratch: ScratchEngine, tmp_path: Path) -> None:
-    """The runner's job runs, and no other job has another image, folder or privilege."""
+    """The runner's job runs, no other job has another image, folder or privilege, and nobody else's is reached."""
+    other = scratch.docker("run", "-d", "--rm", "busybox", "sleep", "600").text
     with project(scratch, EXAMPLES / "compose" / "limited-jobs", tmp_path) as jobs:
         # Its own command, as it stands: it shows the folder.
         assert ".." in jobs.compose("run", "--rm", "runner").split()
@@ -191,6 +192,10 @@ def test_limited_jobs(scratch: ScratchEngine, tmp_path: Path) -> None:
         pull = ("run", "--rm", "runner", "docker", "pull", "docker:cli")
         with pytest.raises(AssertionError, match="PULL_IMAGES does not list"):
             jobs.compose(*pull)
+        attach = ("run", "--rm", "runner", "docker", "attach", other)
+        with pytest.raises(AssertionError, match="ONLY_CONTAINERS does not list"):
+            jobs.compose(*attach)
+    scratch.docker("rm", "-f", other)
 
 
 @pytest.mark.usefixtures("images")
