@@ -357,7 +357,7 @@ def test_project_dashboard(
 
 @pytest.mark.usefixtures("image", "client")
 def test_restarter(scratch: ScratchEngine, tmp_path: Path, stranger: str) -> None:
-    """Both containers are restarted by their names, and nobody else's is, by any name."""
+    """Both containers are restarted by their names, nobody else's is, by any name, and nothing else is done to them."""
     listed = ("web", "worker")
     for name in listed:
         scratch.docker(
@@ -385,8 +385,8 @@ def test_restarter(scratch: ScratchEngine, tmp_path: Path, stranger: str) -> Non
                 "docker restart stranger": told.format("stranger"),
                 f"docker restart {stranger}": told.format(stranger),
                 f"docker restart {stranger[:12]}": told.format(stranger[:12]),
-                "docker inspect --type container stranger": told.format("stranger"),
-                "docker exec web true": "add ContainerExec to ALLOW_OPERATIONS",
+                "docker inspect --type container web": "add ContainerInspect to ALLOW_OPERATIONS",
+                "docker exec web true": "is not allowed",
                 "docker stop web": "add ContainerStop to ALLOW_OPERATIONS",
                 "docker rename stranger worker": "add ContainerRename to ALLOW_OPERATIONS",
                 "docker cp web:/etc/passwd -": "add ContainerArchive to ALLOW_OPERATIONS",
