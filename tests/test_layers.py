@@ -1,6 +1,7 @@
 """Which room loads what: looked at in a fresh interpreter, where an import shows."""
 
 import ast
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import trioproxy
 from tests.commands.running import environment
+from tests.markdown import ROOT
 from tests.patience import PATIENCE
 
 PACKAGE = Path(trioproxy.__path__[0])
@@ -68,6 +70,23 @@ def test_no_two_classes_have_one_name() -> None:
         body = ast.parse(file.read_text()).body
         found.update({one.name for one in body if isinstance(one, ast.ClassDef)})
     assert [one for one, n in found.items() if n > 1 and not one.startswith("_")] == []
+
+
+def test_the_page_names_what_a_room_imports() -> None:
+    """The table of rooms in the page on architecture names each other room whose modules one loads with its own."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"(?m)^\|`trioproxy/(\w+)/`\|[^|]+\|([^|]+)\|$", page)
+    assert [room for room, _ in rows[:4]] == ["api", "limits", "judge", "file"]
+    for at, (room, says) in enumerate(rows):
+        whole = re.search("all (?:three|of them)|the four that decide", says)
+        before = rows[: 4 if "four" in says else at] if whole else []
+        named = {room, *re.findall(r"`(\w+)/`", says), *(one for one, _ in before)}
+        trees = (ast.parse(one.read_text()) for one in (PACKAGE / room).glob("*.py"))
+        loads = (one for tree in trees for one in tree.body)
+        modules = (one.module for one in loads if isinstance(one, ast.ImportFrom))
+        found = {name.split(".")[1] for name in modules if name and name.count(".")}
+        rooms = {one for one in found if (PACKAGE / one).is_dir()}
+        assert rooms <= named, f"{room}/ imports {rooms - named}"
 
 
 IN_TURN = f"""
