@@ -354,6 +354,13 @@ def _check_service(where: str, service: dict[str, Any]) -> None:
         _check_words(test[2:])
 
 
+@every_document
+def test_users_reach_what_is_theirs(document: Document) -> None:
+    """An address with the users who may come in has a mode by which they can."""
+    for address in re.findall(r"\S*\?\S*\buids=\d\S*", document.text):
+        assert "mode=" in address
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "folder",
