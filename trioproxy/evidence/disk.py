@@ -233,11 +233,7 @@ def _replace(path: Path, data: bytes) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Left by a crash: under the lock nobody else has one.
         temporary.unlink(missing_ok=True)
-        fd = os.open(
-            temporary,
-            os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC,
-            NEW_MODE,
-        )
+        fd = _open(temporary, os.O_CREAT | os.O_EXCL)
         try:
             _flock(fd)  # nobody else has it: it has no name yet
             _take_over_owner(fd, path)
