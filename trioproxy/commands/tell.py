@@ -13,7 +13,7 @@ import click
 
 from trioproxy.api.families import Places
 from trioproxy.api.matched import with_segments
-from trioproxy.api.routes import CONNECTS, OPERATIONS, Risk, row_of
+from trioproxy.api.routes import CONNECTS, Risk, row_of
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
@@ -269,10 +269,8 @@ def _shown(name: str) -> str:
 
 def route_text(name: str) -> str:
     """Method and template of an operation; empty for a route that has no name."""
-    if name not in OPERATIONS:
-        return ""
-    endpoint = OPERATIONS[name][0]
-    return f"{endpoint.method} {endpoint.template}"
+    endpoint = row_of(name)
+    return f"{endpoint.method} {endpoint.template}" if endpoint else ""
 
 
 def powers_of(proposal: Proposal) -> Powers:

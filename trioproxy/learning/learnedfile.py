@@ -148,12 +148,8 @@ def render(learned: Learned, old: str = "") -> str:
 
 def policy_of(granted: Iterable[str], lists: Mapping[str, str]) -> Policy:
     """What a file means that grants these operations behind these lists."""
-    granted = list(granted)
-    known = (OPERATIONS.get(item) for item in granted)
     can_pass = [
-        item
-        for item, rows in zip(granted, known, strict=True)
-        if rows is None or rows[0].is_reachable
+        one for one in granted if (row := row_of(one)) is None or row.is_reachable
     ]
     # The file says where its own listener is; for what is limited any place will do.
     policy, _ = parse_policy(

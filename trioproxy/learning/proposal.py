@@ -21,7 +21,7 @@ from trioproxy.api.families import (
     PROXY_VARIABLE,
     REDACT_VARIABLE,
 )
-from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
+from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, row_of, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.seen import OWN, Completeness, Evidence
 from trioproxy.evidence.sight import Sight
@@ -34,7 +34,7 @@ from trioproxy.file.permissions import (
 )
 from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.more import more
-from trioproxy.judge.rules import Decision, Mode, Policy
+from trioproxy.judge.rules import Decision, Mode, Policy, is_untellable
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, items_in, render, says_left_open
 from trioproxy.learning.lists import NO_LISTS, Lists, propose_lists
@@ -113,7 +113,7 @@ def propose(
         redact = wish.ceiling.hidden_words
     if redact not in {"", NONE}:
         # Beside it they can never pass, and the file would not load.
-        capped |= frozenset(filter(_is_untellable, seen))
+        capped |= frozenset(one for one in seen if is_untellable(row_of(one)))
     granted = (listed or frozenset()) | (seen - declined - capped)
     # A mark says that there were lists, and the file that learning left them out itself.
     is_taken_out = (
@@ -153,7 +153,7 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
     envfile.check_end(text, name=file)
     variables = envfile.parse(text, name=file)
     if OPERATIONS_VARIABLE not in variables:
-        if sorted(variables.keys() & {*SWITCHES, *VERBS}):
+        if variables.keys() & {*SWITCHES, *VERBS}:
             raise ConfigError(
                 f"{file} grants by section variables, which learning cannot extend",
                 hint=f"learn --within {argument(file)} -o ANOTHER writes what is used of it,"
@@ -221,10 +221,6 @@ def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
             )
 
 
-def _is_untellable(item: str) -> bool:
-    return item not in OPERATIONS or OPERATIONS[item][0].is_untellable
-
-
 def exceeds(item: str, ceiling: Policy | None) -> bool:
     """Whether a ceiling refuses an operation or route, or a part of it."""
     if ceiling is None:
@@ -277,7 +273,6 @@ def check_text(text: str, proposal: Proposal, evidence: Evidence, *, file: str) 
     That is a bug of ours, and such a file is not written.
     """
     policy, _ = parse_policy_file(text, name=file)
-    read_back = policy.operations | {str(route) for route in policy.routes}
     wanted = {**proposal.lists.values, **proposal.objects.values}
     if socket := policy.limits.proxy_socket:  # a person's line, which stays
         wanted[PROXY_VARIABLE] = socket
@@ -287,7 +282,7 @@ def check_text(text: str, proposal: Proposal, evidence: Evidence, *, file: str) 
     written = (*policy.limits.lines, *policy.objects.lines)
     if (
         policy.mode is not Mode.EXACT
-        or read_back != proposal.granted
+        or policy.lines != proposal.granted
         or set(map(items_in, written)) != set(map(items_in, lines))
     ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, NOWHERE, OBJECTS, OPERATIONS_VARIABLE, Places
-from trioproxy.api.routes import OPERATIONS, Effect, Endpoint
+from trioproxy.api.routes import OPERATIONS, Effect, Endpoint, row_of
 from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.keeping import as_moving
@@ -108,8 +108,7 @@ class Line:
     @property
     def endpoint(self) -> Endpoint | None:
         """The row of the table, for an operation."""
-        rows = OPERATIONS.get(self.grant.item) if self.grant.is_operation else None
-        return rows[0] if rows else None
+        return row_of(self.grant.item) if self.grant.is_operation else None
 
     @property
     def does(self) -> str:
@@ -241,10 +240,8 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
 
 def grants_of(policy: Policy) -> Iterator[Grant]:
     """All that a reviewer can strike out of a file."""
-    for name in sorted(policy.opened_operations):
-        yield Grant(OPERATIONS_VARIABLE, name)
-    for route in policy.routes:
-        yield Grant(OPERATIONS_VARIABLE, str(route))
+    named = (*sorted(policy.opened_operations), *map(str, policy.routes))
+    yield from map(Grant.of_operation, named)
     for variable in (*policy.limits.by_variable, *sorted(policy.objects.set_variables)):
         for item in listed_items(policy, variable):
             yield Grant(variable, item)
@@ -638,10 +635,8 @@ class _Others:
 def declined_of(policy: Policy, evidence: Evidence) -> Iterator[Grant]:
     """What learning once wrote and a person took out."""
     if policy.mode is Mode.EXACT:
-        for name in evidence.granted_operations & (
-            OPERATIONS.keys() - policy.opened_operations
-        ):
-            yield Grant.of_operation(name)
+        known = evidence.granted_operations & OPERATIONS.keys()
+        yield from map(Grant.of_operation, known - policy.opened_operations)
     yield from taken_out(policy.limits, evidence.listed)
     yield from policy.objects.taken_out(evidence.listed)
 
