@@ -247,8 +247,7 @@ def _open(asked: Call, client: str) -> Store:
             hint="write another file with -o",
         )
     store, known = asked.open(path)
-    if known.damage:
-        tell.damaged(known.damage)
+    tell.damaged(known.damage)
     return store
 
 

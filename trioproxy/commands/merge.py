@@ -223,8 +223,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
         declined=frozenset(parts.declined),
     )
     store = _Output(wish, parts)
-    if damage := store.open().damage:
-        tell.damaged(damage)
+    tell.damaged(store.open().damage)
     text = Store.read_env(store)
     store.listed = listed_in(text, str(path))
     united = store.unite_with(text)

@@ -29,8 +29,7 @@ def read_policy_file(path: str) -> PolicyFile:
 def read_evidence(path: Path) -> Evidence:
     """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
     loaded = load(read(path), name=str(path))
-    if loaded.damage:
-        tell.damaged(loaded.damage)
+    tell.damaged(loaded.damage)
     return loaded.evidence
 
 

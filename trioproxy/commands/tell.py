@@ -173,8 +173,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def damaged(damage: str, warn: Callable[[str], None] = warn) -> None:
-    """Say what of an evidence file was left out."""
-    warn(f"{damage}: it is ignored, the lines before it are kept")
+    """Say what of an evidence file was left out, if anything was."""
+    if damage:
+        warn(f"{damage}: it is ignored, the lines before it are kept")
 
 
 def passed_over(number: int) -> None:
