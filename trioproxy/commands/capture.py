@@ -41,6 +41,11 @@ NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 
 
+def status_of(error: OSError) -> int:
+    """The shell's where a command cannot be run."""
+    return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+
+
 def wrap(command: Sequence[str], ours: str, paths: Sequence[str]) -> list[str]:
     """The command line that runs a command with our socket at these paths."""
     targets = [part for path in paths for part in (ours, path)]
@@ -100,8 +105,7 @@ def main(args: Sequence[str]) -> None:
         os.execvp(command[0], list(command))  # noqa: S606  that is what it is for
     except OSError as error:
         sys.stderr.write(f"trioproxy: cannot run {command[0]!r}: {error.strerror}\n")
-        missing = isinstance(error, FileNotFoundError)
-        sys.exit(NOT_FOUND if missing else NOT_EXECUTABLE)
+        sys.exit(status_of(error))
 
 
 def _enter_namespace() -> None:

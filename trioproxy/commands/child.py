@@ -14,14 +14,14 @@ from typing import Final
 
 import trio
 
+from trioproxy.commands.capture import status_of
+
 PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 FROM_TERMINAL: Final = frozenset({signal.SIGINT, signal.SIGQUIT})
 """What a terminal sends to its whole foreground group."""
 
-NOT_FOUND: Final = 127
-NOT_EXECUTABLE: Final = 126
 KILLED_BY: Final = 128
-"""Statuses of the shell; a signal's number is added to the last."""
+"""To which the shell adds a signal's number, for a status; the others are `capture`'s."""
 
 END_SECONDS: Final = 5.0
 """From our SIGTERM to our SIGKILL, where we have to end before the command does."""
@@ -36,8 +36,7 @@ class CommandError(Exception):
 
     def __init__(self, name: str, error: OSError) -> None:
         super().__init__(f"cannot run {name!r}: {error.strerror or error}")
-        is_missing = isinstance(error, FileNotFoundError)
-        self.status = NOT_FOUND if is_missing else NOT_EXECUTABLE
+        self.status = status_of(error)
 
 
 def environment(environ: Mapping[str, str], docker_host: str) -> dict[str, str]:

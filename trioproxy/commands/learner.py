@@ -339,7 +339,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
         if plan.asked.require_seen:
             status = status or UNSEEN
         if not (wish.restore or wish.include_failed):
-            if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
+            if status not in {capture.NOT_FOUND, capture.NOT_EXECUTABLE}:
                 tell.nothing_seen(
                     wish.file,
                     has_command=bool(plan.asked.argv),
