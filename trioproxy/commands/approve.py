@@ -323,22 +323,18 @@ def _lines(policy: Policy, line: Line, position: str) -> Iterator[str]:
 
 def write_answers(store: Store, live: Evidence, answers: Answers) -> None:
     """Write the file as learning does, and remember what was said."""
-    said = {*answers.allowed, *answers.declined}
-    evidence = _about(live, said)
-    evidence.granted = set(map(Grant.named, answers.declined))
     restore = frozenset(map(Grant.named, answers.allowed))
-    store.wish = replace(store.wish, restore=restore)
-    store.save(evidence, is_final=True)
-
-
-def _about(live: Evidence, names: set[str]) -> Evidence:
-    """The part of the evidence that some names come from: it goes to the file's own."""
-    grants = set(map(Grant.named, names))
-    return live.about(
+    declined = set(map(Grant.named, answers.declined))
+    said = restore | declined
+    # The part of the evidence that these come from goes to the file's own.
+    evidence = live.about(
         one
         for one in live.facts
-        if one.grant in grants or (one.has and Grant.parse(one.has) in grants)
+        if one.grant in said or (one.has and Grant.parse(one.has) in said)
     )
+    evidence.granted = declined
+    store.wish = replace(store.wish, restore=restore)
+    store.save(evidence, is_final=True)
 
 
 def changes(before: str, after: str) -> Iterator[str]:
