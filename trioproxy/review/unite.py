@@ -118,17 +118,17 @@ class _Uniting:
     def __init__(self, parts: Sequence[Member]) -> None:
         self._parts = parts
         # What `{base}` stands for in most of them, it does in the result.
-        uses = [Counter[str](), Counter[str](), Counter[str]()]
-        for part in parts:
-            for at, hole in enumerate(MOVING):
-                if _has(part, hole):
-                    uses[at][part.limits.places[at]] += 1
+        uses = {
+            hole: Counter(part.limits.places[at] for part in parts if _has(part, hole))
+            for at, hole in enumerate(MOVING)
+        }
         self._places = Places(
-            *(max(sorted(one), key=one.__getitem__, default="") for one in uses)
+            *(
+                max(sorted(one), key=one.__getitem__, default="")
+                for one in uses.values()
+            )
         )
-        self._differ = [
-            hole for hole, one in zip(MOVING, uses, strict=True) if len(one) > 1
-        ]
+        self._differ = [hole for hole, one in uses.items() if len(one) > 1]
         self._declined = {
             Grant(name, self._written(item, part.limits.places))
             for part in parts
@@ -163,13 +163,12 @@ class _Uniting:
     def _unite_one(self, variable: str, of: Callable[[Member], str]) -> frozenset[str]:
         """Of a value of which there can be one have the output's, else that of the first
         file; what the others say."""
-        said = [(part, of(part)) for part in self._parts if of(part)]
-        if not said:
+        parts = sorted(self._parts, key=lambda one: not one.is_output)
+        values = [value for value in map(of, parts) if value]
+        if not values:
             return frozenset()
-        mine = [value for part, value in said if part.is_output]
-        values = [value for _, value in said]
-        one = self._values[variable] = (*mine, *values)[0]
-        return frozenset(values) - {one}
+        self._values[variable] = values[0]
+        return frozenset(values) - {values[0]}
 
     def _tell_of_others(self, variable: str, others: Iterable[str]) -> None:
         if others:
