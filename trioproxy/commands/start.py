@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -64,10 +63,8 @@ def check_upstream(
         if isinstance(upstream, UnixAddress):
             _refuse_what_is_no_socket(upstream)
         connected(upstream, PROBE_SECONDS).close()
-    except (*DOWN, BlockingIOError) as error:
-        return _not_yet(upstream, error, environ)
     except OSError as error:
-        if isinstance(upstream, TcpAddress):
+        if isinstance(upstream, TcpAddress) or isinstance(error, DOWN):
             return _not_yet(upstream, error, environ)
         raise ConfigError(
             explain(upstream, error),
@@ -92,7 +89,7 @@ def check_addresses(upstream: Address, listen: tuple[Listened, ...]) -> None:
             )
 
 
-DOWN: Final = (ConnectionRefusedError, TimeoutError, socket.gaierror)
+DOWN: Final = (BlockingIOError, ConnectionRefusedError, TimeoutError)
 """How an Engine looks that is stopped, or a container with it that is not up yet."""
 
 SOCKET_HINT: Final = "name the socket with --upstream unix:///path or SOCKET_PATH=/path"
