@@ -152,7 +152,7 @@ def _prefixes(path: str) -> Iterator[str]:
 
 def _followed(limits: Limits) -> Iterator[Limits]:
     """The same binds, as links of this host lead; nothing where none does."""
-    texts = (one.text for one in limits.by_variable["CREATE_BINDS"].patterns)
+    texts = (one.text for one in limits.binds)
     items = [
         f"{led}{mark}{mode}"
         for path, mark, mode in (one.partition(":") for one in texts if one != PROXY)
@@ -195,11 +195,8 @@ def _may_be_written(
         return False
     rest = path.removeprefix(mount.place.rstrip("/"))
     below = f"{mount.root.rstrip('/')}{rest}"
-    heads = (
-        normal.unquote(text[: end_of_literal(text)])
-        for pattern in limits.by_variable["CREATE_BINDS"].patterns
-        for text in (limits.meaning_of(pattern.text),)
-    )
+    texts = (limits.meaning_of(one.text) for one in limits.binds)
+    heads = (normal.unquote(text[: end_of_literal(text)]) for text in texts)
     fronts = {
         head[:at] for head in heads for at in range(1, len(head)) if head[at] == "/"
     }

@@ -101,7 +101,7 @@ def check_names(
 
 
 def _stops(name: str, value: str, place: _Place) -> bool:
-    if name != name.upper() and name.upper() in PERMISSIONS:
+    if name.upper() in PERMISSIONS:  # and it is none of them itself
         # In an environment `version` and `post` are words of others.
         return place is _Place.FILE or name.upper().startswith(OUR_PREFIXES)
     if place is _Place.FILE:

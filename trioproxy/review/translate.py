@@ -25,10 +25,8 @@ from trioproxy.api.routes import (
     SECTIONS,
     Endpoint,
     expression_of,
-    match,
     section_prefix,
 )
-from trioproxy.api.target import Target
 from trioproxy.evidence.sight import METHODS
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import (
@@ -257,10 +255,9 @@ def _without_slashes(policy: Policy) -> set[str]:
         if endpoint.section in _WITH_SLASHES or "{" not in endpoint.template:
             continue
         method = "GET" if endpoint.method == "ANY" else endpoint.method
-        target = Target.parse(with_segments(endpoint.template, "a/b").encode())
-        request = Request(method=method, target=target, endpoint=match(method, target))
-        is_same = request.endpoint is endpoint
-        if is_same and policy.decide(request).allowed:
+        path = with_segments(endpoint.template, "a/b")
+        request = Request.parse(method, path.encode())
+        if request.endpoint is endpoint and policy.decide(request).allowed:
             found.add(endpoint.operation)
     return found
 
