@@ -98,6 +98,7 @@ BINDS = [
     ("/srv/a-*,/srv/b", "/srv/b", "what lies below /srv/b", "CREATE_BINDS=/srv/a-*"),
     ("/srv/a%2Cb", "/dev/null/none", "", "CREATE_BINDS=/srv/a%2Cb"),
     ("{base}/x", "/srv/base/x", "what lies below /srv/base/x", ""),
+    ("@proxy,/srv/a", "/srv/a", "what lies below /srv/a", "CREATE_BINDS=@proxy"),
     ("", "/dev/null/none", "", ""),
 ]  # fmt: skip
 
@@ -109,7 +110,8 @@ def test_wollomatic_is_told_which_folders_may_be_bound(
     file: Path, value: str, folders: str, wider: str, missing: str
 ) -> None:
     """Its list of folders is written, with what it takes more and what it cannot say."""
-    file.write_text(f"{LIMITED}{value}\nCREATE_BASE=/srv/base\n")
+    places = "CREATE_BASE=/srv/base\nPROXY_SOCKET=/run/proxy.sock\n"
+    file.write_text(f"{LIMITED}{value}\n{places}")
     done = run("export", str(file), "--to", "wollomatic")
     assert f"SP_ALLOWBINDMOUNTFROM={folders}" in done.out.splitlines()
     assert "may ask for: CREATE_CAPS, " in done.err

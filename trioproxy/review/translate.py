@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from trioproxy.api import normal
+from trioproxy.api.families import PROXY
 from trioproxy.api.fields import variables_of
 from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
@@ -145,7 +146,8 @@ def _folders(policy: Policy) -> tuple[list[str], list[str], list[str]]:
         path, _, mode = item.partition(":")
         stem = path.removesuffix("/*") or "/"
         folder = normal.unquote(stem)
-        if HOLE.search(stem) or "," in folder or not folder.isprintable():
+        is_told = item != PROXY and "," not in folder and folder.isprintable()
+        if HOLE.search(stem) or not is_told:
             missing.append(f"{BINDS}={item}")
             continue
         folders.append(folder)
