@@ -98,7 +98,8 @@ async def stage(folder: Path, **variables: str) -> AsyncIterator[Stage]:
 
 
 async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
-    """In 80 columns: what is typed before a question is dropped; once, always and the word."""
+    """In 80 columns: what is typed before a question is dropped; once, always and the word, and
+    capitals for letters."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
         await one.approve(shown)
         await shown.type("a", "Enter", "a")  # before there was anything to answer
@@ -121,7 +122,7 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
             "      no known way to root",
             "[o]nce, [h]our, [a]lways, [n]o, no for an hour [x], [q]uit:",
         ]
-        await shown.type("o", "Enter")
+        await shown.type("O", "Enter")
         assert await one.status() == 200
         await one.client.ask(target="/volumes")
         await shown.until(rf"question 2[^$]*{PROMPT}")
@@ -138,7 +139,7 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
         await shown.until(rf"root to allow it[^$]*{PROMPT}")
         await shown.type("n", "Enter")
         assert await one.status() == 403
-        await shown.type("q", "Enter")
+        await shown.type("Q", "Enter")
         await shown.until("ready>$")
         assert "VolumeList" in one.file.read_text().splitlines()[-1]
         assert "/srv/b" not in one.file.read_text()

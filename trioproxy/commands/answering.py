@@ -283,7 +283,7 @@ class Answering:
         return all(self._say(line.decode(errors="replace").strip()) for line in lines)
 
     def _say(self, text: str) -> bool:
-        if text in {"q", "quit"}:
+        if text.lower() in {"q", "quit"}:
             return False
         if not self.shown:
             return True
