@@ -135,16 +135,6 @@ def test_variables() -> None:
     assert set(VARIABLES) == {*TECNATIVA.variables(), *LINUXSERVER.variables()}
 
 
-def test_needs() -> None:
-    """What a request cannot do without is told; nothing helps a path without a rule."""
-    assert LINUXSERVER.needs("GET", "/containers/x/logs") == {
-        "CONTAINERS",
-        "ALLOW_LOGS",
-    }
-    assert TECNATIVA.needs("POST", "/containers/x/start") == {"POST"}
-    assert TECNATIVA.needs("GET", "/debug/vars") == frozenset()
-
-
 def test_each_is_pinned_to_the_version_that_runs_beside_ours() -> None:
     """The page that compares the proxies says of which version these rules are."""
     page = (Path(__file__).parents[2] / "docs" / "differences.md").read_text()

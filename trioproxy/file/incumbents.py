@@ -92,17 +92,7 @@ class Incumbent:
 
     def can_allow(self, method: str, path: str) -> bool:
         """Whether some variables let a request pass."""
-        return self.allows(_ALL_ONES, method, path)
-
-    def needs(self, method: str, path: str) -> frozenset[str]:
-        """The variables without which it refuses what it could allow."""
-        if not self.can_allow(method, path):
-            return frozenset()
-        return frozenset(
-            name
-            for name in VARIABLES
-            if not self.allows({**_ALL_ONES, name: "0"}, method, path)
-        )
+        return self.allows(ALL_ONES, method, path)
 
     def variables(self) -> tuple[str, ...]:
         """All variables that its rules read, sorted."""
@@ -200,4 +190,4 @@ VARIABLES = tuple(
 )
 """All permissions of ours that one of the two reads."""
 
-_ALL_ONES = dict.fromkeys(VARIABLES, "1")
+ALL_ONES = dict.fromkeys(VARIABLES, "1")

@@ -12,7 +12,7 @@ from itertools import chain, combinations
 
 from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
-from trioproxy.file.incumbents import VARIABLES, Incumbent, examples_of
+from trioproxy.file.incumbents import ALL_ONES, VARIABLES, Incumbent, examples_of
 from trioproxy.file.variables import speaks_of_podman
 from trioproxy.values import value_class
 
@@ -94,8 +94,12 @@ def uses_of(item: str) -> Iterator[Needed]:
 
 @lru_cache(maxsize=1024)  # the table's requests, asked for again with each new one
 def _needed(use: Needed, incumbent: Incumbent) -> frozenset[str]:
-    """The variables without which it is refused."""
-    return incumbent.needs(*use)
+    """The variables without which a request is refused that could pass."""
+    return frozenset(
+        name
+        for name in VARIABLES
+        if not incumbent.allows({**ALL_ONES, name: "0"}, *use)
+    )
 
 
 def _let_pass(
