@@ -133,6 +133,10 @@ def _limiting(policy: Policy) -> Iterator[str]:
 _NOTHING: Final = "/dev/null/none"
 """A folder that no host has: an empty list would allow all."""
 
+_READ_OTHERWISE: Final = re.compile(r"[,$]| (?:#|\Z)")
+"""What of a folder ends there; or, for Compose, in the line of an env file: of `/srv/a #b` or
+`/srv/a$B` it leaves `/srv/a`."""
+
 
 def _folders(policy: Policy) -> tuple[list[str], list[str], list[str]]:
     """The line of the folders that may be bound, for wollomatic, if there shall be one; what
@@ -146,8 +150,8 @@ def _folders(policy: Policy) -> tuple[list[str], list[str], list[str]]:
         path, _, mode = item.partition(":")
         stem = path.removesuffix("/*") or "/"
         folder = normal.unquote(stem)
-        is_told = item != PROXY and "," not in folder and folder.isprintable()
-        if HOLE.search(stem) or not is_told:
+        is_plain = folder.isprintable() and not _READ_OTHERWISE.search(folder)
+        if item == PROXY or HOLE.search(stem) or not is_plain:
             missing.append(f"{BINDS}={item}")
             continue
         folders.append(folder)
