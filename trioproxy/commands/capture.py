@@ -55,10 +55,9 @@ def wrap(command: Sequence[str], ours: str, paths: Sequence[str]) -> list[str]:
 def why_not(paths: Sequence[str]) -> str:
     """Why COMMAND cannot have our socket at these paths; empty if it can."""
     # The same system calls, as our socket need not be there yet.
-    targets = [part for path in paths for part in (os.devnull, path)]
     try:
         tried = subprocess.run(  # noqa: S603  ourselves
-            [*_ourselves(), *targets, "--", "true"],
+            wrap(["true"], os.devnull, paths),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

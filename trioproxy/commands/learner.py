@@ -128,8 +128,8 @@ class Lesson:
 
 def begin(
     plan: Plan,
-    warn: Callable[[str], None] = tell.warn,
-    complain: Callable[[TrioProxyError], None] = tell.complain,
+    warn: Callable[[str], None],
+    complain: Callable[[TrioProxyError], None],
 ) -> Lesson:
     """Begin a run of one client's."""
     evidence, store = plan.known.evidence, plan.store
@@ -152,8 +152,8 @@ def begin(
         only=plan.clients.includes if plan.clients else None,
         places=plan.places,
         proxy_socket=plan.proxy_socket,
+        unknown=unknown,
     )
-    recorder.unknown = unknown
     return Lesson(plan=plan, journal=journal, recorder=recorder, gate=gate)
 
 

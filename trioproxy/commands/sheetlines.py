@@ -16,11 +16,10 @@ ASKERS_SHOWN: Final = 5
 def refused_text(line: Line) -> Iterator[str]:
     """Say what is refused, how often, and whether it would give root."""
     seen = line.seen
-    clients = seen.clients if seen else ()
-    by = f", by {line.among(clients)}{some(clients, ASKERS_SHOWN)}"
-    who = by if clients else ""
-    last = f", last {day(seen.last)}" if seen else ""
-    yield f"  {seen.count if seen else 0}x {line.told}{last}{who}"
+    assert seen is not None  # noqa: S101  what clients asked for was seen
+    by = f", by {line.among(seen.clients)}{some(seen.clients, ASKERS_SHOWN)}"
+    who = by if seen.clients else ""
+    yield f"  {seen.count}x {line.told}, last {day(seen.last)}{who}"
     if line.note:
         yield f"     {line.note}"
     if line.power.is_root:

@@ -194,8 +194,8 @@ class Teller:
         known: Loaded,
         *,
         quiet: bool,
-        unknown: Iterable[str] = (),
-        warn: Callable[[str], None] = warn,
+        unknown: Iterable[str],
+        warn: Callable[[str], None],
     ) -> None:
         """`unknown`: the routes that the table does not have, as they come."""
         self._quiet = quiet

@@ -94,7 +94,7 @@ class Recorder:
     """For which requests were answered with 400 and the like."""
     clients: set[str] = field(default_factory=set)
     """Who was learned from in this run."""
-    unknown: UnknownRoutes | None = None
+    unknown: UnknownRoutes | None = field(default=None, kw_only=True)
     """Where routes that the table does not have are kept, if somebody shows them."""
     unfit: Reasons = field(default_factory=Reasons)
     """For which tars passed that are refused where creations are limited."""
@@ -133,7 +133,8 @@ class Recorder:
             self._note_unread(outcome)
             return
         if outcome.narrowed is not None:
-            self._note_hidden(verdict.operation, outcome)
+            hidden = outcome.narrowed.hidden
+            self._note_hidden(verdict.operation, hidden, _host(outcome.peer))
         if status == 0 or outcome.moment is CLOSED:
             return
         decision = verdict.decision
@@ -259,11 +260,10 @@ class Recorder:
             if len(self._told) < CLIENTS_KEPT:
                 self._told.setdefault((host, kind), verdict.operation)
 
-    def _note_hidden(self, operation: str, outcome: Outcome) -> None:
+    def _note_hidden(self, operation: str, hidden: int, host: str) -> None:
         """Note how many strangers an answer left out, or would have; a stream's when it ends."""
-        hidden = outcome.narrowed.hidden if outcome.narrowed else 0
         run = self.evidence.runs[self.evidence.run]
-        is_learned = self.only is None or self.only(_host(outcome.peer))
+        is_learned = self.only is None or self.only(host)
         if is_learned and hidden > run.hidden.get(operation, 0):
             run.hidden = {**run.hidden, operation: hidden}
             self.wake()

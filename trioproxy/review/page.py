@@ -159,7 +159,6 @@ def _answer(
     word = f"Yes, in {count(len(ways), 'known way')}." if ways else "No known way."
     conditions = () if ways else meaning.conditions
     surroundings = () if ways else meaning.surroundings
-    is_new = old is not None and found is not None and found.is_root_new
     used = [one for one in sheet.operations if one.seen and one.seen.last]
     facts = [
         (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
@@ -173,7 +172,7 @@ def _answer(
         para(word, class_="verdict"),
         bullets(map(way_of, ways), "ol"),
         para("That is new: ", code(old.path), " gave no known way.", class_="worse")
-        if old and is_new
+        if old and found and found.is_root_new
         else None,
         para(f"Except for {meaning.only_for}.")
         if not ways and meaning.only_for
