@@ -106,6 +106,15 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
     assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
 
 
+def test_a_torn_line_is_told_of(live: Path) -> None:
+    """What a power cut left of the last line of the file's own evidence is told before it is gone."""
+    known = live.with_name("app.jsonl")
+    known.write_text(live.read_text() + '{"grant": ["ALLOW_OPER')
+    done = approve(live, "--yes", "VolumeList")
+    assert done.err.count("the last line is cut off: it is ignored") == 1
+    assert not load(known.read_bytes(), name="x").damage
+
+
 def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     """A program in the folder of the base is allowed by its path: only binds know `{base}`."""
     file = live.with_name("app.env")

@@ -24,7 +24,7 @@ import click
 
 from trioproxy.api.families import VARIABLES
 from trioproxy.api.routes import LIMITED, Risk
-from trioproxy.commands import start
+from trioproxy.commands import start, tell
 from trioproxy.commands.approve import Answers, changes, listed_policy, write_answers
 from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
 from trioproxy.config import UnixAddress, parse_address
@@ -103,7 +103,7 @@ class Answering:
             raise ConfigError(
                 f"--live {url!r:.80} is no Unix socket", hint="write unix:///path"
             )
-        store.open()
+        tell.damaged(store.open().damage)
         listed_policy(store)
         refuse_excess(store.read_env(), store.wish)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

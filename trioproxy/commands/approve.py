@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from trioproxy.commands import tell
 from trioproxy.commands.catalogue import own
 from trioproxy.commands.observed import read_evidence, read_policy_file
 from trioproxy.commands.sheetlines import line_data, power_text
@@ -144,10 +145,11 @@ def _approve(
     as_json: bool,
 ) -> int:
     file, ceiling, live = store.wish.file, store.wish.ceiling, read_evidence(path)
-    known = store.open().evidence
+    known = store.open()
+    tell.damaged(known.damage)
     refuse_excess(store.read_env(), store.wish)
     policy = listed_policy(store)
-    declined = {one.name for one in declined_of(policy, known)}
+    declined = {one.name for one in declined_of(policy, known.evidence)}
     named = {*names, *root_names}
     found = questions(sheet_of(policy, live), declined - named, named)
     meaning = policy.limits.meaning_of

@@ -239,5 +239,5 @@ def _write_evidence(path: Path, parts: Parts) -> Saved:
     if env.exists():
         raise belongs(path, env)
     ledger = Ledger(path)
-    ledger.open()
+    tell.damaged(ledger.open().damage)
     return ledger.save(parts.evidence, is_final=True)
