@@ -115,6 +115,19 @@ def test_a_torn_line_is_told_of(live: Path) -> None:
     assert not load(known.read_bytes(), name="x").damage
 
 
+def test_what_has_no_room_is_not_said_to_be_listed(live: Path) -> None:
+    """What is allowed where a line has no room for it is refused as before, and that is told."""
+    binds = ",".join(f"/srv/{number:0100}" for number in range(309))
+    live.with_name("app.env").write_text(ENV.replace("/srv/a", binds))
+    named = ("--yes", "VolumeList", "--yes", "CREATE_BINDS={base}/data:ro")
+    done = approve(live, *named, "--json")
+    assert "app.env has no room for CREATE_BINDS={base}/data:ro" in done.err
+    assert "app.env lists VolumeList now" in done.err
+    assert json.loads(done.out)["allowed"] == ["VolumeList"]
+    assert "CREATE_BINDS={base}/data:ro" in json.loads(done.out)["left"]
+    assert lists(live)["CREATE_BINDS"] == binds
+
+
 def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     """A program in the folder of the base is allowed by its path: only binds know `{base}`."""
     file = live.with_name("app.env")

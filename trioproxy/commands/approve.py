@@ -180,7 +180,9 @@ def _approve(
         after = store.read_env()
         show(*changes(before, after), err=True)
         policy, _ = parse_policy_file(after, name=file)
-        show(*_summary(file, answers, policy.fingerprint), err=True)
+        lost = [*_without_room(policy, answers.allowed)]
+        answers.allowed = [one for one in answers.allowed if one not in lost]
+        show(*_summary(file, answers, lost, policy.fingerprint), err=True)
     said = {*answers.allowed, *answers.declined}
     left = [one.grant.name for one in found if one.grant.name not in said]
     if as_json:
@@ -346,7 +348,20 @@ def changes(before: str, after: str) -> Iterator[str]:
     yield from (line for line in list(lines)[2:] if not line.startswith("@@"))
 
 
-def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
+def _without_room(policy: Policy, names: Iterable[str]) -> Iterator[str]:
+    """What of all that was allowed is refused as before: its list had no room for it."""
+    for name in names:
+        grant = Grant.named(name)
+        whole = grant._replace(item=policy.limits.meaning_of(grant.item))
+        if is_beyond(grant, policy) and is_beyond(whole, policy):
+            yield name
+
+
+def _summary(
+    file: str, answers: Answers, lost: Sequence[str], fingerprint: str
+) -> Iterator[str]:
+    if lost:
+        yield f"{file} has no room for {', '.join(lost)}: write a pattern for it"
     if answers.allowed:
         yield f"{file} lists {', '.join(answers.allowed)} now, and its policy is {fingerprint}"
         yield IN_FORCE
