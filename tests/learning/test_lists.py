@@ -682,6 +682,19 @@ def test_a_line_has_room_for_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CREATE_BINDS" in file.proposal.lists.unlisted
 
 
+def test_a_line_that_is_as_long_as_may_be_stays() -> None:
+    """A list whose line has as many characters as readers take keeps each of its items."""
+    file = File()
+    file.learn(bind("/srv/a"))
+    many = ",".join(
+        ["CREATE_BINDS=/srv/a", *(f"/zoo/{one:0200}" for one in range(158))]
+    )
+    line = f"{many},/zoo/{'z' * (32 * 1024 - len(many) - len(',/zoo/'))}"
+    file.text = file.text.replace("CREATE_BINDS=/srv/a", line)
+    file.learn(bind("/srv/a"))
+    assert line in file.text.split("\n")
+
+
 def test_notes_of_reviewers_stay() -> None:
     """What a person wrote behind a row, or above a list, is there after the next run."""
     file = File()

@@ -385,9 +385,9 @@ class _Proposing:
 
 def with_room(variable: str, items: Iterable[str]) -> list[str]:
     """Of the items of a list those that a line has room for, the first of them."""
-    room, kept = LONGEST_LINE - len(variable) - 1, list[str]()
+    room, kept = LONGEST_LINE - len(variable), list[str]()
     for item in items:
-        room -= len(item) + 1
+        room -= len(item) + 1  # with the = or the comma in front of it
         if room < 0:
             break
         kept.append(item)
