@@ -468,6 +468,19 @@ def test_what_a_person_wrote_stays() -> None:
     assert file.listed() == "@own,cache-*,@label:team=web,db"
 
 
+def test_a_list_without_room_is_not_made_to_be_all() -> None:
+    """What finds no room in a list of the file is left out of it, and told; all else stays there."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    names = ",".join(f"{one:0200}" for one in range(162))
+    file.edit("ONLY_CONTAINERS=@own", f"ONLY_CONTAINERS=@own,{names}")
+    file.run(inspect(container("e" * 200)), inspect(DB))
+    assert set(file.listed().split(",")) == {"@own", "db", *names.split(",")}
+    assert file.proposal.objects.refused == "what has no room in ONLY_CONTAINERS"
+
+
 def test_the_owner_of_the_file_stays() -> None:
     """An owner that a person chose is kept, whatever the file is called."""
     file = Named()

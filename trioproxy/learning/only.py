@@ -23,7 +23,7 @@ from typing import Final
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
 from trioproxy.evidence.sight import Sight
-from trioproxy.learning.lists import LONGEST_LINE
+from trioproxy.learning.lists import with_room
 from trioproxy.learning.wish import Basis, Strangers
 from trioproxy.learning.wording import some
 from trioproxy.limits.grant import Grant
@@ -393,8 +393,16 @@ class _Proposing:
         old = self._old or {}
         values = dict[str, str]()
         for name, listed in items.items():
-            line = ",".join(listed)
-            values[name] = line if len(name) + 1 + len(line) <= LONGEST_LINE else ANY
+            # What the file has stays, and is never made to be all that there are.
+            there = self._listed.get(name, ())
+            kept = with_room(name, sorted(listed, key=lambda one: one not in there))
+            if len(kept) == len(listed):
+                kept = listed
+            elif name not in self._listed:
+                kept = [ANY]
+            else:
+                refused = refused or f"what has no room in {name}"
+            values[name] = ",".join(kept)
         is_own = any(OWN in one.split(",") for one in values.values())
         if is_own or OWNER_VARIABLE in old or self._wish.nameable.owner:
             values[OWNER_VARIABLE] = self._owner
