@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from trioproxy.api.families import Places
+from trioproxy.api.families import Kind, Places
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence, When
@@ -329,6 +329,20 @@ def test_lists_of_a_fleet_are_bounded(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert "CREATE_BINDS has room for " in done.err
     assert len(f"{BIND}={lists(out)[BIND]}") <= LONGEST_LINE
+
+
+def test_names_of_a_fleet_are_bounded(tmp_path: Path) -> None:
+    """A list of objects that is longer than a line may be holds what there is room for, too."""
+    lines = "ONLY_OWNER=me\nALLOW_OPERATIONS=ContainerStart\n"
+    for host in ("a", "b"):
+        names = ",".join(f"{host}-{number:0200}" for number in range(100))
+        text = f"CREATE_BINDS=\nONLY_CONTAINERS=@own,{names}\n{lines}"
+        (tmp_path / f"{host}.env").write_text(text)
+    out = tmp_path / "out" / "app.env"
+    done = merge(tmp_path / "a.env", tmp_path / "b.env", out=out)
+    assert done.status == 0, done.err
+    assert "ONLY_CONTAINERS has room for 162 of 201 items" in done.err
+    assert len(policy_of(out).objects.by_kind[Kind.CONTAINER].items) == 162
 
 
 def test_lists_by_hand_are_kept(tmp_path: Path) -> None:

@@ -243,8 +243,7 @@ class _Uniting:
             if any(not part.objects.limits(kind) for part in limiting):
                 self._values[variable] = ANY
             else:
-                items = self._objects_of(variable, kind, limiting)
-                self._values[variable] = ",".join(items)
+                self._list(variable, self._objects_of(variable, kind, limiting))
         others = self._unite_one(NETWORK_VARIABLE, lambda one: one.objects.network)
         self._tell_of_others(NETWORK_VARIABLE, others)
         if others := self._unite_one(OWNER_VARIABLE, lambda one: one.objects.owner):
@@ -286,14 +285,17 @@ class _Uniting:
                     f"{name} is {ANY}, because {_names(free)} limits nothing of it"
                 )
         elif any(name in part.limits.by_variable for part in counted):
-            items = self._items(name, counted)
-            kept = with_room(name, items)
-            self._values[name] = ",".join(kept)
-            if len(kept) < len(items):
-                self._notes.append(
-                    f"{name} has room for {len(kept)} of {len(items)} items: a line may"
-                    f" have {LONGEST_LINE} characters; write a pattern for the others"
-                )
+            self._list(name, self._items(name, counted))
+
+    def _list(self, name: str, items: Sequence[str]) -> None:
+        """Have a list of items, or of those that a line has room for."""
+        kept = with_room(name, items)
+        self._values[name] = ",".join(kept)
+        if len(kept) < len(items):
+            self._notes.append(
+                f"{name} has room for {len(kept)} of {len(items)} items: a line may"
+                f" have {LONGEST_LINE} characters; write a pattern for the others"
+            )
 
     def _items(self, name: str, parts: Sequence[Member]) -> list[str]:
         kept = set[str]()
