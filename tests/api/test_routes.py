@@ -502,3 +502,9 @@ def test_a_name_of_any_bytes() -> None:
     assert normal.unquote("%FF%C3%A9") == one.parameter
     assert one.with_parameter("abc") == "/v1.45/containers/abc/json"
     assert one.target.canonical == b"/v1.45/containers/%FF%C3%A9/json"
+
+
+def test_whose_answers_tell_which_images_were_made() -> None:
+    """Those that are read as they pass, to hide the rest of what is there."""
+    makes = {one.operation for one in ENDPOINTS if one.makes_images}
+    assert makes == {"ImageBuild", "ImageCommit"}

@@ -1,10 +1,13 @@
 """What a file means: root or not, and by what."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Files
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of
+from trioproxy.judge.meaning import Meaning, Planted, limits_power_of, meaning_of
+from trioproxy.limits.sorts import parse_pattern
 
 
 def meaning(**variables: str) -> Meaning:
@@ -175,6 +178,31 @@ def test_ways_to_root(variables: dict[str, str], ways: list[str]) -> None:
     assert found.answer.startswith(
         "root on the host: yes, by " if ways else "root on the host: no known way"
     )
+
+
+BINDS = [
+    *("/srv", "/srv/a", "/srv/a*", "/srv/a/b", "/srv/*:ro", "/srv/a/b/c:ro"),
+    *("/run/x", "/var/run/x/y", "/mnt", "/mnt/*", "/opt/a:ro"),
+]
+
+
+@given(st.lists(st.sampled_from(BINDS), unique=True), st.data())
+def test_binds_that_are_added_lead_as_a_list_of_them_does(
+    texts: list[str], data: st.DataObject
+) -> None:
+    """Whichever are added at once, and whether they are there or new."""
+    items = [parse_pattern("CREATE_BINDS", text) for text in texts]
+    grown, rest = Planted(), items
+    while rest:
+        count = data.draw(st.integers(1, len(rest)))
+        grown.add(rest[:count])
+        rest = rest[count:]
+    whole = list(Planted(items).leading())
+    assert list(grown.leading()) == whole
+    cut = data.draw(st.integers(0, len(items)))
+    there, new = Planted(items[:cut]), items[cut:]
+    led = {*there.leading(), *there.leading(new)}
+    assert [one for one in items if one in led] == whole
 
 
 def test_a_limited_family_is_shown_whole() -> None:

@@ -33,6 +33,14 @@ def test_a_grant_has_the_name_by_which_it_is_known(name: str) -> None:
     assert Grant.named(name).name == name
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_is_loud_where_it_is_root_and_only_there(level: Risk | str) -> None:
+    """A page and a table show the level in the very words of the tables."""
+    power = Power(level, "why")
+    assert power.shown == (level.shown if isinstance(level, Risk) else level)
+    assert (power.root_note == "HOST-ROOT: why") is (level == Risk.HOST_ROOT)
+
+
 def grants(policy: Policy) -> list[Grant]:
     """All that a reviewer can strike out."""
     lists = {name: one.value for name, one in policy.limits.by_variable.items()}

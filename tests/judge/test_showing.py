@@ -1,8 +1,10 @@
 """Showing: what of an answer is shown, without an Engine."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from tests.depth import by_depth
 from trioproxy.api.answers import ANSWERS, NARROWED
 from trioproxy.api.families import Hides, Kind
-from trioproxy.errors import UpstreamError
+from trioproxy.errors import BadTarget, UpstreamError
+from trioproxy.judge.references import MOST_REFERENCES, Named
 from trioproxy.judge.showing import (
     HIDDEN,
     NeedContainers,
@@ -205,6 +208,21 @@ def test_what_filters_name_counts_where_strangers_are_hidden() -> None:
     assert hiding.names(query) is None
     assert showing_of("NetworkList").names(query) is None
     assert showing_of("ContainerList").names(b"") is None
+
+
+def test_as_many_are_looked_up_at_once_as_a_creation_may_name() -> None:
+    """A filter that names more is refused before the Engine is asked of any."""
+
+    def names(count: int) -> Named | None:
+        named = json.dumps({"since": [f"c{number}" for number in range(count)]})
+        query = f"filters={quote(named)}".encode()
+        return showing_of("ContainerList").names(query)
+
+    named = names(MOST_REFERENCES)
+    assert named is not None
+    assert len(named.references) == MOST_REFERENCES
+    with pytest.raises(BadTarget, match="more than is looked up at once"):
+        names(MOST_REFERENCES + 1)
 
 
 def test_a_limit_is_taken_out_in_any_case() -> None:

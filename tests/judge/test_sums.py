@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from tests.proxy.test_objects import ID, OTHER, OWN
-from trioproxy.api.answers import ANSWERS
+from trioproxy.api.answers import ANSWERS, Tells
 from trioproxy.errors import BadTarget
 from trioproxy.judge.showing import (
+    HIDDEN,
     NeedContainers,
     NeedKnown,
     NeedSum,
@@ -16,6 +17,7 @@ from trioproxy.judge.showing import (
     Showing,
     Shown,
 )
+from trioproxy.judge.sums import Sum
 from trioproxy.limits.objects import parse_objects
 from trioproxy.limits.things import Thing
 
@@ -86,6 +88,20 @@ def test_a_sum_without_strangers_is_as_it_came() -> None:
     assert shown("SystemDataUsage", "ContainerUsage", {}).value == {}
     cache = {"TotalCount": 4}
     assert shown("SystemDataUsage", "BuildCacheUsage", cache).value is cache
+
+
+def test_a_sum_without_its_list_is_that_of_the_list_before() -> None:
+    """Nothing of it tells of strangers; where no list came before, none is shown."""
+    told: dict[str, Any] = {"TotalCount": 9, "TotalSize": 112}
+    before = Sum(Tells.VOLUME)
+    before.add(volume("v", OWN, 5, 0))
+    assert before.told(0) == {"Reclaimable": 5, "TotalCount": 1, "TotalSize": 5}
+    for known, value in ((before, before.told(0)), (None, HIDDEN)):
+        looking = showing_of("SystemDataUsage").element("VolumeUsage", told)
+        assert next(looking) == NeedSum(Tells.VOLUME)
+        with pytest.raises(StopIteration) as over:
+            looking.send(known)
+        assert over.value.value == Shown(value)
 
 
 def test_who_uses_an_image() -> None:

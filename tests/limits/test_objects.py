@@ -9,6 +9,7 @@ from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.marks import mark
 from trioproxy.limits.objects import (
     NO_OBJECTS,
@@ -34,6 +35,14 @@ def container(
 
 def refuses(limits: Objects, thing: Thing) -> bool:
     return limits.refuses("ContainerStop", thing, "x", "") is not None
+
+
+def test_what_was_taken_out_is_what_its_list_has_no_more() -> None:
+    """A star has all; and what is no list of objects was none."""
+    once = "ONLY_CONTAINERS=db,ONLY_CONTAINERS=web,ONLY_CONTAINERS=,ONLY_NETWORKS=n,X=y"
+    now = objects(ONLY_CONTAINERS="web", ONLY_NETWORKS="*", ONLY_VOLUMES="*")
+    gone = now.taken_out(map(Grant.parse, once.split(",")))
+    assert [str(one) for one in gone] == ["ONLY_CONTAINERS=db"]
 
 
 def test_what_is_kept_of_a_thing() -> None:
