@@ -82,6 +82,17 @@ async def test_each_listener_has_its_own_policy(
             assert line.endswith(f"client=ps@{uid}")
 
 
+async def test_the_environment_is_no_policy_where_each_has_its_own(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """What another proxy's settings left there is ignored, and that is said as beside a file: POST=0 looked as if it refused."""
+    files = write(tmp_path, ps="ContainerRestart")
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    async with running("enforce", *args, variables={"POST": "0"}) as proxy:
+        assert "POST in the environment is ignored" in await proxy.line(" warning ")
+        await proxy.line(" start ")
+
+
 async def test_each_policy_is_read_again_by_itself(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import click
 
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import locate
-from trioproxy.commands.servedpolicy import ServedPolicy, look
+from trioproxy.commands.servedpolicy import ServedPolicy, ignored_of, look
 from trioproxy.commands.serving import run
 from trioproxy.config import (
     CLIENT,
@@ -140,8 +140,12 @@ def command(
         )
         return one
 
-    warnings, gates = list[str](), dict[str, Gate]()
-    observers = dict[str, tuple[Observer, ...]]()
+    warnings = [
+        *ignored_of(
+            {} if "" in files else os.environ, "each client has a policy of its own"
+        )
+    ]
+    gates, observers = dict[str, Gate](), dict[str, tuple[Observer, ...]]()
     for client, path in (files | folder).items():
         one = add(client, path)
         found = one.read_first(os.environ)

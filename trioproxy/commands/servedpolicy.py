@@ -133,10 +133,7 @@ class ServedPolicy:
         policy, warnings = parse_policy_file(text, name=file)
         if self.client:  # beside it the environment may be a policy of its own
             return policy, warnings
-        ignored = (
-            f"{name} in the environment is ignored: the policy is {file} alone"
-            for name in sorted(PERMISSIONS & environ.keys())
-        )
+        ignored = ignored_of(environ, f"the policy is {file} alone")
         return policy, (*warnings, *ignored)
 
     def read_first(self, environ: Mapping[str, str]) -> NewPolicy:
@@ -260,6 +257,12 @@ class ServedPolicy:
             allowed=tally.allowed,
             would_refuse=sum(tally.would_refuse.values()),
         )
+
+
+def ignored_of(environ: Mapping[str, str], why: str) -> Iterator[str]:
+    """Warn of what would be a policy in the environment, and is none."""
+    for name in sorted(PERMISSIONS & environ.keys()):
+        yield f"{name} in the environment is ignored: {why}"
 
 
 def check_mount(path: str) -> None:
