@@ -18,6 +18,7 @@ def meaning(**variables: str) -> Meaning:
 CREATE = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerList"}
 COMMITS = "ImageCommit: reads any file of the host, by a link in the container's way"
 LOGS = "ContainerCreate:HostConfig.LogConfig.Config"
+SUBNET = "NetworkCreate:IPAM.Config.Subnet"
 WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"CONTAINERS": "1"}, []),
     (CREATE, ["ContainerCreate: nothing limits what it asks for"]),
@@ -58,6 +59,10 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({**CREATE, "CREATE_BINDS": "/var/run/app,/run/app"}, []),
     ({**CREATE, "CREATE_BINDS": "/mnt/a/films,/mnt/b/films/new"}, []),
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/srv/app,/srv/app/x"}, ["VolumeCreate: CREATE_BINDS=/srv/app"]),
+    # A network has the address of a cloud's metadata server, and NetworkConnect puts a container there.
+    ({"NETWORKS": "1", "POST": "1"}, ["NetworkCreate: nothing limits what it asks for"]),
+    ({"NETWORKS": "1", "POST": "1", "CREATE_OPTIONS": ""}, []),
+    ({"NETWORKS": "1", "POST": "1", "CREATE_OPTIONS": SUBNET}, [f"NetworkCreate: CREATE_OPTIONS={SUBNET}"]),
     # Doors that nothing limits, whatever their risk is without limits beside them.
     ({**CREATE, "ALLOW_OPERATIONS": "ContainerCreate,ImageLoad", "CREATE_BINDS": ""}, ["ImageLoad: loads images, may replace tags"]),
     # Podman's `tarball:/etc/shadow` is an image of any file, which a push carries out.
@@ -231,7 +236,7 @@ CONDITIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "LibpodImageTag"}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "LibpodVolumeExport"}, ["finds no volume that leads to the host"]),
     ({"NETWORKS": "1"}, []),
-    ({"NETWORKS": "1", "POST": "1"}, ["sends nothing that this version does not know"]),
+    ({"DISTRIBUTION": "1", "POST": "1"}, ["sends nothing that this version does not know"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_CAPS": ""}, []),
     ({"ALLOW_OPERATIONS": "POST:/frob/{x}"}, ["sends nothing that this version does not know"]),
     ({"ALLOW_OPERATIONS": "GET:/frob/{x}"}, []),
