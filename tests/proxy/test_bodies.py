@@ -19,9 +19,8 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import DEFAULT_MAX_BODY
 from trioproxy.file.permissions import parse_policy
-from trioproxy.http.framing import MOST_CHUNKS
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.bodies import BODIES
+from trioproxy.proxy.bodies import BODIES, MOST_CHUNKS
 
 JSON = "Content-Type: application/json"
 LIMITED = {

@@ -866,6 +866,18 @@ async def test_a_shadow_passes_on_what_it_cannot_read(
     assert (found.status, found.body) == (200, body)
 
 
+async def test_a_shadow_passes_on_any_pieces(tried: Proxy) -> None:
+    """What comes in thousands of pieces at once goes on as it came, and is counted as any other."""
+    client, engine = await listing(tried)
+    raw = json.dumps([STRANGER, *[listed(1)] * 50]).encode()
+    body = b"".join(chunk(raw[at : at + 1]) for at in range(len(raw))) + CHUNK_END
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.send, CHUNKED + body)
+        assert await client.read_until(CHUNK_END) == CHUNKED + body
+    await settle()
+    assert len(tried.lines_of(" would_hide=1")) == 1
+
+
 async def test_a_shadow_follows_events(tried: Proxy) -> None:
     """Events go on as they happen; those of strangers are counted when the stream is over."""
     client, engine = await listing(tried, target="/events")

@@ -281,15 +281,8 @@ class Chunked:
             raise self._failure("bad trailer")
 
 
-MOST_CHUNKS: Final = 4_096
-"""Chunks of a body that is kept: each is work, also one of a single byte."""
-
-
 PIECE_OF_CHUNKS: Final = 16 * 1024
 """Bytes after which whoever feeds a body that is kept may let others have their turn."""
-
-
-TOO_MANY_PIECES: Final = f"the body comes in more than {MOST_CHUNKS:,} pieces"
 
 
 @dataclass(slots=True, eq=False)
@@ -310,7 +303,7 @@ class Dechunked(Chunked):
             steps += 1
             if self.unseen:
                 step = min(self.unseen, end - at)
-                self._keep(bytes(data[at : at + step]))
+                self.content.append(bytes(data[at : at + step]))
                 self.unseen -= step
                 at += step
             else:
@@ -323,11 +316,6 @@ class Dechunked(Chunked):
         content = b"".join(self.content)
         self.content.clear()
         return content
-
-    def _keep(self, piece: bytes) -> None:
-        self.content.append(piece)
-        if len(self.content) > MOST_CHUNKS:
-            raise BodyTooLarge(TOO_MANY_PIECES)
 
 
 _BEHIND_ONE_CHUNK: Final = b"\r\n0\r\n\r\n"

@@ -22,13 +22,7 @@ import trio
 
 from trioproxy.errors import BadRequest, BodyTooLarge, BodyTooSlow, TooManyBodies
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import (
-    CHUNKED,
-    MOST_CHUNKS,
-    TOO_MANY_PIECES,
-    Dechunked,
-    Framing,
-)
+from trioproxy.http.framing import CHUNKED, Dechunked, Framing
 from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
@@ -50,6 +44,9 @@ SHARE: Final = 3
 HEARD: Final = 64 * 1024
 """Bytes that the Engine may say of what a request names before they are weighed: ten times
 the description of a container."""
+
+MOST_CHUNKS: Final = 4_096
+"""Chunks of one body: each is work, also one of a single byte."""
 
 PIECE: Final = 64 * 1024
 LONG: Final = 8 * 1024
@@ -208,7 +205,9 @@ class Reading:
             at = chunks.feed(data, at, len(data))
             pieces += len(chunks.content)
             if pieces > MOST_CHUNKS:
-                raise BodyTooLarge(TOO_MANY_PIECES)
+                raise BodyTooLarge(
+                    f"the body comes in more than {MOST_CHUNKS:,} pieces"
+                )
             content = chunks.take()
             self._take(len(content))
             body += content
