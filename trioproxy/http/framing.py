@@ -206,14 +206,19 @@ class Chunked:
                 self.unseen -= step
                 at += step
                 continue
-            if self._is_short and (run := self._pass_short(data, at, end)) > at:
-                at = run
-                steps += STEPS_OF_A_RUN
-                continue
+            # Whether a chunk ends here; what is cut or odd is taken line by line.
+            is_end = self._expect is Chunked._data_end and not self._line
+            if is_end and self._is_short:
+                # Whole chunks of a few bytes each: behind them all is as before them.
+                found = SHORT_CHUNKS.match(data, at, end)
+                if found and found.end() > at:
+                    at = found.end()
+                    steps += STEPS_OF_A_RUN
+                    continue
             # The end of a chunk and the size of the next are one match as long as both are
             # here and well formed: two thirds of the work of a body of short chunks.
             steps += 1
-            if found := self._find_next(data, at, end):
+            if is_end and (found := NEXT_CHUNK.match(data, at, end)):
                 self._begin(found[1])
                 at = found.end()
             else:
@@ -227,21 +232,6 @@ class Chunked:
         """Walk on within a chunk."""
         self.unseen -= count
         self.passed += count
-
-    def _pass_short(self, data: bytes | bytearray, at: int, end: int) -> int:
-        """Walk over whole chunks of a few bytes each: what stands there is as before them."""
-        if self._line or self._expect is not Chunked._data_end:
-            return at
-        found = SHORT_CHUNKS.match(data, at, end)
-        return found.end() if found else at
-
-    def _find_next(
-        self, data: bytes | bytearray, at: int, end: int
-    ) -> re.Match[bytes] | None:
-        """Find the next chunk in one look; what is cut or odd is taken line by line."""
-        if self._line or self._expect is not Chunked._data_end:
-            return None
-        return NEXT_CHUNK.match(data, at, end)
 
     def _take_line(self, data: bytes | bytearray, at: int, end: int) -> int:
         # A line may be cut anywhere, also between CR and LF: it is looked at when it is
