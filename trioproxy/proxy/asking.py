@@ -148,10 +148,7 @@ class Asker:
         """Send a line; who has not read megabytes is let go."""
         told = json.dumps(line).encode() + b"\n"
         self.unread += len(told)
-        try:
-            self.outbox.send_nowait(told)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.scope.cancel()
+        self.outbox.send_nowait(told)
         if self.unread > MOST_UNREAD:
             self.scope.cancel()
 
@@ -363,9 +360,8 @@ class Asking:
     async def run(self) -> None:
         """Listen to askers until stopped."""
         assert self._listener is not None  # noqa: S101  it is bound first
-        sock = self._listener.sock
-        sock.setblocking(False)
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
+        sock = self._listener.sock.dup()
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
         try:
             with self._scope:
                 await trio.serve_listeners(self._attend, [listener])
