@@ -361,19 +361,16 @@ class Watch:
         # would be an event that nobody wants.
         self._epoll.modify(watched.fd, READS | select.EPOLLOUT)
         try:
-            await self._room(watched)
+            if self.stay(watched, WRITABLE):
+                return
+            if watched.writer is not None:
+                raise trio.BusyResourceError("another task writes to this socket")
+            task = watched.writer = current_task()
+            self._unparked -= task in self._counted
+            await wait_task_rescheduled(watched.stop_writing)
         finally:
             if watched.fd != -1:
                 self._epoll.modify(watched.fd, READS)
-
-    async def _room(self, watched: Watched) -> None:
-        if self.stay(watched, WRITABLE):
-            return
-        if watched.writer is not None:
-            raise trio.BusyResourceError("another task writes to this socket")
-        task = watched.writer = current_task()
-        self._unparked -= task in self._counted
-        await wait_task_rescheduled(watched.stop_writing)
 
     def look(self) -> None:
         """Wake the tasks whose sockets are ready, without waiting."""

@@ -80,7 +80,8 @@ class Wire(Watched):
         """Wait for bytes; `b""` is the end of data."""
         # The call first, the wait only if it says EAGAIN: under load it rarely does. Having
         # waited is having let others run, so the credit is full again.
-        await self._be_fair()
+        if self._credit <= 0:
+            await self.let_others()
         while (data := self.recv_now(size)) is None:
             self._credit = FAIR_SHARE
             if not self.watch.stay(self, READABLE):
@@ -108,7 +109,8 @@ class Wire(Watched):
         room shared by all connections can be used until the next await. Raises also
         what `room` raises on its own account.
         """
-        await self._be_fair()
+        if self._credit <= 0:
+            await self.let_others()
         while (count := self._recv_into_now(room, size)) is None:
             # Not in the `except` clause: a parked stream would hold its exception.
             self._credit = FAIR_SHARE
@@ -163,10 +165,6 @@ class Wire(Watched):
             self._credit = FAIR_SHARE
             await self.watch.writable(self)
             rest = rest[self.send_now(rest) :]
-
-    async def _be_fair(self) -> None:
-        if self._credit <= 0:
-            await self.let_others()
 
     async def let_others(self) -> None:
         """Let others have their turn."""
