@@ -42,23 +42,18 @@ async def open_upstream(address: Address, watch: Watch) -> Wire:
 def _try_unix(address: UnixAddress, watch: Watch) -> Wire | None:
     """Connect at once, or return None where the Engine's backlog is full."""
     try:
-        return _connect_unix(address.path, watch)
-    except OSError as error:
-        raise UpstreamError(explain(address, error)) from error
-
-
-def _connect_unix(path: str, watch: Watch) -> Wire | None:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        sock.connect(path)
-        return Wire(sock, UpstreamLost, watch)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            sock.connect(address.path)
+            return Wire(sock, UpstreamLost, watch)
+        except OSError:
+            sock.close()
+            raise
     except BlockingIOError:
         # EAGAIN on a Unix socket is a full backlog, not a connection in progress.
-        sock.close()
         return None
-    except OSError:
-        sock.close()
-        raise
+    except OSError as error:
+        raise UpstreamError(explain(address, error)) from error
 
 
 async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
@@ -78,18 +73,14 @@ async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
         # socket it found is ours from then on, and the watch's.
         stream = await trio.open_tcp_stream(host, address.port)
         sock = socket.socket(fileno=stream.socket.detach())
-        return _watch_tcp(sock, watch)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            return Wire(sock, UpstreamLost, watch)
+        except OSError:
+            sock.close()
+            raise
     except OSError as error:
         raise UpstreamError(explain(address, error)) from error
-
-
-def _watch_tcp(sock: socket.socket, watch: Watch) -> Wire:
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return Wire(sock, UpstreamLost, watch)
-    except OSError:
-        sock.close()
-        raise
 
 
 CAUSES: Final = {
