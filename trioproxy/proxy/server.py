@@ -445,7 +445,6 @@ class Server:
                 with self._accepting:
                     async with trio.open_nursery() as accepting:
                         for one in bound:
-                            one.sock.setblocking(False)
                             self._watch.start_soon(
                                 accepting, self._accept, one, serving
                             )
@@ -482,7 +481,7 @@ class Server:
             except OSError:
                 client.close()
             else:
-                self._take(client, address, listener, admission, nursery)
+                self._take(listener, admission, nursery, client, address)
                 await self._turned_away.room()
 
     def _admission_of(self, listener: Listener) -> Admission | None:
@@ -496,10 +495,7 @@ class Server:
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
         admission = self._admission_of(listener)
-
-        def take(sock: socket.socket, address: object) -> None:
-            self._take(sock, address, listener, admission, nursery)
-
+        take = partial(self._take, listener, admission, nursery)
         await self._accept_from(listener, take)
 
     async def _answer_scrapes(
@@ -509,7 +505,6 @@ class Server:
         from trioproxy.proxy.scraping import SCRAPE_PAUSE, Scraping
 
         assert self._metrics is not None  # noqa: S101  the listener is theirs
-        listener.sock.setblocking(False)
         hosts = self.config.allowed_hosts
         site = Site(reach=listener.reach, allowed_hosts=hosts)
         scraping = Scraping(
@@ -523,6 +518,7 @@ class Server:
         take: Callable[[socket.socket, object], None],
         pause: float = 0.0,
     ) -> None:
+        listener.sock.setblocking(False)
         watched = Watched(listener.sock, self._watch)
         try:
             await self._accept_watched(watched, take, pause)
@@ -568,11 +564,11 @@ class Server:
 
     def _take(
         self,
-        sock: socket.socket,
-        address: object,
         listener: Listener,
         admission: Admission | None,
         nursery: trio.Nursery,
+        sock: socket.socket,
+        address: object,
     ) -> None:
         """Start serving an accepted client; one that cannot be watched is let go."""
         is_tcp = listener.reach is not Reach.UNIX
