@@ -28,7 +28,7 @@ def test_heads_that_never_come_again_push_none_out() -> None:
     fill(memo, b"polled")
     fill(memo, *(b"%d" % number for number in range(5 * Memo.MAX_ENTRIES)), times=1)
     assert memo.get(b"polled") is not None
-    assert len(memo) == 1
+    assert len(memo._values) == 1
 
 
 def test_oldest_makes_room() -> None:
@@ -36,7 +36,7 @@ def test_oldest_makes_room() -> None:
     memo: Memo[bytes, int] = Memo()
     heads = [b"%d" % number for number in range(Memo.MAX_ENTRIES + 10)]
     fill(memo, *heads)
-    assert len(memo) == Memo.MAX_ENTRIES
+    assert len(memo._values) == Memo.MAX_ENTRIES
     assert [memo.get(head) is None for head in heads] == [
         *[True] * 10,
         *[False] * Memo.MAX_ENTRIES,
@@ -56,7 +56,7 @@ def test_long_head_is_never_kept() -> None:
     """A head over the bound is judged each time it comes."""
     memo: Memo[bytes, int] = Memo()
     fill(memo, b"x" * (Memo.MAX_HEAD + 1), times=3)
-    assert len(memo) == 0
+    assert len(memo._values) == 0
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Registry-Auth"])

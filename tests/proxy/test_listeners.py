@@ -169,11 +169,18 @@ def test_a_listener_that_takes_nobody_in_is_not_waited_for(tmp_path: Path) -> No
     ids=["all", "some", "rootless", "others", "another number"],
 )
 def test_who_has_no_number_is_nobody(
-    users: str, uids: set[int], number: int, *, is_refused: bool, tmp_path: Path
+    users: str,
+    uids: set[int],
+    number: int,
+    *,
+    is_refused: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In a user namespace one number, which the host may choose, stands for all who have none: it lets nobody in."""
-    (tmp_path / "uid_map").write_text(f"{users}\n")
-    (tmp_path / "overflow").write_text(f"{number}\n")
+    for name, text in (("UID_MAP", users), ("OVERFLOW", number)):
+        (tmp_path / name).write_text(f"{text}\n")
+        monkeypatch.setattr(listeners, name, tmp_path / name)
     address = UnixAddress(path="/run/x", entry=Entry(uids=frozenset(uids)))
     refused = (
         pytest.raises(ConfigError, match=f"uids={number}")
@@ -181,7 +188,7 @@ def test_who_has_no_number_is_nobody(
         else nullcontext()
     )
     with refused:
-        listeners.check_uids(address, tmp_path / "uid_map", tmp_path / "overflow")
+        listeners.check_uids(address)
 
 
 def test_only_its_own_socket_is_removed(tmp_path: Path) -> None:

@@ -48,6 +48,3 @@ class Memo(Generic[Key, Value]):
             self._came_once.clear()
         self._came_once.add(mark)
         return True
-
-    def __len__(self) -> int:
-        return len(self._values)

@@ -231,9 +231,14 @@ class Connection:
 
     def _end(self, ending: str) -> None:
         """Tell of an exchange that did not come to its end, and close the client's socket."""
-        if self.client.evicted:
+        if self._shared.is_draining:
+            ending = "shutdown"
+        elif self.client.evicted:
             ending = "evicted"
-        self._tell("shutdown" if self._shared.is_draining else ending)
+        if self.exchange is not None:
+            outcome = self.exchange.outcome(ending)
+            self.exchange = None
+            self.admission.tell(outcome)
         self.client.close()
 
     async def _serve_one(self) -> bool:
@@ -488,13 +493,6 @@ class Connection:
         return False
 
     # -- ends ----------------------------------------------------------------------
-
-    def _tell(self, ending: str) -> None:
-        """Tell all who look at ends of the exchange, if there is one; `ending`: why."""
-        if self.exchange is not None:
-            outcome = self.exchange.outcome(ending)
-            self.exchange = None
-            self.admission.tell(outcome)
 
     async def _report(self, error: Exception) -> str:
         """Log a crash, and answer 500 where no answer has begun; says how it ended."""

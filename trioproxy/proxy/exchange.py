@@ -582,8 +582,7 @@ class Exchange:
             self._is_uploaded = True
         client, engine = self._sides.client, self._sides.engine
         self._is_tunnel = True
-        self._tell_opened()
-        self.head_sent = True
+        self._begin_to_answer()
         await client.wire.send_all(response.client + data)
         upward, downward = UntilClose(), UntilClose()
         upward.skip(self.upward.passed)

@@ -104,11 +104,9 @@ OVERFLOW: Final = Path("/proc/sys/kernel/overflowuid")
 of a container that has one that is most of the host (user_namespaces(7))."""
 
 
-def check_uids(
-    address: Listened, table: Path = UID_MAP, overflow: Path = OVERFLOW
-) -> None:
+def check_uids(address: Listened) -> None:
     """Refuse that number, but where nobody is left out."""
-    if (no_number := no_number_of(table, overflow)) in address.entry.uids:
+    if (no_number := no_number_of()) in address.entry.uids:
         raise ConfigError(
             f"cannot listen on {address}: uids={no_number} is also whoever has no number in this user"
             " namespace",
@@ -116,11 +114,11 @@ def check_uids(
         )
 
 
-def no_number_of(table: Path = UID_MAP, overflow: Path = OVERFLOW) -> int:
+def no_number_of() -> int:
     """That number; -1 where nobody is left out."""
     try:
-        is_all = table.read_text().split() == ["0", "0", str(2**32 - 1)]
-        return -1 if is_all else int(overflow.read_text())
+        is_all = UID_MAP.read_text().split() == ["0", "0", str(2**32 - 1)]
+        return -1 if is_all else int(OVERFLOW.read_text())
     except OSError:
         return 65534
 

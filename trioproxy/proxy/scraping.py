@@ -68,15 +68,13 @@ class Scraping:
         """Answer an accepted client, in a task of its own."""
         try:
             peer = listeners.peer_of(sock, address)
-            if self._is_flood(group := listeners.group_of(peer)):
+            is_flood = self._is_flood(group := listeners.group_of(peer))
+            if is_flood or not self._entry.admits(name_of_client(peer)):
                 sock.close()
                 return
             wire = Wire(sock, ClientLost, self._shared.watch)
         except OSError:  # gone already, or no descriptor is left to watch it
             sock.close()
-            return
-        if not self._entry.admits(name_of_client(peer)):
-            wire.close()
             return
         if len(self._scopes) >= SCRAPES:
             # Of whoever has the most: one who floods pushes out nobody but himself.
