@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.fakes import (
@@ -17,6 +18,8 @@ from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision
+from trioproxy.proxy.admission import Admission
+from trioproxy.proxy.client import DRAIN_SECONDS
 
 JSON = "Content-Type: application/json"
 
@@ -482,6 +485,28 @@ async def test_a_bug_fails_closed(start: Start) -> None:
     assert "KeyError" in crash
     assert " at=gate.py:" in crash
     await proxy.assert_clean()
+
+
+async def test_a_crash_and_who_does_not_read_hold_no_drain(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """The 500 waits for room no longer than any answer of ours: the proxy ends with everybody."""
+    client = await proxy.connect()
+    await settle()
+
+    def crash(*_: object) -> None:
+        (connection,) = proxy.server.connections
+        while connection.client.wire.send_now(bytes(65536)):
+            pass
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Admission, "admit", crash)
+    await client.ask()
+    await settle()
+    await proxy.server.drain()
+    await trio.sleep(DRAIN_SECONDS)
+    assert not proxy.server.connections
+    assert proxy.lines_of(" err crash ")
 
 
 async def test_a_changed_gate_counts_at_once(proxy: Proxy) -> None:

@@ -52,7 +52,7 @@ from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
 from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
-from trioproxy.proxy.client import Client
+from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
@@ -508,11 +508,11 @@ class Connection:
                 exchange.status, exchange.is_ours = 500, True
                 exchange.serial = next(self._shared.serials)
                 answer = replies.with_id(answer, exchange.serial)
-            try:
-                await self.client.wire.send_all(answer)
-                await self.client.linger(self._shared.buffer)
-            except ClientLost:
-                pass
+            # A new scope, for the other one is over: `end` has to end this too.
+            with trio.move_on_after(DRAIN_SECONDS) as self.client.scope:
+                with suppress(ClientLost):
+                    await self.client.wire.send_all(answer)
+                    await self.client.linger(self._shared.buffer)
         return f"crash:{type(leaf).__name__}"
 
 
