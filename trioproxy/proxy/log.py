@@ -10,6 +10,7 @@ else `info`. A refusal that comes again is `info` too, and counted: once a minut
 says how often. At `warning` and `notice` a busy proxy so writes what a person reads.
 """
 
+import json
 import os
 import select
 import time
@@ -542,8 +543,6 @@ def _asks(outcome: Outcome) -> dict[str, object]:
     if asked is None or outcome.moment is CLOSED:
         return {}
     # Here, for most logs are text.
-    import json
-
     from trioproxy.evidence.keeping import kept
 
     arguments, told, room = asked.arguments or asked.told, dict[str, None](), MOST_ASKED
@@ -603,8 +602,6 @@ def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
         else str(value)[:TEXT_LIMIT]
         for name, value in fields.items()
     }
-    import json  # here, for most logs are text
-
     return json.dumps({"level": WORDS[level], "event": event, **shown})[1:-1]
 
 

@@ -3,6 +3,7 @@
 They carry `Server: trioproxy`, so that an answer of ours is told from the Engine's.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -73,9 +74,6 @@ def with_id(reply: bytes, serial: int) -> bytes:
 
 
 def _as_json(words: Mapping[str, object]) -> bytes:
-    # Here, for a proxy that has refused nothing yet needs none of it: 100 KB when idle.
-    import json
-
     return json.dumps(words).encode() + b"\n"
 
 

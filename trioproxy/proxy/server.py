@@ -711,8 +711,6 @@ def load(gate: Gate) -> None:
     if gate.tried:
         from trioproxy.proxy import counting  # noqa: F401
     if gate.audits:
-        import json  # noqa: F401
-
         from trioproxy.evidence import keeping  # noqa: F401
 
 
