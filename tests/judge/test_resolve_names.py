@@ -30,6 +30,7 @@ from trioproxy.proxy.resolve import DEFAULTS_SECONDS, Resolver
 from trioproxy.proxy.shared import LONGEST_LABELS, MOST_REMEMBERED, Remembered
 
 IMAGE = f"/images/{PLAIN}/json"
+OTHER = f"sha256:{'7' * 64}"
 INSIDE = "/containers/c/json"
 CREATE = "POST /containers/create"
 
@@ -71,7 +72,7 @@ def test_an_image_is_asked_about_once() -> None:
     at = door(LISTED)
     assert IMAGE in asked(at, INSPECT, None, world()).questions
     assert asked(at, INSPECT, None, world()).questions == [INSIDE]
-    other = world(container(Image=f"sha256:{'7' * 64}"))
+    other = world(container(Image=OTHER))
     answer = asked(at, INSPECT, None, other)
     assert not answer.allowed
     assert len(answer.questions) == 2
@@ -135,8 +136,19 @@ def test_what_is_remembered_has_an_end() -> None:
     }
     assert asked(at, INSPECT, None, world()).questions == [INSIDE]
     at.remembered.labels["one more", frozenset()] = {}
-    assert IMAGE in asked(at, INSPECT, None, world()).questions
+    other = world(container(Image=OTHER), **{f"/images/{OTHER}/json": {"Id": OTHER}})
+    assert len(asked(at, INSPECT, None, other).questions) == 2
     assert len(at.remembered.labels) == 1
+
+
+async def test_whoever_watches_events_makes_room_too() -> None:
+    """What is asked about one of many things is kept within the same bound."""
+    gate, remembered = Gate.enforcing(parse_policy(LISTED)[0]), Remembered()
+    for number in range(MOST_REMEMBERED + 1):
+        remembered.labels[str(number), frozenset()] = {}
+    at = Resolver(ScriptedEngine(world()), gate, remembered)
+    assert await at.find(Kind.CONTAINER, "c") is not None
+    assert len(remembered.labels) == 1
 
 
 def labelled(labels: dict[str, str]) -> dict[str, Any]:

@@ -372,7 +372,6 @@ class Containers:
         if thing.inherited is not None:  # it does not count
             return thing
         remembered, ask_for = self._shared.remembered, partial(_ask, engine)
-        remembered.make_room()
         judged = identity.JUDGED_LABELS
         _, labels = await inherited(ask_for, remembered, thing, judged)
         return thing if labels is None else thing._replace(inherited=labels)

@@ -137,7 +137,6 @@ class Resolver:
 
     async def resolve(self, references: Iterable[Reference]) -> Known:
         """Ask for each name once. Raises `UpstreamError` and `BadRequest`."""
-        self._remembered.make_room()
         for one in references:
             if one.thing is None:
                 await self._resolve(one)
@@ -174,9 +173,11 @@ class Resolver:
         return None if labels is None else thing.inheriting(labels)
 
     async def complete(self, thing: Thing) -> Thing:
-        """Add to what an answer tells of a thing what others say of it."""
-        self._remembered.make_room()
-        return await self._complete(thing)
+        """Add to what an answer tells of a thing what others say of it, where it matters."""
+        if thing.is_anonymous:
+            users = await self._users_of(thing.id)
+            thing = thing._replace(users=users)
+        return await self.with_what_counts(thing)
 
     async def containers(self, ids: Sequence[str]) -> dict[str, Thing]:
         """Describe those of some containers that there are, by id, but for what is too much to
@@ -222,7 +223,6 @@ class Resolver:
         """
         from trioproxy.judge.pruning import Listed
 
-        self._remembered.make_room()
         if prune.until is not None:
             engine = await self._look_up(*ENGINE)
             now = engine.value.get("SystemTime") if isinstance(engine, Thing) else None
@@ -358,14 +358,7 @@ class Resolver:
             if isinstance(thing, Missing):
                 return thing
             return thing._replace(value={**thing.value, PROCESS: config})
-        return await self._complete(describe(kind, parse_answer(raw)))
-
-    async def _complete(self, thing: Thing) -> Thing:
-        """Add what other answers say of a thing, where it matters."""
-        if thing.is_anonymous:
-            users = await self._users_of(thing.id)
-            thing = thing._replace(users=users)
-        return await self.with_what_counts(thing)
+        return await self.complete(describe(kind, parse_answer(raw)))
 
     async def with_what_counts(self, thing: Thing) -> Thing:
         """Add what its description does not say, but for who uses a volume."""
@@ -427,6 +420,7 @@ class Resolver:
             before = self._heard
             found = await self._look_up(Kind.VOLUME, name)
             if isinstance(found, Thing) and not found.is_anonymous:
+                self._remembered.make_room()
                 self._remembered.volumes[key] = found
                 self._remembered.size += self._heard - before
         self._known.setdefault((Kind.VOLUME, name), found)

@@ -59,6 +59,7 @@ class Remembered:
         """Remember an image's, unless they are long: who makes an image says how long."""
         size = sum(map(len, labels.values()))
         if size <= LONGEST_LABELS:
+            self.make_room()
             self.labels[key] = labels
             self.size += size
 
