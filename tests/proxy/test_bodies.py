@@ -26,7 +26,7 @@ JSON = "Content-Type: application/json"
 LIMITED = {
     **OPEN,
     "CREATE_BINDS": "/srv/app",
-    "CREATE_IMAGES": "busybox",
+    "CREATE_IMAGES": "*",
     "EXEC_USERS": "app",
 }
 CREATE = "/v1.45/containers/create"
