@@ -206,15 +206,6 @@ class Resolver:
         thing = await self._look_up(kind, text)
         return thing if isinstance(thing, Thing) else None
 
-    async def _containers(
-        self, filters: Mapping[str, jsonbody.Json]
-    ) -> tuple[Thing, ...]:
-        """The containers that fit filters, those that are stopped too."""
-        target = with_filters(LISTS[Kind.CONTAINER], filters)
-        status, raw = await self._ask(target)
-        _check_told(status)
-        return users_of(parse_answer(raw))
-
     async def _list(self, prune: "Prune") -> "Listed | Missing":
         """Ask for all of a kind, and keep of that what a prune may remove.
 
@@ -389,13 +380,13 @@ class Resolver:
         return thing if labels is None else thing.inheriting(labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
-        # The Engine takes a part of a volume's name for all of it.
+        # Those that are stopped, too. The Engine takes a part of a volume's name for all of it.
+        target = with_filters(LISTS[Kind.CONTAINER], {"volume": [volume]})
+        status, raw = await self._ask(target)
+        _check_told(status)
+        users = users_of(parse_answer(raw))
         return tuple(
-            [
-                await self._with_image(user)
-                for user in await self._containers({"volume": [volume]})
-                if volume in user.volumes
-            ]
+            [await self._with_image(one) for one in users if volume in one.volumes]
         )
 
     async def _with_users(self, volume: Thing) -> Thing:
