@@ -92,7 +92,6 @@ class Connection:
             engine=engine or self._shared.engine(),
             admission=self.admission,
             shared=self._shared,
-            scope=self.client.scope,
         )
         self.client.wire.on_hangup = self.hung_up
 
@@ -187,7 +186,7 @@ class Connection:
         finally:
             if rests:
                 self._sides.engine.drop()
-                self.client.scope = self._sides.scope = trio.CancelScope()
+                self.client.scope = trio.CancelScope()
                 self.rest()
             else:
                 ended(self)  # first, for nothing below is waited for

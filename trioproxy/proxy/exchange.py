@@ -89,8 +89,6 @@ class Sides:
     engine: Engine
     admission: Admission
     shared: Shared
-    scope: trio.CancelScope
-    """Around all that the connection does."""
     reservation: Reservation | None = None
     """Of the volumes that the request under way relies on, if it is such a one."""
     reading: Reading | None = None
@@ -209,7 +207,7 @@ class Exchange:
             wire = self._sides.client.wire
             # What a client sent before it went is still passed on.
             if how is Hangup.RESET or (wire.gone and wire.ended):
-                self._sides.scope.cancel()
+                self._sides.client.scope.cancel()
         elif self._is_responding:
             self._react_to_hangup()
 
@@ -217,7 +215,7 @@ class Exchange:
         """Cancel a response that nobody reads; pass an EOF on as the Engine would see it."""
         client = self._sides.client
         if client.wire.gone:
-            self._sides.scope.cancel()
+            self._sides.client.scope.cancel()
         elif (
             self._is_uploaded
             and not client.early
@@ -228,7 +226,7 @@ class Exchange:
 
     def _pass_eof(self) -> None:
         self._sides.engine.send_eof()
-        self._sides.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
+        self._sides.client.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
 
     # -- request, answer -----------------------------------------------------------
 

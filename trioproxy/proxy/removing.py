@@ -56,7 +56,7 @@ class Removing(Exchange):
 
     def _pass_eof(self) -> None:
         # The Engine has more than one request to read.
-        self._sides.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
+        self._sides.client.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
 
     async def _remove(self, removals: Removals) -> Mapping[str, object]:
         kind, gone, freed = removals.prune.kind, list[str](), 0
