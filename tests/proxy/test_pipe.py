@@ -289,6 +289,28 @@ async def test_what_a_crash_left_in_the_pipe_reaches_nobody_else() -> None:
         assert received.all() == data
 
 
+def test_a_pipe_that_cannot_be_made_anew_closes_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a descriptor for another one it stays as it is, and a number that was given away is not closed."""
+    pipe = Pipe()
+    with ExitStack() as stack:
+        source, far = map(stack.enter_context, socket.socketpair())
+        far.send(b"left by a crash")
+        pipe.fill(source, 64)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pipe2", lambda _: os.open("/nowhere/at/all", 0))
+            with pytest.raises(OSError, match="/nowhere"):
+                pipe.fill(source, 64)
+        others = [*socket.socketpair(), *socket.socketpair()]
+        far.send(b"next")
+        assert pipe.fill(source, 64) == 4
+        for one in others:
+            with one:
+                assert one.getsockname() == ""
+    pipe.close()
+
+
 @every_kind
 async def test_a_source_that_ends_too_early(kind: str) -> None:
     """An end of data in the middle of a large body is told as what it is."""

@@ -57,8 +57,10 @@ class Pipe:
         Raises `CannotSplice`, and whatever a read of the socket raises.
         """
         if self._filled:
-            self.close()
-            self._open()
+            old = self._inlet, self._outlet
+            self._open()  # first, for it may fail, and a number that is closed be another's
+            for one in old:
+                os.close(one)
         self._filled = True
         try:
             count = os.splice(sock.fileno(), self._inlet, size, flags=FLAGS)
