@@ -207,6 +207,25 @@ async def test_an_hour_is_over_by_whichever_clock_is_there_first(start: Start) -
         await refused(client)
 
 
+async def test_an_hour_counts_for_what_waits_already(start: Start) -> None:
+    """What waits when it is said, and needs the same, goes on by it, or is refused by it: it waited for an answer of its own, and was refused without one."""
+    proxy = await start(PING, ask=30)
+    async with asker(proxy) as one:
+        for said, path in (("hour", "/volumes"), ("no-hour", "/info")):
+            first, second = await proxy.connect(), await proxy.connect()
+            await first.ask(target=path)
+            question = await one.question()
+            await second.ask(target=f"{path}?a=b")
+            await one.question()
+            await one.send(answer=question["question"], say=said)
+            status = 403
+            for _ in range(2 if said == "hour" else 0):
+                await (await proxy.fake.accept()).answer(body=b"{}")
+                status = 200
+            for client in (first, second):
+                assert (await client.read_response()).status == status
+
+
 async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
     """Nor is what needs that and more."""
     proxy = await start(PING, ask=30)

@@ -533,6 +533,15 @@ class Asking:
             by=f"uid={self.uid}",
         )
         self._close(question)
+        if holds:
+            self._withdraw_beside(question)
+
+    def _withdraw_beside(self, answered: Question) -> None:
+        """Have judged anew what waits of a client and needs what was just said for an hour."""
+        for other in list(self._by_key.values()):
+            is_same = not set(answered.grants).isdisjoint(other.grants)
+            if other.who == answered.who and is_same and other.writer is None:
+                self.end(other, "it was said for an hour", is_withdrawn=True)
 
 
 def _refuse_second(question: Question) -> None:
