@@ -22,6 +22,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
+from trioproxy.proxy import connection
 from trioproxy.proxy.asking import MOST_UNREAD
 from trioproxy.proxy.client import Client as Served
 from trioproxy.proxy.client import Clients
@@ -460,6 +461,21 @@ async def test_who_leaves_beside_an_equal_request_ends_no_question(
         assert not question.over.is_set()
         await one.say("once")
         await passes(proxy, first)
+
+
+async def test_who_has_no_more_to_say_is_answered(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that ends its data while a person is asked, as of `nc -N`, may still read: it was closed without a word, where the log had its 403."""
+    monkeypatch.setattr(connection, "HALF_CLOSE_SECONDS", 0.1)
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        await one.question()
+        client.sock.shutdown(socket.SHUT_WR)
+        assert "VolumeList" in await refused(client)
+        assert (await one.until("closed"))["why"] == "its client left"
 
 
 async def test_a_drain_refuses_what_is_held(start: Start) -> None:

@@ -82,8 +82,9 @@ class Connection:
     _crash: Exception | None = None
     _body: bytes | None = None
     """Of what was refused and may be asked about, if it was read."""
-    _is_asking: bool = False
-    """Whether others are waited for, to judge a request: the Engine, reservations."""
+    _waits: trio.CancelScope | None = None
+    """What ends with the client while others are waited for, to judge a request: the Engine,
+    reservations, a person."""
     _sides: Sides = field(init=False)
 
     def __post_init__(self, engine: Engine | None) -> None:
@@ -140,8 +141,8 @@ class Connection:
         """
         if how is not Hangup.END:
             self.client.wire.gone = True
-        if self._is_asking:
-            self._leave()
+        if self._waits is not None:
+            self._leave(self._waits)
         if self.exchange is None:
             return
         try:
@@ -387,27 +388,31 @@ class Connection:
             self._sides.reservation = await self._shared.reservations.take(volumes)
 
     async def alone(
-        self, waiting: Coroutine[object, object, Result], reading: Reading
+        self,
+        waiting: Coroutine[object, object, Result],
+        reading: Reading,
+        scope: trio.CancelScope | None = None,
     ) -> Result:
         """Wait for others, while nothing else is at work for the client.
 
-        If it leaves, that ends here: nobody would have the answer.
+        If it leaves, that ends here: nobody would have the answer. `scope`: around what ends
+        alone, and is answered, where it may still read.
         """
         reading.pass_turn()
-        self._is_asking = True
+        self._waits = scope or self.client.scope
         if self.client.wire.heard & HUNG_UP:
-            self._leave()
+            self._leave(self._waits)
         try:
             return await waiting
         finally:
-            self._is_asking = False
+            self._waits = None
             self.client.scope.deadline = inf
 
-    def _leave(self) -> None:
+    def _leave(self, scope: trio.CancelScope) -> None:
         """End what is waited for if the client is gone; if it may still read, in a while."""
-        wire, scope = self.client.wire, self.client.scope
+        wire = self.client.wire
         if wire.gone:
-            scope.cancel()
+            self.client.scope.cancel()
         elif not self.client.early and wire.has_ended():
             scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
 

@@ -175,7 +175,11 @@ class Held:
                 outlined.told,
                 deadline,
             )
-            await self._connection.alone(self._asking.wait(question), reading)
+            waiting = self._asking.wait(question)
+            with trio.CancelScope() as patience:
+                await self._connection.alone(waiting, reading, patience)
+            if patience.cancelled_caught:
+                return refused
             if question.is_withdrawn:
                 continue
             return await self._after(parsed, reading, refused, question, outlined)
