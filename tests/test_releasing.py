@@ -5,6 +5,7 @@ Engine and a registry.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -193,16 +194,45 @@ def test_newest(desk: Desk) -> None:
     assert desk.run(*RELEASE, "newest").stdout == "\n"
 
 
-def test_this_version(desk: Desk) -> None:
+@pytest.mark.parametrize("version", [__version__, "987.6.5rc1"])
+def test_this_version(desk: Desk, version: str) -> None:
     """The version of this source can be released under its tag, once its changes have a
-    heading with a day."""
-    shutil.copy(ROOT / "trioproxy" / "__init__.py", desk.folder / "trioproxy")
+    heading with a day; a candidate can, too."""
+    source = (ROOT / "trioproxy" / "__init__.py").read_text()
+    desk.write("trioproxy/__init__.py", source.replace(__version__, version))
     changes = (ROOT / "CHANGELOG.md").read_text()
-    if f"## [{__version__}]" not in changes:
-        changes = changes.replace("[Unreleased]", f"[{__version__}] - 2026-11-25", 1)
+    if f"## [{version}]" not in changes:
+        changes = re.sub(
+            r"(?m)^## \[.+$", f"## [{version}] - 2026-11-25", changes, count=1
+        )
     desk.write("CHANGELOG.md", changes)
-    done = desk.run(*RELEASE, "outputs", f"v{__version__}")
-    assert done.stdout.startswith(f"version={__version__}\ntags={__version__} ")
+    done = desk.run(*RELEASE, "outputs", f"v{version}")
+    named, tags = done.stdout.splitlines()
+    assert named == f"version={version}"
+    assert tags.split()[0] == f"tags={version}"
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="there is no dpkg-deb")
+def test_a_candidate_is_older(tmp_path: Path) -> None:
+    """For Debian a release candidate comes before its release, which replaces it; a release has its own number."""
+    for name in ("packed", "manuals/man/man1"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "manuals/man/man1/trioproxy.1").touch()
+    for version, wanted in {"1.10.0rc1": "1.10.0~rc1", "1.10.0": "1.10.0"}.items():
+        package = tmp_path / f"trioproxy_{version}_all.deb"
+        built = [
+            SCRIPTS / "build-deb",
+            tmp_path / "packed",
+            tmp_path / "manuals",
+            package,
+        ]
+        environ = os.environ | {
+            "PYTHON": sys.executable,
+            "SOURCE_DATE_EPOCH": "1580601600",
+        }
+        subprocess.run(built, cwd=ROOT, env=environ, check=True)
+        asked = ["dpkg-deb", "--field", str(package), "Version"]
+        assert subprocess.check_output(asked, text=True).strip() == wanted
 
 
 # -- the image ---------------------------------------------------------------------

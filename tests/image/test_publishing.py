@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 NEW_BASE = f"{REGISTRY}/{BASE}"
 IMAGE = f"{REGISTRY}/somebody/trioproxy"
+RELEASED = "1.2.3"
+"""As what it is published, whatever the version of this source: a candidate is tried by this, too."""
 SCANNER = "scanner"
 PLATFORMS = ("amd64", "arm64")
 SCAN = """\
@@ -262,7 +264,7 @@ def published(publisher: Publisher, archive: Archive) -> str:
         "scripts/publish-image",
         f"{archive.name}.tar",
         IMAGE,
-        f"{__version__} 1.2 latest",
+        f"{RELEASED} 1.2 latest",
     )
     name, _, digest = written.strip().partition("=")
     assert name == "digest"
@@ -329,7 +331,7 @@ def test_publish(publisher: Publisher, archive: Archive, published: str) -> None
     """Under each tag the registry has what was built, byte for byte, with all that is
     stated of it; it is signed, and so is each platform's image."""
     assert published == archive.digest
-    for tag in (__version__, "1.2", "latest"):
+    for tag in (RELEASED, "1.2", "latest"):
         raw = publisher.run("skopeo", "inspect", "--raw", f"docker://{IMAGE}:{tag}")
         assert json.loads(raw) == archive.read(archive.digest)
     verify = ("cosign", "verify", f"--key={publisher.home / 'cosign.pub'}")
@@ -350,8 +352,9 @@ def test_look_for_base(
     for name in ("scripts", "trioproxy"):
         (tmp_path / name).mkdir()
     shutil.copy(ROOT / "scripts" / "release.py", tmp_path / "scripts")
-    shutil.copy(ROOT / "trioproxy" / "__init__.py", tmp_path / "trioproxy")
-    changes = f"# Changelog\n\n## [{__version__}] - 2026-01-01\n\n- All of it.\n"
+    source = f'__version__ = "{RELEASED}"\n'
+    (tmp_path / "trioproxy" / "__init__.py").write_text(source)
+    changes = f"# Changelog\n\n## [{RELEASED}] - 2026-01-01\n\n- All of it.\n"
     (tmp_path / "CHANGELOG.md").write_text(changes)
     publisher.run("git", "init", "--quiet", cwd=tmp_path)
     look = (str(ROOT / "scripts" / "look-for-base"), IMAGE)
@@ -360,7 +363,7 @@ def test_look_for_base(
     publisher.run(
         "git", *who, "commit", "--quiet", "--allow-empty", "--message=All", cwd=tmp_path
     )
-    publisher.run("git", "tag", f"v{__version__}", cwd=tmp_path)
+    publisher.run("git", "tag", f"v{RELEASED}", cwd=tmp_path)
     assert "rebuild=false\n" in publisher.run(*look, cwd=tmp_path)
 
     push_base(publisher, root_file_system, "second")
@@ -368,7 +371,7 @@ def test_look_for_base(
         line.split("=") for line in publisher.run(*look, cwd=tmp_path).splitlines()
     )
     assert written["rebuild"] == "true"
-    assert written["ref"] == f"v{__version__}"
+    assert written["ref"] == f"v{RELEASED}"
     *_, latest, dated = written["tags"].split()
     assert latest == "latest"
-    assert dated.startswith(f"{__version__}-20")
+    assert dated.startswith(f"{RELEASED}-20")
