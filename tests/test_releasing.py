@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.markdown import ROOT, documents
+from tests.markdown import ROOT, Document, documents
 from tests.patience import PATIENCE
 from tests.shell import Runner, commands
 from trioproxy import __version__
@@ -210,6 +210,21 @@ def test_this_version(desk: Desk, version: str) -> None:
     named, tags = done.stdout.splitlines()
     assert named == f"version={version}"
     assert tags.split()[0] == f"tags={version}"
+
+
+def test_one_file_is_checked(tmp_path: Path) -> None:
+    """Who got one file of a release checks it by the sums of all, with the command of the page."""
+    page = Document(ROOT / "docs" / "releasing.md")
+    (command,) = [one for one in page.spans if one.startswith("sha256sum ")]
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    summed = subprocess.check_output(["sha256sum", "a", "b"], cwd=tmp_path)
+    (tmp_path / "SHA256SUMS").write_bytes(summed)
+    (tmp_path / "b").unlink()
+    for text, status in {"a": 0, "other": 1}.items():
+        (tmp_path / "a").write_text(text)
+        done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False)  # fmt: skip
+        assert done.returncode == status
 
 
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="there is no dpkg-deb")
