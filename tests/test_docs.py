@@ -1,5 +1,6 @@
 """The documents: what they say can be done is done, and what they name is there."""
 
+import ast
 import fnmatch
 import importlib
 import json
@@ -572,6 +573,27 @@ def test_who_raises_is_listed() -> None:
     assert {name: int(count) for name, count in listed} == {
         name: count for name, count in raising.items() if count
     }
+
+
+def test_who_survives_a_crash() -> None:
+    """The page on architecture names the classes of proxy/ that catch whatever is raised."""
+    page = document("docs/architecture.md").text
+    said = re.search(r"The broad `except`s are in ([^.]+)\.", page)
+    assert said
+    bodies = (
+        ast.parse(path.read_text()).body
+        for path in (ROOT / "trioproxy" / "proxy").glob("*.py")
+    )
+    catching = {
+        one.name
+        for body in bodies
+        for one in body
+        if isinstance(one, ast.ClassDef)
+        for part in ast.walk(one)
+        if isinstance(part, ast.ExceptHandler)
+        if isinstance(part.type, ast.Name) and part.type.id == "Exception"
+    }
+    assert catching == set(re.findall(r"`(\w+)`", said[1]))
 
 
 def test_modules() -> None:
