@@ -575,6 +575,15 @@ def test_who_raises_is_listed() -> None:
     }
 
 
+def test_where_a_module_is_tested() -> None:
+    """Most modules have a file of tests of their own, as the page for contributors says."""
+    assert "and so for most modules" in document("CONTRIBUTING.md").text
+    modules = (ROOT / "trioproxy").rglob("[!_]*.py")
+    places = [one.relative_to(ROOT / "trioproxy") for one in modules]
+    own = [ROOT / "tests" / one.with_name(f"test_{one.name}") for one in places]
+    assert sum(one.exists() for one in own) > len(own) / 2
+
+
 def test_who_survives_a_crash() -> None:
     """The page on architecture names the classes of proxy/ that catch whatever is raised."""
     page = document("docs/architecture.md").text
