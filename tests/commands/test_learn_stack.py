@@ -104,6 +104,25 @@ async def test_what_was_learned_is_enforced_by_one_more_word(
                 assert status == (200 if other == name else 403)
 
 
+async def test_the_next_step_beside_a_folder_of_policies(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Where POLICIES is set, as in the example, one file judges nobody: the next step is a start by its folder."""
+    folder, url = tmp_path / "policies", f"unix://{tmp_path}/x.sock"
+    folder.mkdir()
+    variables = {"SOCKET_PATH": str(fake.path), "POLICIES": str(folder)}
+    listen = ("--listen", f"{url}?policy=x.env")
+    learn = ("learn", "-o", f"{folder}/{{client}}.env")
+    async with running(*learn, *listen, variables=variables) as learner:
+        await learner.line("listening on")
+        await use(url, "GET /containers/json")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+        line = await learner.line("before you use it: ")
+    step = line.rpartition("before you use it: ")[2].strip()
+    assert step == f"POLICIES={folder} trioproxy enforce"
+
+
 async def test_without_names_it_is_the_user_or_the_address(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

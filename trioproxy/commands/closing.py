@@ -99,10 +99,11 @@ class Closing:
             say(f"trioproxy enforce will not start so: {place.why}; do this first:")
             for command in place.commands:
                 say(f"  {command}", is_whole=True)
-        say_command(
-            f"review {place.file} before you use it:",
-            f"trioproxy enforce --env-file {argument(place.file)}",
-        )
+        command = f"trioproxy enforce --env-file {argument(place.file)}"
+        if os.environ.get("POLICIES"):  # beside which one file would judge nobody
+            folder = os.path.dirname(place.file) or "."
+            command = f"POLICIES={argument(folder)} trioproxy enforce"
+        say_command(f"review {place.file} before you use it:", command)
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
