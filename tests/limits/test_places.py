@@ -13,7 +13,7 @@ _IN_RUN = """
     service snapd.socket sudo sysctl.d systemd tailscale tmpfiles.d udev user
 """
 _IN_VAR = """
-    guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/containerd lib/containers
+    backups/shadow.bak guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/containerd lib/containers
     lib/dkms lib/docker lib/dpkg lib/etcd lib/extrausers lib/incus lib/k0s lib/kubelet lib/libvirt lib/lxc lib/lxd
     lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher lib/rpm lib/snapd lib/sss lib/sudo
     lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker snap/lxd snap/microk8s spool/anacron
@@ -52,7 +52,7 @@ ROOT = [
     *("/var/snap/microk8s", "/snap/bin", "/run/log/journal", "/run/wpa_supplicant"),
     *("/run/desktop", "/run/desktop/mnt/host/c", "/run/desktop/mnt/host/d/etc/x", "/mnt/host/c"),
     *("/run/host-services", "/var/run/host-services/docker.proxy.sock", "/run/guest-services/x"),
-    *("/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
+    *("/var/backups", "/var/backups:ro", "/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
     *("/run/runc/x/state.json", "/var/run/crun", "/run/service/x", "/run/s6*"),
     *("/var/lib/vz", "/home/me/.local/share", "/home/me/.local", "/home/me/.config", "/home/me/go"),
     *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
@@ -70,7 +70,7 @@ ROOT = [
     *_READABLE.split(),
 ]  # fmt: skip
 NO_ROOT = [
-    *("/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
+    *("/var/backups/app", "/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
