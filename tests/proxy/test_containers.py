@@ -690,6 +690,25 @@ async def asked_about(stack: Stack) -> tuple[Client, trio.Event]:
     return client, stack.host.holds_back
 
 
+async def test_who_hung_up_while_it_was_asked_about_is_gone(stack: Stack) -> None:
+    """What it has asked for by then is not waited for: nobody would have the answer."""
+    stack.host.containers = [container("ps")]
+    stack.host.holds_back = who_is_that = trio.Event()
+    client = await stack.connect()
+    await client.ask("GET", "/v1.40/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+    client.reset()
+    await settle()
+    stack.host.is_asked, stack.host.holds_back = trio.Event(), trio.Event()
+    stack.host.held = b"/v1.40/"
+    who_is_that.set()
+    with trio.fail_after(5):
+        await stack.host.is_asked.wait()
+    await settle()
+    assert not stack.server.connections
+
+
 @pytest.mark.parametrize("length", [1, 5 * 1024 * 1024], ids=["short", "long"])
 async def test_a_container_that_the_engine_does_not_describe_is_known(
     stack: Stack, length: int

@@ -238,6 +238,21 @@ async def test_an_engine_that_dies_ends_the_tunnel(proxy: Proxy) -> None:
     await proxy.assert_clean()
 
 
+async def test_an_engine_that_is_gone_is_an_end_of_data_to_the_client(
+    ends: Ends, proxy: Proxy
+) -> None:
+    """It reads that at its own pace, with no reset behind what the Engine said last: it closes first."""
+    client, engine = ends
+    engine.close()
+    assert await client.read_rest() == b""
+    await settle()
+    assert proxy.open_connections() == 1
+    client.half_close()
+    await settle()
+    assert proxy.open_connections() == 0
+    await proxy.assert_clean()
+
+
 async def test_an_error_after_the_hijack_is_the_end(proxy: Proxy) -> None:
     """The Engine's hand-written 404 arrives as written; what the client sent meanwhile is no next request."""
     client = await proxy.connect()

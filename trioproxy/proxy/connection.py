@@ -139,8 +139,6 @@ class Connection:
         The task that happens to look at the events runs this, not the connection's own:
         a failure here must end this connection and not that task's.
         """
-        if how is not Hangup.END:
-            self.client.wire.gone = True
         if self._waits is not None:
             self._leave(self._waits)
         if self.exchange is None:

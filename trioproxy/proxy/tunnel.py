@@ -36,6 +36,9 @@ async def tunnel(
             nursery, _copy, upstream, client[0], held, shared, scope
         )
         await _copy(client, upstream[0], early, shared, scope)
+        # The client closed both ways: nobody is left to read what the Engine still says.
+        if client[0].gone:
+            scope.cancel()
 
 
 async def _while_little_moves(
@@ -88,8 +91,4 @@ async def _copy(
         scope.cancel()
     else:
         wire.ended = True
-        # The client closed both ways: nobody is left to read what the Engine still says.
-        if wire.gone:
-            scope.cancel()
-        else:
-            sink.send_eof()
+        sink.send_eof()

@@ -38,7 +38,7 @@ class Room(Protocol):
 class Wire(Watched):
     """One connected socket, made non-blocking."""
 
-    __slots__ = ("_credit", "_poll", "ended", "gone", "lost")
+    __slots__ = ("_credit", "_poll", "ended", "lost")
 
     def __init__(
         self,
@@ -50,14 +50,17 @@ class Wire(Watched):
             sock.setblocking(False)
         super().__init__(sock, watch)
         self.lost = lost
-        self.gone = False
-        """The peer has closed both directions: what we send reaches nobody."""
         self.ended = False
         """A tunnel has read the peer's end of data and passed all before it on."""
         self._credit = FAIR_SHARE
         self._poll: select.poll | None = None
         """For `has_ended_or_bytes`, from its first call on: to make one costs as much
         as to ask it."""
+
+    @property
+    def gone(self) -> bool:
+        """The peer has closed both directions: what we send reaches nobody."""
+        return self.heard & (select.EPOLLHUP | select.EPOLLERR) != 0
 
     def recv_now(self, size: int, flags: int = 0) -> bytes | None:
         """Take what is there: `b""` at the end of data, None where nothing is yet."""
