@@ -17,7 +17,6 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy import exchange as exchange_module
 from trioproxy.proxy.connection import Connection
-from trioproxy.proxy.watch import Hangup
 
 MIB = 1 << 20
 LONG = b"no tar " * 40_000
@@ -177,7 +176,7 @@ async def test_a_crash_when_a_client_hangs_up_ends_that_connection(
     client, engine = await proxy.ask("POST", "/containers/x/wait")
     await engine.read_request()
 
-    def broken(_self: Connection, _how: Hangup) -> None:
+    def broken(_self: Connection) -> None:
         raise KeyError("hang-up")
 
     monkeypatch.setattr(exchange_module.Exchange, "client_hung_up", broken)

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import cast
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.fakes import settle
 from tests.patience import PATIENCE
 from trioproxy.errors import ClientLost
-from trioproxy.proxy.watch import Hangup, Watch
+from trioproxy.proxy.watch import RESET, Watch
 from trioproxy.proxy.wire import FAIR_SHARE, Wire
 
 FOR_EVER = 3600.0
@@ -358,35 +359,35 @@ async def test_each_hang_up_is_told_once() -> None:
     """An end of data, then the close; a wait to write in between tells nothing twice."""
     async with watching() as ends:
         wire, far = ends.pair()
-        told: list[Hangup] = []
-        wire.on_hangup = told.append
+        told = list[tuple[bool, bool]]()
+        wire.on_hangup = lambda: told.append((wire.gone, wire.heard & RESET != 0))
         far.shutdown(socket.SHUT_WR)
         await settle()
-        assert told == [Hangup.END]
+        assert told == [(False, False)]
         with trio.move_on_after(0.05):
             await wire.send_all(bytes(8 << 20))
-        assert told == [Hangup.END]
+        assert told == [(False, False)]
         far.close()
         await settle()
-        assert told == [Hangup.END, Hangup.RESET]  # what we sent was never read
+        assert told == [(False, False), (True, True)]  # what we sent was never read
 
 
 async def test_an_event_of_a_socket_that_just_went() -> None:
     """Who hears of a hang-up may close others whose events came with it."""
     async with watching() as ends:
         wires = [ends.pair() for _ in range(2)]
-        heard: list[Hangup] = []
+        heard = list[bool]()
 
-        def close_all(how: Hangup) -> None:
-            heard.append(how)
+        def close_all(wire: Wire) -> None:
+            heard.append(wire.gone and not wire.heard & RESET)
             ends.close()
 
         for wire, _ in wires:
-            wire.on_hangup = close_all
+            wire.on_hangup = partial(close_all, wire)
         for _, far in wires:
             far.close()
         await settle()
-        assert heard == [Hangup.GONE]
+        assert heard == [True]
 
 
 # Who may stay off Trio's loop

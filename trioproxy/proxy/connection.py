@@ -58,7 +58,7 @@ from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Shared
-from trioproxy.proxy.watch import HUNG_UP, Hangup, Rests
+from trioproxy.proxy.watch import HUNG_UP, Rests
 from trioproxy.steps import Result
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Connection:
             self.exchange.ending = ending
         self.client.end()
 
-    def hung_up(self, how: Hangup) -> None:
+    def hung_up(self) -> None:
         """React to an event of the client's socket, told by the watch.
 
         The task that happens to look at the events runs this, not the connection's own:
@@ -144,7 +144,7 @@ class Connection:
         if self.exchange is None:
             return
         try:
-            self.exchange.client_hung_up(how)
+            self.exchange.client_hung_up()
         except Exception as error:  # noqa: BLE001  see above
             self._crash = error
             self.client.scope.cancel()

@@ -46,7 +46,7 @@ from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
 from trioproxy.proxy.reservations import Reservation
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.tunnel import tunnel
-from trioproxy.proxy.watch import HUNG_UP, Hangup
+from trioproxy.proxy.watch import HUNG_UP, RESET
 from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
@@ -201,12 +201,12 @@ class Exchange:
 
     # -- the client hangs up -------------------------------------------------------
 
-    def client_hung_up(self, how: Hangup) -> None:
+    def client_hung_up(self) -> None:
         """React to an event of the client's socket: its EOF, or both directions over."""
         if self._is_tunnel:
             wire = self._sides.client.wire
             # What a client sent before it went is still passed on.
-            if how is Hangup.RESET or (wire.gone and wire.ended):
+            if wire.heard & RESET or (wire.gone and wire.ended):
                 self._sides.client.scope.cancel()
         elif self._is_responding:
             self._react_to_hangup()

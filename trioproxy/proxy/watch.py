@@ -43,7 +43,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from time import perf_counter
 from typing import Any, Final, TypeVarTuple
 
@@ -68,9 +67,17 @@ MOST_EVENTS: Final = 64
 TURNS: Final = 4
 """Tasks that go on in one pass of Trio's loop, of those that have given way."""
 
-HUNG_UP: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+RESET: Final = select.EPOLLERR
+"""Both directions are over, and what waits here is lost."""
+
+GONE: Final = select.EPOLLHUP | RESET
+"""Both directions are over; what the peer sent may still be waiting here."""
+
+HUNG_UP: Final = select.EPOLLRDHUP | GONE
+"""It sends no more, and may still read, or is gone. Each stays once it was heard."""
+
 READABLE: Final = select.EPOLLIN | HUNG_UP
-WRITABLE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+WRITABLE: Final = select.EPOLLOUT | GONE
 READS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 """What is watched always; room to write only while somebody waits for it."""
 
@@ -110,17 +117,6 @@ CLOSED: Final[Any] = _Ended(
 RESTING: Final[Any] = _Ended(Rests)
 
 
-class Hangup(Enum):
-    """How a peer hung up."""
-
-    END = "end of data"
-    """It sends no more, and may still read."""
-    GONE = "gone"
-    """Both directions are over; what it sent may still be waiting here."""
-    RESET = "reset"
-    """Both are over, and what waits here is lost."""
-
-
 @dataclass(slots=True, eq=False)
 class Watched:
     """A socket under watch, and the tasks that wait for it: one to read, one to write.
@@ -132,8 +128,9 @@ class Watched:
     fd: int = -1
     heard: int = 0
     """Events that were reported and not yet proved stale."""
-    on_hangup: Callable[[Hangup], None] | None = None
-    """Called by whichever task looks at the events; it must not raise."""
+    on_hangup: Callable[[], None] | None = None
+    """Called for each news of `HUNG_UP`, by whichever task looks at the events; it must not
+    raise."""
     on_event: Callable[[], None] | None = None
     """Begins a task again, where none has the socket: see `rest`."""
     reader: Task | None = None
@@ -414,7 +411,7 @@ class Watch:
             elif watched.on_event is not None:
                 watched.rouse()
             if news & HUNG_UP and watched.on_hangup is not None:
-                watched.on_hangup(_kind(events))
+                watched.on_hangup()
 
     def _wake(
         self,
@@ -434,9 +431,3 @@ class Watch:
             self._unparked += watched.writer in self._counted
             reschedule(watched.writer, outcome)
             watched.writer = None
-
-
-def _kind(events: int) -> Hangup:
-    if events & select.EPOLLERR:
-        return Hangup.RESET
-    return Hangup.GONE if events & select.EPOLLHUP else Hangup.END

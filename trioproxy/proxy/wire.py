@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from trioproxy.errors import ClientLost, UpstreamLost
 from trioproxy.proxy.pipe import Pipe
-from trioproxy.proxy.watch import READABLE, Watch, Watched
+from trioproxy.proxy.watch import GONE, READABLE, Watch, Watched
 
 FAIR_SHARE: Final = 128 * 1024
 """Bytes moved without waiting after which others get their turn, and cancels theirs."""
@@ -60,7 +60,7 @@ class Wire(Watched):
     @property
     def gone(self) -> bool:
         """The peer has closed both directions: what we send reaches nobody."""
-        return self.heard & (select.EPOLLHUP | select.EPOLLERR) != 0
+        return self.heard & GONE != 0
 
     def recv_now(self, size: int, flags: int = 0) -> bytes | None:
         """Take what is there: `b""` at the end of data, None where nothing is yet."""
