@@ -36,7 +36,6 @@ from trioproxy.file.widening import widened
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.asking import Asking
 from trioproxy.proxy.hours import Hours
-from trioproxy.proxy.listeners import group_of
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -224,7 +223,6 @@ async def start(
         max_connections: int = DEFAULT_MAX_CONNECTIONS,
         max_connections_per_client: int | None = None,
         ask: float | None = None,
-        group_of: Callable[[str], str] = group_of,
         metrics: Address | None = None,
         beside: Gate | None = None,
     ) -> Proxy:
@@ -249,7 +247,6 @@ async def start(
             gates={"": gate, **({"beside": beside} if beside else {})},
             log=log,
             asking=asking,
-            group_of=group_of,
         )
         scope = trio.CancelScope()
 

@@ -22,7 +22,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.proxy import connection
+from trioproxy.proxy import connection, listeners
 from trioproxy.proxy.asking import MOST_UNREAD
 from trioproxy.proxy.client import Client as Served
 from trioproxy.proxy.client import Clients
@@ -340,10 +340,13 @@ async def test_no_more_than_four_of_a_client_wait(start: Start) -> None:
         assert "nobody was asked, for 4 of a client wait" in await refused(client)
 
 
-async def test_twenty_questions_at_once(start: Start) -> None:
+async def test_twenty_questions_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sixteen are held, the others are refused at once, and each gets the answer to its own."""
     groups = itertools.count()
-    proxy = await start(PING, ask=30, group_of=lambda _: str(next(groups)))
+    monkeypatch.setattr(listeners, "group_of", lambda _: str(next(groups)))
+    proxy = await start(PING, ask=30)
     held, turned_away = dict[str, Client](), 0
     async with asker(proxy) as one:
         for number in range(20):

@@ -1187,9 +1187,10 @@ async def test_a_file_that_cannot_be_read_is_its_containers(
 
 
 async def test_each_container_has_places_of_its_own(
-    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+    fake: FakeEngine, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two on one network of IPv6 share the first 64 bits of their addresses, and no places, nor those of who is not known yet; a second connection of one takes its own."""
+    monkeypatch.setattr(listeners, "group_of", lambda _: "fd00::/64")
     host = Host(
         containers=[
             container("ps", "127.0.0.1"),
@@ -1209,7 +1210,6 @@ async def test_each_container_has_places_of_its_own(
         containers=True,
         log=Log(Level.EMERG),
         own=Own(id=OWN),
-        group_of=lambda _: "fd00::/64",
     )
     await nursery.start(server.run)
     clients = list[Client]()

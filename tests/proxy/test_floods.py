@@ -41,6 +41,7 @@ from trioproxy.config import Config, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import name_of_client
+from trioproxy.proxy import listeners
 from trioproxy.proxy.server import Server
 
 CHUNKED: Final = "Transfer-Encoding: chunked"
@@ -62,12 +63,17 @@ Launch = Callable[..., Awaitable[Proxy]]
 
 @pytest.fixture
 async def launch(
-    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
+    fake: FakeEngine,
+    nursery: trio.Nursery,
+    log_at: LogAt,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Launch]:
     """Start a proxy with any field of `Config`: `await launch(max_connections=4)`.
 
     Each address is a client of its own, where all of loopback would be one.
     """
+    monkeypatch.setattr(listeners, "group_of", name_of_client)
     proxies: list[Proxy] = []
 
     async def start(**settings: int) -> Proxy:
@@ -85,7 +91,6 @@ async def launch(
             config=config,
             gates={"": Gate.enforcing(parse_policy(OPEN)[0])},
             log=log,
-            group_of=name_of_client,
         )
         await nursery.start(server.run)
         proxies.append(

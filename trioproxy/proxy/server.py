@@ -83,7 +83,6 @@ class Server:
         observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
         own: Own | None = None,
-        group_of: Callable[[str], str] = listeners.group_of,
         asking: "Asking | None" = None,
     ) -> None:
         """`containers`: whether who comes by TCP, and has no policy by the listener, is known
@@ -96,8 +95,7 @@ class Server:
         of their own. `of_containers`: which of these names containers have.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
-        container of this process. `group_of`: which clients count as one. `asking`: who is
-        asked about what is refused.
+        container of this process. `asking`: who is asked about what is refused.
         """
         self.config = config
         self.log = log
@@ -131,7 +129,6 @@ class Server:
             is_containers = client in self._of_containers
             told = observers.get(client, ())
             self.reload(gate, told, client, is_containers=is_containers)
-        self._group_of = group_of
         self._capacity = Capacity(self._shared.clients)
         self._turned_away = TurnedAway(self._shared, self._capacity)
         self._one_began = trio.Event()
@@ -583,7 +580,7 @@ class Server:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        name = name_of_client(peer) if is_one else self._group_of(peer)
+        name = name_of_client(peer) if is_one else listeners.group_of(peer)
         entry, turned_away = listener.entry, self._turned_away
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
