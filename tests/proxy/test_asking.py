@@ -466,6 +466,21 @@ async def test_who_leaves_beside_an_equal_request_ends_no_question(
         await passes(proxy, first)
 
 
+async def test_who_is_asked_about_one_file_hears_that_it_is_gone(start: Start) -> None:
+    """Its question is over with the policy, and whoever was asked by the file's name is told: the terminal showed it for as long as it was left alone."""
+    proxy = await start(PING, ask=30)
+    client, asking, files = await proxy.connect(), proxy.server.asking, {"": "app.env"}
+    assert asking is not None
+    asking.files = lambda: files
+    async with asker(proxy, files=["app.env"]) as one:
+        await client.ask(target="/volumes")
+        question = await one.question()
+        files.clear()
+        asking.forget("")
+        assert (await one.until("closed"))["closed"] == question["question"]
+        await refused(client)
+
+
 async def test_who_has_no_more_to_say_is_answered(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

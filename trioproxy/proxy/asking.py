@@ -104,6 +104,11 @@ class Question:
     """Whether it ended because the policy is another one now: what is held is judged anew."""
     over: trio.Event = field(default_factory=trio.Event)
 
+    @property
+    def file(self) -> str:
+        """By which name of its policy's file it was asked: that may be gone by now."""
+        return str(self.told["file"])
+
     def line(self) -> dict[str, object]:
         """As askers are told."""
         left = max(0.0, self.deadline - trio.current_time())
@@ -263,7 +268,7 @@ class Asking:
             operation=told["operation"],
             adds=names(grants),
         )
-        self._tell(who.policy, question.line())
+        self._tell(question.file, question.line())
         return question
 
     async def wait(self, question: Question) -> None:
@@ -284,7 +289,7 @@ class Asking:
     def done(self, question: Question, *, passed: bool, why: str = "") -> None:
         """Tell askers what became of a request that they answered."""
         more = {"why": why} if why else {}
-        self._tell(question.who.policy, {"done": question.id, "passed": passed, **more})
+        self._tell(question.file, {"done": question.id, "passed": passed, **more})
 
     def end(self, question: Question, why: str, *, is_withdrawn: bool = False) -> None:
         """End a question without an answer."""
@@ -300,10 +305,9 @@ class Asking:
         question.over.set()
         if was_open is not None:
             line = {"closed": question.id, "said": question.said, "why": question.why}
-            self._tell(question.who.policy, line)
+            self._tell(question.file, line)
 
-    def _tell(self, policy: str, line: Mapping[str, object]) -> None:
-        file = self._file(policy)
+    def _tell(self, file: str, line: Mapping[str, object]) -> None:
         for one in list(self._askers):
             if one.takes(file):
                 one.tell(**line)
@@ -454,12 +458,12 @@ class Asking:
         asker.tell(attached=list(filter(asker.takes, there)), files=there)
         self.log.line(Level.NOTICE, "asker", uid=self.uid)
         for question in self._open.values():
-            if asker.takes(self._file(question.who.policy)):
+            if asker.takes(question.file):
                 asker.tell(**question.line())
 
     def _find(self, asker: Asker, name: object) -> Question:
         question = self._open.get(name) if isinstance(name, str) else None
-        if question is None or not asker.takes(self._file(question.who.policy)):
+        if question is None or not asker.takes(question.file):
             raise _BadLine("that question is over, or was never asked")
         return question
 
