@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.fakes import Client, EngineConnection, response, settle
+from tests.markdown import ROOT
 from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy, Start
 from tests.proxy.test_objects import ID, OTHER, container, told
@@ -267,6 +268,22 @@ async def test_all_that_is_missing_is_one_question(start: Start) -> None:
         assert "trioproxy.owner" not in question["body"]
         assert "trioproxy approve" not in question["refused"]
         await passes(proxy, client)
+
+
+async def test_nobody_is_asked_about_what_is_not_there(start: Start) -> None:
+    """A request that names nothing that there is would find nothing: it is refused, and no person asked, as the page says."""
+    proxy = await start(LISTED, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy):
+        await client.ask("POST", "/containers/nope/kill")
+        engine = await proxy.fake.accept()
+        await engine.read_request()
+        await engine.send(response("404 Not Found", body=b'{"message":"none"}'))
+        assert "add ContainerKill" in await refused(client)
+    assert not proxy.lines_of(" asked ")
+    page = (ROOT / "docs" / "asking.md").read_text()
+    assert "Never asked about: " in page
+    assert "what names something that is not there" in page
 
 
 @pytest.mark.parametrize("word", [None, "yes"])
