@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import run
+from trioproxy.review.translate import Proxy
 
 
 @pytest.fixture
@@ -88,6 +89,14 @@ def test_limits_cannot_be_told(file: Path, target: str) -> None:
     assert said in done.err
     assert "CREATE_IMAGES" not in done.err
     assert "/srv" not in done.out
+
+
+@pytest.mark.parametrize("target", [one.value for one in Proxy])
+def test_what_answers_hide_cannot_be_told(file: Path, target: str) -> None:
+    """No other proxy hides anything in answers: what the file hides there is named."""
+    file.write_text("REDACT=env\nALLOW_OPERATIONS=ContainerInspect\n")
+    done = run("export", str(file), "--to", target)
+    assert f"{target} cannot be told what answers hide: REDACT=env\n" in done.err
 
 
 BINDS = [

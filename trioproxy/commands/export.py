@@ -42,6 +42,7 @@ def command(*, file: str, target: str) -> None:
             f" {file} allows",
         ),
         (exported.unsaid, "cannot be told what requests may ask for"),
+        (policy.hiding, "cannot be told what answers hide"),
         (exported.wider, f"takes more than {file} lists as CREATE_BINDS"),
         (exported.missing, "cannot allow"),
     ):
