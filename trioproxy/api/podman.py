@@ -106,7 +106,7 @@ PUT     /libpod/manifests/{name:.*}                                 LibpodManife
 GET     /libpod/manifests/{name:.*}/exists                          LibpodManifestExists        read  none           -       any    -   -            -------- low           asks whether there is a manifest list
 GET     /libpod/manifests/{name:.*}/json                            LibpodManifestInspect       read  none           -       any    -   -            -----c-r info-leak     shows a manifest list, from any registry host too
 LIBPOD_NETWORKS
-POST    /libpod/networks/create                                     LibpodNetworkCreate         write none           -       any    -   open         -------r availability  makes a network, of addresses that the host trusts too
+POST    /libpod/networks/create                                     LibpodNetworkCreate         write none           -       any    -   open         -------r availability  makes a network, of addresses that the host trusts
 GET     /libpod/networks/json                                       LibpodNetworkList           read  none           -       any    -   -            -------r info-leak     lists networks
 POST    /libpod/networks/prune                                      LibpodNetworkPrune          write none           -       any    -   -            -------- destructive   removes unused networks
 DELETE  /libpod/networks/{name}                                     LibpodNetworkDelete         write none           -       any    -   -            -------- destructive   removes a network

@@ -466,7 +466,7 @@ GET     /info                                      SystemInfo               read
 NETWORKS
 GET     /networks                                  NetworkList              read   none           -       -      -   -            -s-----r info-leak     lists networks
 GET     /networks/                                 NetworkList              read   none           -       -      -   -            -s-----r info-leak     lists networks
-POST    /networks/create                           NetworkCreate            write  none           -       makes  n   create       ------b- host-root     makes a network, of addresses that the host trusts too
+POST    /networks/create                           NetworkCreate            write  none           -       makes  n   create       ------b- host-root     makes a network, of addresses that the host trusts
 POST    /networks/prune                            NetworkPrune             write  none           -       prunes -   -            -------- destructive   removes unused networks
 DELETE  /networks/{id}                             NetworkDelete            write  none           -       names  -   -            -------- destructive   removes a network
 GET     /networks/{id}                             NetworkInspect           read   none           -       names  -   -            -s-----r info-leak     shows a network and who is on it
