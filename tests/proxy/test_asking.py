@@ -664,6 +664,25 @@ async def test_ids_that_are_shown_are_sent(start: Start) -> None:
                 assert not (await one.until("done"))["passed"]
 
 
+async def test_an_engine_that_is_gone_at_the_answer_is_told_of(start: Start) -> None:
+    """Who said yes hears that the request stays refused, and why: it heard nothing more of it."""
+    proxy = await start({**LISTED, "ALLOW_OPERATIONS": "ContainerStop"}, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask("POST", "/containers/db/stop")
+        engine = await proxy.fake.accept()
+        for _ in range(2):
+            await engine.read_request()
+            await engine.send(container(name="/db"))
+        question = await one.question()
+        proxy.fake.die()
+        await one.send(answer=question["question"], say="once")
+        done = await one.until("done")
+        assert not done["passed"]
+        assert "Engine" in done["why"]
+        await refused(client)
+
+
 async def test_names_that_are_not_shown_are_counted(start: Start) -> None:
     """A prune of more than anybody reads says how many more it would remove."""
     file = {

@@ -263,7 +263,11 @@ class Held:
             return self._refused(parsed, refused, why)
         hours = self._hours.of(self._who)
         grants = tuple(dict.fromkeys((*hours, *outlined.grants)))
-        passing, _ = await self._try(parsed, reading, grants)
+        try:
+            passing, _ = await self._try(parsed, reading, grants)
+        except (BadRequest, UpstreamError, ConfigError) as error:
+            self._asking.done(question, passed=False, why=str(error))
+            raise
         if passing is None:
             why = "it was allowed, and is refused by the policy of now"
         elif _form(passing)[0] != outlined.form:
