@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.decisions import requests
+from tests.markdown import ROOT
 from tests.upgrade import DATA, passed
+from trioproxy import __version__
 from trioproxy.evidence.evidencefile import load
 from trioproxy.files import read
 
@@ -23,6 +25,14 @@ async def test_never_means_more(file: Path) -> None:
     now = await passed(file)
     assert {*now["operations"]} <= {*then["operations"]}
     assert {*now["requests"]} <= {*then["requests"]}
+
+
+def test_a_release_keeps_its_files() -> None:
+    """A version that has its section in the changelog is kept, by the command of the page on releasing."""
+    page = (ROOT / "docs" / "releasing.md").read_text()
+    assert "`python -m tests.upgrade`" in page
+    if f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text():
+        assert (DATA / __version__ / "passed.json").exists()
 
 
 @pytest.mark.parametrize("folder", sorted(DATA.iterdir()), ids=lambda one: one.name)
