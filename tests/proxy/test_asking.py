@@ -664,7 +664,12 @@ async def test_ids_that_are_shown_are_sent(start: Start) -> None:
                 assert not (await one.until("done"))["passed"]
 
 
-async def test_an_engine_that_is_gone_at_the_answer_is_told_of(start: Start) -> None:
+@pytest.mark.parametrize(
+    ("gone", "why"), [("Engine", "Engine"), ("client", "its client left")]
+)
+async def test_what_is_gone_at_the_answer_is_told_of(
+    gone: str, why: str, start: Start
+) -> None:
     """Who said yes hears that the request stays refused, and why: it heard nothing more of it."""
     proxy = await start({**LISTED, "ALLOW_OPERATIONS": "ContainerStop"}, ask=30)
     client = await proxy.connect()
@@ -675,12 +680,15 @@ async def test_an_engine_that_is_gone_at_the_answer_is_told_of(start: Start) -> 
             await engine.read_request()
             await engine.send(container(name="/db"))
         question = await one.question()
-        proxy.fake.die()
+        if gone == "Engine":
+            proxy.fake.die()
         await one.send(answer=question["question"], say="once")
+        if gone == "client":
+            await engine.read_request()
+            client.close()
         done = await one.until("done")
         assert not done["passed"]
-        assert "Engine" in done["why"]
-        await refused(client)
+        assert why in done["why"]
 
 
 async def test_names_that_are_not_shown_are_counted(start: Start) -> None:

@@ -25,7 +25,7 @@ import trio
 from trioproxy.api.edits import Json
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
-from trioproxy.errors import BadRequest, ConfigError, UpstreamError
+from trioproxy.errors import BadRequest, ClientLost, ConfigError, UpstreamError
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.hosts import marks_browser
 from trioproxy.judge.gate import ASKED_ABOUT, Gate, Passes, Refused
@@ -267,6 +267,9 @@ class Held:
             passing, _ = await self._try(parsed, reading, grants)
         except (BadRequest, UpstreamError, ConfigError) as error:
             self._asking.done(question, passed=False, why=str(error))
+            raise
+        except (ClientLost, trio.Cancelled):
+            self._asking.done(question, passed=False, why="its client left")
             raise
         if passing is None:
             why = "it was allowed, and is refused by the policy of now"
