@@ -26,7 +26,7 @@ from trioproxy.evidence import evidencefile
 from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route_of
-from trioproxy.learning.lists import LONGEST_LINE
+from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.limits.grant import Grant
 
 SIZES: Final = (500, 1_000, 2_000, 5_000)

@@ -10,9 +10,9 @@ from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route
+from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish

@@ -43,8 +43,9 @@ _NEEDLESS = re.compile(
 
 # Control characters but for the tab; what ends a line for some; what turns its direction.
 _UNSEEN = re.compile(r"[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
-_LINE_LIMIT = 32 * 1024
-"""`docker` reads no line of 64 KiB, and no variable is as long as half of that."""
+
+LONGEST_LINE = 32 * 1024
+"""Bytes: `docker` reads no line of 64 KiB, and no variable is as long as half of that."""
 
 _SHOWN = 64
 
@@ -99,9 +100,9 @@ def _check_characters(raw: str, number: int, file: str) -> None:
     is_comment = raw.lstrip(" \t").startswith("#")
     if is_comment and raw.endswith("\\"):
         raise _error(file, number, "a comment that ends in a backslash", _NO_END)
-    if len(raw.encode("utf-8", "surrogatepass")) > _LINE_LIMIT:
+    if len(raw.encode("utf-8", "surrogatepass")) > LONGEST_LINE:
         hint = "split it" if is_comment else "shorten it: of values a * stands for many"
-        raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", hint)
+        raise _error(file, number, f"longer than {LONGEST_LINE} bytes", hint)
     if found := _UNSEEN.search(raw):
         hides = "remove it: it hides what the line says"
         what, hint = {

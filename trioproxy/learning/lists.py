@@ -19,6 +19,7 @@ from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import of_family
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.sight import Sight, looked_at
+from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.learning.wish import Basis
 from trioproxy.limits.grant import Grant, grants_in
@@ -29,9 +30,6 @@ from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.limits.varying import HOLE
 from trioproxy.values import value_class
-
-LONGEST_LINE: Final = 32 * 1024
-"""Characters of a line that all readers of env files take."""
 
 _EMPTY: Final[Mapping[Family, str]] = {
     Family.CREATE: "CREATE_BINDS",

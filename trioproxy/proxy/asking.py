@@ -49,7 +49,7 @@ MOST_OF_CLIENT: Final = 4
 """Requests of one client that are held at once."""
 
 MOST_ASKERS: Final = 8
-LONGEST_LINE: Final = 64 * 1024
+LONGEST_SAID: Final = 64 * 1024
 """Bytes of a line of an asker."""
 
 MOST_UNREAD: Final = 4 * 1024 * 1024
@@ -422,7 +422,7 @@ class Asking:
                 pending = rest
                 await self._hear(asker, line)
                 continue
-            if len(pending) > LONGEST_LINE:
+            if len(pending) > LONGEST_SAID:
                 return
             more = b""
             with trio.move_on_at(inf if asker.is_ready else deadline):

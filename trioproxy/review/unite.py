@@ -38,7 +38,8 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.fields import variables_of
 from trioproxy.api.routes import kinds_of, of_family
-from trioproxy.learning.lists import LONGEST_LINE, with_room
+from trioproxy.file.envfile import LONGEST_LINE
+from trioproxy.learning.lists import with_room
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, NOTHING, Limits
