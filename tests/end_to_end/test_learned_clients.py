@@ -196,10 +196,12 @@ def test_nothing_else_arrives(
 ) -> None:
     """Every other operation of the table is refused, and never reaches the Engine."""
     folder = tmp_path_factory.mktemp("r")
-    # Of the routes alone: what names objects is looked up at an Engine first.
+    # Of the routes alone: what names objects is looked up at an Engine first, and what is sent
+    # here asks for no image.
     lines = learned.file.read_text().splitlines(keepends=True)
+    beside = ("ONLY_", "CREATE_IMAGES=")
     routes = folder / "routes.env"
-    routes.write_text("".join(line for line in lines if not line.startswith("ONLY_")))
+    routes.write_text("".join(line for line in lines if not line.startswith(beside)))
     policy, _ = parse_policy_file(routes.read_text(), name="x")
     with recording(folder) as recorder:
         upstream = Engine(f"unix://{folder}/r.sock", folder)
