@@ -1,12 +1,18 @@
 """All that decides is loaded before the first request: nothing of it is found on disk later."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import trioproxy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
+from trioproxy.proxy.server import load
 
 PACKAGE = Path(trioproxy.__file__).parent
 ROOMS = ("api", "limits", "judge", "http", "proxy")
@@ -60,3 +66,26 @@ def test_the_door_loads_what_functions_import() -> None:
     ours = {(file, name) for file, name in found if name.startswith("trioproxy.")}
     assert {(file, name) for file, name in ours if name not in loaded} == set()
     assert ours
+
+
+def test_what_values_are_tried_with_is_made_before_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list of a thousand items with stars takes a second, in which nobody would be served;
+    who only reads a file makes none of it."""
+    lists = {"CREATE_BINDS": "/srv/a-*,/srv/b", "CREATE_IMAGES": "app:*"}
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **lists})
+    read, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **lists})
+    load(Gate.enforcing(policy))
+
+    def compiled(text: str) -> None:
+        raise AssertionError(text)
+
+    monkeypatch.setattr(re, "compile", compiled)
+    for name, value in (("CREATE_BINDS", "/srv/a-1"), ("CREATE_IMAGES", "app:1")):
+        limit, late = policy.limits.limit_of(name), read.limits.limit_of(name)
+        assert limit is not None
+        assert late is not None
+        assert limit.lists(value)
+        with pytest.raises(AssertionError):
+            late.lists(value)

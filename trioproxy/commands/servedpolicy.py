@@ -103,6 +103,7 @@ class ServedPolicy:
         if self.policy is not None and self.env_file:
             check_mount(str(locate(self.env_file)))
         policy, warnings = self._policy(environ)
+        policy.limits.make_ready()  # here, where nobody waits for it
         source = self.env_file or "environment"
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),

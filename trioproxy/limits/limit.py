@@ -199,6 +199,12 @@ class Limits:
     def __bool__(self) -> bool:
         return bool(self.by_variable)
 
+    def make_ready(self) -> None:
+        """Make what values are tried with: requests should not wait for that."""
+        for limit in self.by_variable.values():
+            for one in limit.patterns:
+                one.make_ready()
+
     @property
     def lines(self) -> frozenset[str]:
         """What is set, as `NAME=value`: with `{base}` as it stands, and what it is."""

@@ -42,11 +42,8 @@ class Words:
         self.language: Language = language
         self.spares_sockets = spares_sockets
         """Whether sockets of engines are left out, which are doors of their own."""
-        # What has a star is tried, by requests that should not wait for this. Most items
-        # have none: they are looked up (`limits.lookup`).
         self._fullmatch: _Match | None = None
-        if not all(map(is_literal, language)):
-            self._fullmatch = re.compile(expression(language)).fullmatch
+        """Made when it is asked for: that takes longer than to read an item."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Words) and (
@@ -60,11 +57,16 @@ class Words:
             return None
         return ["".join(map(str, word)) for word in self.language]
 
-    def fits(self, value: str) -> bool:
-        """Whether one of the words is this value."""
+    @property
+    def fullmatch(self) -> _Match:
+        """Matches what is one of the words."""
         if self._fullmatch is None:
             self._fullmatch = re.compile(expression(self.language)).fullmatch
-        if not self.language or self._fullmatch(value) is None:
+        return self._fullmatch
+
+    def fits(self, value: str) -> bool:
+        """Whether one of the words is this value."""
+        if not self.language or self.fullmatch(value) is None:
             return False
         return not self.spares_sockets or not root.SOCKET.fullmatch(
             value.removesuffix(READ_ONLY)
@@ -126,6 +128,11 @@ class Pattern:
     def fits(self, value: str) -> bool:
         """Whether it fits a value in normal form."""
         return self.means.fits(value)
+
+    def make_ready(self) -> None:
+        """Make what a value is tried with, unless it has no star and is looked up."""
+        if isinstance(self.means, Words) and self.means.values() is None:
+            _ = self.means.fullmatch
 
 
 class Bad(Exception):

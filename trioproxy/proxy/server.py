@@ -701,6 +701,7 @@ class Server:
 
 def load(gate: Gate) -> None:
     """Load what a gate needs beside what all do, before the first request that it judges."""
+    gate.limits.make_ready()
     if gate.showings:
         from trioproxy.proxy import concealing, counting, removing  # noqa: F401
     if gate.knows_built:
