@@ -147,6 +147,14 @@ def test_what_stands_for_all_others_is_named_nowhere() -> None:
     assert not have_common(((others("\0"),),), (("\0",),))
 
 
+def test_of_characters_that_are_alike_one_is_tried() -> None:
+    """A proof takes as many steps as there are characters to try at each star."""
+    word = "ab", Some(frozenset("abcdef")), "-", others("cd")
+    found = automata.alphabet_of(automata.Automaton((word,)))
+    # Those of texts; of "cd" one, of "ef" one, and one of all others.
+    assert found == ["-", "a", "b", "d", "f", "\0"]
+
+
 def test_a_base_is_what_it_stands_for() -> None:
     """The same text with another base is another folder, and a folder has many texts."""
     old = {"CREATE_BASE": "/srv/a", "CREATE_BINDS": "{base}/x"}

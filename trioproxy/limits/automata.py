@@ -2,7 +2,7 @@
 
 The words of a language are an automaton: a state is a place in a word, and a character
 leads to the next place, or stays at a part that takes more of its kind. Characters that
-no word names are alike for every word, so one of them is tried for all.
+no text has and no kind tells apart are alike for every word: one is tried for all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,15 +56,6 @@ class Automaton:
         step = steps[done] if done < len(steps) else ""
         return alphabet if isinstance(step, Some) else step
 
-    def chars(self) -> set[str]:
-        """The characters that are named."""
-        steps = {step for steps in self.words for step in steps}
-        return {
-            char
-            for step in steps
-            for char in (step.chars if isinstance(step, Some) else step)
-        }
-
 
 def _steps(word: Word) -> Iterator[Step]:
     for part in word:
@@ -79,10 +70,17 @@ def _takes(step: Step, char: str) -> bool:
 
 
 def alphabet_of(*automata: Automaton) -> list[str]:
-    """The characters that are named, and one that stands for all others."""
-    named = set[str]().union(*(one.chars() for one in automata))
+    """The characters of texts, and of all others one of each that no step tells apart."""
+    steps = {step for one in automata for word in one.words for step in word}
+    kinds = [step for step in steps if isinstance(step, Some)]
+    texts = {step for step in steps if isinstance(step, str)}
+    named = texts.union(*(kind.chars for kind in kinds))
     other = next(char for code in range(0x10FFFF) if (char := chr(code)) not in named)
-    return [*sorted(named), other]
+    alike = {
+        tuple(kind.has(char) for kind in kinds): char
+        for char in (*sorted(named - texts), other)
+    }
+    return [*sorted(texts), *alike.values()]
 
 
 def have_common(one: Language, other: Language) -> bool:
