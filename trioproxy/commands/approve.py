@@ -152,12 +152,7 @@ def _approve(
     declined = {one.name for one in declined_of(policy, known.evidence)}
     named = {*names, *root_names}
     found = questions(sheet_of(policy, live), declined - named, named)
-    meaning = policy.limits.meaning_of
-    asked = [
-        one
-        for one in found
-        if not is_beyond(one.grant._replace(item=meaning(one.grant.item)), ceiling)
-    ]
+    asked = [one for one in found if not is_beyond(_whole(policy, one.grant), ceiling)]
     beyond = [one.grant.name for one in found if one not in asked]
     if beyond:
         show(
@@ -352,9 +347,13 @@ def _without_room(policy: Policy, names: Iterable[str]) -> Iterator[str]:
     """What of all that was allowed is refused as before: its list had no room for it."""
     for name in names:
         grant = Grant.named(name)
-        whole = grant._replace(item=policy.limits.meaning_of(grant.item))
-        if is_beyond(grant, policy) and is_beyond(whole, policy):
+        if is_beyond(grant, policy) and is_beyond(_whole(policy, grant), policy):
             yield name
+
+
+def _whole(policy: Policy, grant: Grant) -> Grant:
+    """The grant with what `{base}` and the like stand for in its place."""
+    return grant._replace(item=policy.limits.meaning_of(grant.item))
 
 
 def _summary(

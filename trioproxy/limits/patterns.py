@@ -57,16 +57,15 @@ class Words:
             return None
         return ["".join(map(str, word)) for word in self.language]
 
-    @property
-    def fullmatch(self) -> _Match:
-        """Matches what is one of the words."""
+    def matcher(self) -> _Match:
+        """Make, once, what finds out whether a value is one of the words."""
         if self._fullmatch is None:
             self._fullmatch = re.compile(expression(self.language)).fullmatch
         return self._fullmatch
 
     def fits(self, value: str) -> bool:
         """Whether one of the words is this value."""
-        if not self.language or self.fullmatch(value) is None:
+        if not self.language or self.matcher()(value) is None:
             return False
         return not self.spares_sockets or not root.SOCKET.fullmatch(
             value.removesuffix(READ_ONLY)
@@ -132,7 +131,7 @@ class Pattern:
     def make_ready(self) -> None:
         """Make what a value is tried with, unless it has no star and is looked up."""
         if isinstance(self.means, Words) and self.means.values() is None:
-            _ = self.means.fullmatch
+            self.means.matcher()
 
 
 class Bad(Exception):

@@ -28,7 +28,8 @@ _IN_RUN: Final = (
     "tailscale", "tmpfiles.d", "udev", "user", "wpa_supplicant",
 )  # fmt: skip
 _IN_VAR: Final = (
-    "backups/shadow.bak", "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit", "lib/cloud",
+    "backups/shadow.bak",
+    "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit", "lib/cloud",
     "lib/containerd", "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg", "lib/etcd", "lib/extrausers",
     "lib/incus", "lib/k0s", "lib/kubelet", "lib/libvirt", "lib/lxc", "lib/lxd", "lib/machines", "lib/minikube",
     "lib/pacman", "lib/polkit-1", "lib/portables", "lib/rancher", "lib/rpm", "lib/snapd", "lib/sss", "lib/sudo",

@@ -101,7 +101,8 @@ class Question:
     why: str = ""
     """Why it ended without an answer."""
     is_withdrawn: bool = False
-    """Whether it ended because the policy is another one now: what is held is judged anew."""
+    """Whether it ended because another policy, or an answer for an hour, counts now: what is
+    held is judged anew."""
     over: trio.Event = field(default_factory=trio.Event)
 
     @property
