@@ -1361,6 +1361,28 @@ async def test_the_proxy_is_known_as_it_is_now(
     assert (answer.status, why in answer.body.decode()) == (403, True)
 
 
+async def test_the_networks_that_were_ours_have_a_bound(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the networks that the proxy was on some thousand are remembered; when they are forgotten all who were chosen there are cut, and known anew."""
+    monkeypatch.setattr(containers, "MOST_ENDS", 2)
+    stack.host.containers = [container("ps")]
+    client, known = await stack.served(), stack.server._containers
+    assert known is not None
+    for letter in "abcd":
+        stack.host.network = letter * 64
+        stack.host.containers = [container("ps", network=letter * 64)]
+        moved = {"ID": letter * 64, "Attributes": {"container": OWN}}
+        event = {"Type": "network", "Action": "connect", "Actor": moved}
+        await stack.host.tell(event)
+        with trio.fail_after(PATIENCE):
+            while letter * 64 not in known._were_ours:  # noqa: ASYNC110  another task asks
+                await trio.sleep(0.01)
+        assert len(known._were_ours) <= 2
+    assert await client.read_gone() in {"end", "reset"}
+    await stack.served()
+
+
 async def test_while_nobody_knows_what_is_guarded_nobody_is_served(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
 MOST_ENDS: Final = 4096
-"""Containers whose ends on the proxy's networks are remembered, before all are forgotten."""
+"""Containers whose ends on the proxy's networks are remembered, before all are forgotten; and these networks."""
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -313,6 +313,9 @@ class Containers:
         raw = await self._get(engine, f"/containers/{self._own}/json")
         value = map_of(parse_answer(raw))
         self._networks = identity.networks_of(value)
+        if len(self._were_ours) >= MOST_ENDS:
+            self._were_ours.clear()
+            self._gone("")  # who leaves one of those would stay who he is
         self._were_ours.update(self._networks)
         if not self._networks:
             raise Nobody(
