@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from tests.judge.judging import judged
 from tests.patience import PATIENCE
 from trioproxy.config import Level, LogFormat
+from trioproxy.errors import Nobody
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
@@ -369,6 +371,26 @@ def test_who_is_kept_out_again_and_again_is_counted() -> None:
         ' warning refused-again status=403 count=999 client=10.0.0.1 text="no policy"'
     )
     assert again.endswith(said)
+
+
+def test_what_waits_for_its_line_is_words() -> None:
+    """Until a line about a failure is written, which may be never, nothing is kept of what was read when it failed, and of what is told of it no more than a line has."""
+    log, _ = pipe_log(Level.INFO)
+
+    def judge(number: int) -> None:
+        read = f"{number} " * 50_000
+        raise Nobody(f"the container {read} was made through a proxy")
+
+    tracemalloc.start()
+    for number in range(500):
+        try:
+            judge(number)
+        except Nobody as error:
+            log.refused("nobody", "10.0.0.1:5", 403, str(error), error=error)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(log._entries) == 500
+    assert kept < 4_000_000
 
 
 def test_repeats_are_told_at_the_end() -> None:

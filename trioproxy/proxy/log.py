@@ -175,9 +175,10 @@ class Log:
         """The same sets by whole addresses, which is what an outcome has."""
 
     def line(self, level: Level, event: str, **fields: object) -> None:
-        """Log one event, if its level is wanted."""
+        """Log one event, if its level is wanted. Until it is written it is kept in words: an
+        error has its frames with it, and in them all that was read."""
         if level <= self.level:
-            self._add(partial(self._render_line, level, event), fields)
+            self._add(partial(self._render_line, level, event), _short(fields))
 
     def request(self, outcome: Outcome) -> None:
         """Log what became of a request; its line is made, or left out, when others are
@@ -195,7 +196,7 @@ class Log:
     ) -> None:
         """Log that a client was refused before it had asked; if that comes again, as of a
         request it is counted."""
-        is_first = self._is_first(peer, status, why, None)
+        is_first = self._is_first(peer, status, why[:LONGEST_WORD], None)
         level = Level.WARNING if is_first else Level.INFO
         self.line(level, event, client=peer, **fields)
 
@@ -596,13 +597,18 @@ def _words(line: str, fields: Mapping[str, object]) -> str:
 
 def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
     """The inside of a JSON object, in ASCII; control characters are escaped in it."""
-    shown = {
+    shown = {"level": WORDS[level], "event": event, **_short(fields)}
+    return json.dumps(shown)[1:-1]
+
+
+def _short(fields: Mapping[str, object]) -> dict[str, object]:
+    """Fields as words, none of them longer than a line has it."""
+    return {
         name: value
         if value is None or isinstance(value, int | float | list)
         else str(value)[:TEXT_LIMIT]
         for name, value in fields.items()
     }
-    return json.dumps({"level": WORDS[level], "event": event, **shown})[1:-1]
 
 
 def _place(error: BaseException) -> str:
