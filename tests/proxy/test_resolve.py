@@ -7,7 +7,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.fakes import Client, EngineConnection, Message, chunk, request, response
+from tests.fakes import (
+    Client,
+    EngineConnection,
+    Message,
+    chunk,
+    request,
+    response,
+    settle,
+)
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
@@ -220,10 +228,14 @@ async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -
 
 
 async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
-    """Whoever left is not waited for: the question ends at once, and nothing is sent on."""
+    """Whoever left is not waited for: the question ends at once, and nothing is sent on, which the log tells once."""
     client, engine, _ = await asking(limited, "a1")
     client.close()
     assert not await engine.read_rest()
+    await settle()
+    (line,) = limited.lines_of("ContainerCreate")
+    assert " status=- by=trioproxy " in line
+    assert " end=client-left " in line
 
 
 async def test_a_client_that_sends_no_more(
@@ -236,6 +248,9 @@ async def test_a_client_that_sends_no_more(
     assert not await engine.read_rest()
     waited = trio.current_time() - began
     assert waited == pytest.approx(HALF_CLOSE_SECONDS, abs=1)
+    assert not (await client.read_rest())
+    (line,) = limited.lines_of("ContainerCreate")
+    assert " end=client-left " in line
 
 
 async def test_all_questions_have_one_deadline(

@@ -79,6 +79,8 @@ class Connection:
     """What was asked already who this is; None: nothing was."""
     exchange: Exchange | None = None
     """The request that is being served; None between two."""
+    _judged: Parsed | None = None
+    """The request for which more is needed to judge it, until it is judged."""
     _crash: Exception | None = None
     _body: bytes | None = None
     """Of what was refused and may be asked about, if it was read."""
@@ -228,7 +230,7 @@ class Connection:
             await exchange.outlast()
 
     def _end(self, ending: str) -> None:
-        """Tell of an exchange that did not come to its end, and close the client's socket."""
+        """Tell of a request that did not come to its end, and close the client's socket."""
         if self._shared.is_draining:
             ending = "shutdown"
         elif self.client.evicted:
@@ -237,6 +239,9 @@ class Connection:
             outcome = self.exchange.outcome(ending)
             self.exchange = None
             self.admission.tell(outcome)
+        elif self._judged is not None:
+            status = CRASHED.status if self._crash is not None else 0
+            self._tell_unresolved(self._judged, status, ending)
         self.client.close()
 
     async def _serve_one(self) -> bool:
@@ -251,9 +256,11 @@ class Connection:
                 self.hold(len(raw)).keep(0)
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
-                parsed = admitted.parsed
+                self._judged = parsed = admitted.parsed
                 admitted = await self._look_closer(admitted)
+                self._judged = None
         except (BadRequest, UpstreamError) as error:
+            self._judged = None
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = raw = None
             self._sides.release(may_use=False)
@@ -421,25 +428,29 @@ class Connection:
     ) -> bool:
         """Answer what cannot be read in exactly one way, or not be looked up, and close."""
         serial = next(self._shared.serials)
-        verdict = None
-        if parsed is not None and isinstance(error, UpstreamError):
-            verdict = self.admission.unresolved(parsed)
-        self.admission.tell(
-            Outcome(
-                WHOLE,
-                self.client.peer,
-                verdict,
-                error.status,
-                is_ours=True,
-                ending=str(error),
-                serial=serial,
-                waits=self._sides.engine.waits,
-            )
-        )
+        named = parsed if isinstance(error, UpstreamError) else None
+        self._tell_unresolved(named, error.status, str(error), serial)
         await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
         if not isinstance(error, HeadEvicted):  # that one had its time
             await self.client.linger(self._shared.buffer)
         return False
+
+    def _tell_unresolved(
+        self, parsed: Parsed | None, status: int, ending: str, serial: int = 0
+    ) -> None:
+        """Tell of a request that nobody judged; None: it could not be read."""
+        self.admission.tell(
+            Outcome(
+                WHOLE,
+                self.client.peer,
+                self.admission.unresolved(parsed) if parsed is not None else None,
+                status,
+                is_ours=True,
+                ending=ending,
+                serial=serial,
+                waits=self._sides.engine.waits,
+            )
+        )
 
     # -- 6: refused ----------------------------------------------------------------
 
