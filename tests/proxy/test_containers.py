@@ -371,6 +371,25 @@ async def test_one_question_tells_who_it_is(stack: Stack) -> None:
     assert asked == [b"/networks/%b" % NET.encode(), *[b"/containers/json"] * 3]
 
 
+async def test_who_it_is_takes_no_request_s_time(stack: Stack) -> None:
+    """How long the Engine took to say who a client is counts for no request: of the first one our own time was less than nothing, and the sum that Prometheus reads fell."""
+    server, host = stack.server, stack.host
+    server._metrics = server._measure()
+    server.reload(LISTS["ps"], client="ps", is_containers=True)
+    host.containers = [container("ps")]
+    host.holds_back = trio.Event()
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    await host.is_asked.wait()
+    await trio.sleep(0.1)
+    host.holds_back.set()
+    assert (await client.read_response()).status == 200
+    counts = server._metrics.of("ps")
+    counts.fold()
+    own, _ = counts._times["ContainerList"]
+    assert own.seconds > 0
+
+
 def count_calls(where: Callable[[FrameType], bool], count: list[int]) -> None:
     """Count what is called from now on where that counts, by Python or by C."""
 

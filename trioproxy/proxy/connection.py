@@ -96,6 +96,8 @@ class Connection:
             admission=self.admission,
             shared=self._shared,
         )
+        if engine is not None and engine.waits is not None:  # of who it is
+            engine.waits.seconds = 0.0
         self.client.wire.on_hangup = self.hung_up
 
     # -- called from outside its task ----------------------------------------------
