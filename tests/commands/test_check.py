@@ -336,14 +336,16 @@ def test_known_attacks(tmp_path: Path) -> None:
 
 
 def test_an_open_attack_that_the_first_line_denies(tmp_path: Path) -> None:
-    """A file that says "no known way", and was widened by hand, fails; --strict fails at any."""
+    """A file that says "no known way", below a note of a person too, and was widened by hand,
+    fails; --strict fails at any."""
     file = tmp_path / "x.env"
     file.write_text(f"{NO_ROOT}CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=x\n{CREATES}")  # fmt: skip
     assert check(file).status == check(file, "--strict").status == 0
-    file.write_text(f"{NO_ROOT}CREATE_BINDS=/etc\n{CREATES}")
-    answer = check(file)
-    assert answer.status == 1
-    assert "is said to give no known way to root" in answer.out
+    for note in ("", "# Reviewed by Ann.\n"):
+        file.write_text(f"{note}{NO_ROOT}CREATE_BINDS=/etc\n{CREATES}")
+        answer = check(file)
+        assert answer.status == 1
+        assert "is said to give no known way to root" in answer.out
     file.write_text("ALLOW_OPERATIONS=ContainerInspect\n")
     assert (check(file).status, check(file, "--strict").status) == (0, 1)
 

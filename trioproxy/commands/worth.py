@@ -29,7 +29,7 @@ class Worth:
     meaning: Meaning
     trials: Trials
     is_told_safe: bool
-    """Whether its first line says that there is no known way to root."""
+    """Whether it says that there is no known way to root."""
     boundary: str
     """The file that it shall be within; empty: none."""
     beyond: tuple[Line, ...]

@@ -107,8 +107,8 @@ _ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")
 
 
 def says_no_root(text: str) -> bool:
-    """Whether a file's first line says that there is no known way to root."""
-    return text.startswith(f"# {_VERDICT} no known way")
+    """Whether a file says that there is no known way to root; a note may stand above that."""
+    return f"\n# {_VERDICT} no known way" in f"\n{text}"
 
 
 @value_class
