@@ -145,6 +145,11 @@ def test_all_its_own() -> None:
         file.proposal.objects.counted["ONLY_CONTAINERS"]
         == "all that were named were its own"
     )
+    file.send("POST", "/v1.45/networks/create", {"Name": "n"}, status=201)
+    file.write()
+    assert file.proposal.objects.counted["ONLY_NETWORKS"] == (
+        "all that were named were its own, but for bridge"
+    )
 
 
 def test_strangers_that_stay_are_listed_by_name() -> None:

@@ -457,7 +457,9 @@ class _Proposing:
             who = " and ".join(sorted(known.all_of))
             return f"{who} names none of them, and may mean any"
         if not known.names:
-            return "all that were named were its own" if known.is_own else ""
+            besides = some(sorted(known.built_in), NAMES_SHOWN)
+            own = "all that were named were its own" if known.is_own else ""
+            return f"{own}, but for {besides}" if own and besides else own
         found = [
             (run, one.item)
             for one in self._of(kind)
