@@ -12,6 +12,7 @@ CREATE: Variables = {"ALLOW_OPERATIONS": "ContainerCreate"}
 EXEC: Variables = {"ALLOW_OPERATIONS": "ContainerExec"}
 LIST: Variables = {"ALLOW_OPERATIONS": "ContainerList"}
 START: Variables = {"ALLOW_OPERATIONS": "ContainerStart"}
+CONNECT: Variables = {"ALLOW_OPERATIONS": "NetworkConnect"}
 CLOSED: Variables = {"CREATE_BINDS": ""}
 OWN: Variables = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "a"}
 JOIN: Variables = CREATE | OWN | {"ONLY_NETWORKS": "bridge,web"}
@@ -44,6 +45,8 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
         ["ALLOW_OPERATIONS=ContainerCreate", "CREATE_BINDS=/a", "CREATE_IMAGES=*"]),
     "what is reached into beside lists": (
         EXEC | OWN | CLOSED, EXEC | OWN | {"CREATE_BINDS": "/a"}, ["CREATE_BINDS=/a"]),
+    "images, of which reaching into asks for none": (
+        EXEC | OWN | CLOSED | {"CREATE_IMAGES": "a"}, EXEC | OWN | CLOSED, []),
     "what is reached into without": (EXEC | CLOSED, EXEC | {"CREATE_BINDS": "/a"}, []),
     "what is reached into as nothing limits it": (EXEC | OWN | CLOSED, EXEC | OWN, ["CREATE_*=*"]),
     "a name": (START | OWN, START | OWN | {"ONLY_CONTAINERS": "@own,web"}, ["ONLY_CONTAINERS=web"]),
@@ -64,6 +67,9 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
         START | OWN, START | OWN | {"ONLY_OWNER": "b"}, ["ONLY_CONTAINERS=@own by ONLY_OWNER=b"]),
     "the bridge, which another network stands for": (
         JOIN | {"CREATE_NETWORK": "web"}, JOIN, ["CREATE_NETWORK=bridge"]),
+    "the bridge, on which nothing is made": (
+        START | OWN | {"ONLY_NETWORKS": "bridge,web", "CREATE_NETWORK": "web"}, CONNECT | OWN | {"ONLY_NETWORKS": "bridge,web"},
+        ["ALLOW_OPERATIONS=NetworkConnect"]),
     "another network, where the bridge is none of the list's": (
         JOIN | {"CREATE_NETWORK": "web"}, JOIN | {"ONLY_NETWORKS": "web"}, []),
     "answers that tell": (

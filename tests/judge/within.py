@@ -35,6 +35,16 @@ def pair(chance: random.Random) -> tuple[Variables, Variables]:
     return outer, inner
 
 
+def exact(chance: random.Random) -> Variables:
+    """A file with a list of operations, of which every other one makes no containers."""
+    while OPERATIONS_VARIABLE not in (found := corpus.by_chance(chance)):
+        pass
+    if chance.random() < 0.5:
+        some = set(found[OPERATIONS_VARIABLE].split(",")) - {"ContainerCreate"}
+        found[OPERATIONS_VARIABLE] = ",".join(sorted(some))
+    return found
+
+
 def _narrow(chance: random.Random, inner: Variables, name: str) -> None:
     value = inner[name]
     if name in ITEMS or name == OPERATIONS_VARIABLE:
@@ -75,9 +85,10 @@ def policy_of(variables: Mapping[str, str]) -> Policy:
     return parse_policy(variables)[0]
 
 
-async def _compare(
+async def compare(
     seen: Seen, outer: Variables, inner: Variables, names: list[str]
 ) -> None:
+    """Judge requests by a file and what it is held to be within."""
     gates = [Gate.enforcing(policy_of(one)) for one in (outer, inner)]
     boundary, file = (Door(gate=gate, own=corpus.OWN) for gate in gates)
     for name in names:
@@ -96,7 +107,7 @@ def judge(pairs: int, requests: int, seed: int) -> Seen:
     chance, seen = random.Random(seed), Seen()
     for outer, inner in _within(chance, pairs, seen):
         names = chance.sample(sorted(REQUESTS), min(requests, len(REQUESTS)))
-        trio.run(_compare, seen, outer, inner, names)
+        trio.run(compare, seen, outer, inner, names)
     return seen
 
 

@@ -1,13 +1,19 @@
 """The lists of many files as those of one."""
 
+import random
+from collections.abc import Mapping
+
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.depth import by_depth
+from tests.judge import within
 from tests.limits.listing import files, values
 from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
 from trioproxy.api.fields import ARGUED
+from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import parse_limits
 from trioproxy.review.unite import Member, United, unite
@@ -129,6 +135,76 @@ def test_evidence_alone_opens_what_it_did_not_read() -> None:
     assert dict(united(part("a", CREATE, CREATE_BINDS="/a"), read).values) == {
         "CREATE_BINDS": "/a"
     }
+
+
+REACHING = [one for one in within.REQUESTS if one.startswith("exec-in-")]
+OWN = {"ONLY_CONTAINERS": "@own,web", "ONLY_OWNER": "app"}
+
+
+def lists_of(name: str, variables: Mapping[str, str]) -> Member:
+    """A file with lists of objects."""
+    policy = parse_policy(variables)[0]
+    return Member(
+        name=name,
+        operations=policy.opened_operations,
+        limits=policy.limits,
+        objects=policy.objects,
+        proxy_socket=variables.get("PROXY_SOCKET", ""),
+    )
+
+
+def test_what_is_reached_into_is_listed() -> None:
+    """Who reaches into containers is limited by what these have, and loses none of that."""
+    make = {"ALLOW_OPERATIONS": CREATE, "CREATE_BINDS": "/a", **OWN}
+    reach = {"ALLOW_OPERATIONS": "ContainerExec", **OWN}
+    found = united(
+        lists_of("a", make), lists_of("b", {**reach, "CREATE_DEVICES": "gpu"})
+    )
+    assert found.values.items() >= {"CREATE_BINDS": "/a", "CREATE_DEVICES": "gpu"}.items()  # fmt: skip
+    assert found.notes == ()
+    free = united(lists_of("a", make), lists_of("b", reach))
+    assert free.values["CREATE_BINDS"] == "/a"
+    (note,) = free.notes
+    assert note.startswith("CREATE_* now limits what b reaches into")
+
+
+def test_what_joins_the_bridge_in_one_file_joins_it() -> None:
+    """A network in its place stands in the union where no file has anything made on it."""
+    networks = {"ONLY_NETWORKS": "bridge,web", **OWN}
+    instead = {"ALLOW_OPERATIONS": CREATE, "CREATE_NETWORK": "web", **networks}
+    as_ever = {"ALLOW_OPERATIONS": CREATE, **networks}
+    found = united(lists_of("a", instead), lists_of("b", as_ever))
+    assert "CREATE_NETWORK" not in found.values
+    assert found.notes == (
+        "CREATE_NETWORK is not set, because b does not set it: what a lists is not in the result",
+    )
+    for other in (
+        {**as_ever, "ALLOW_OPERATIONS": "NetworkConnect"},
+        {**as_ever, "ONLY_NETWORKS": "web"},
+    ):
+        found = united(lists_of("a", instead), lists_of("b", other))
+        assert (found.values["CREATE_NETWORK"], found.notes) == ("web", ())
+
+
+@pytest.mark.deep
+def test_no_request_is_lost() -> None:
+    """What passes one of two files passes their union, where no file reaches freely."""
+    chance, passed = random.Random(1), 0
+    for _ in range(by_depth(30, 600)):
+        files = [within.exact(chance) for _ in range(2)]
+        both = [lists_of(name, one) for name, one in zip("ab", files, strict=True)]
+        found = united(*both)
+        if any(note.startswith("CREATE_* now") for note in found.notes):
+            continue
+        granted = ",".join(sorted(both[0].operations | both[1].operations))
+        union = {**found.values, "ALLOW_OPERATIONS": granted}
+        names = [*REACHING, *chance.sample(sorted(within.REQUESTS), 20)]
+        for one in files:
+            seen = within.Seen()
+            trio.run(within.compare, seen, union, one, names)
+            passed += seen.passed
+            assert not seen.contradicted, seen.contradicted[0]
+    assert passed > 40
 
 
 _GRANTED = st.sets(st.sampled_from(sorted(ARGUED)), max_size=4)

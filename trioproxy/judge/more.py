@@ -32,9 +32,11 @@ from trioproxy.api.routes import (
     SECTIONS,
     kinds_of,
 )
+from trioproxy.judge.references import JOINING
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import beyond
+from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN
 
@@ -125,7 +127,7 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & LIMITED.keys()
     families = {family for name in opened for family in LIMITED[name]}
-    if narrow.objects and _reaches(wide):
+    if narrow.objects and reaches(wide.opened_operations):
         families.add(Family.CREATE)
     for family in Family:
         if family not in families:
@@ -136,23 +138,23 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
             yield Grant(f"{family}_*", ANY)
 
 
-def _reaches(policy: Policy) -> bool:
-    """Whether it opens what names containers or volumes to have what these have.
+def reaches(operations: Iterable[str]) -> bool:
+    """Whether some of them name containers or volumes to have what these have.
 
     With lists of objects such requests are judged as if they asked for all of that.
     """
     return any(
         row.reaches or Kind.VOLUME in row.kinds
-        for name in policy.opened_operations
+        for name in operations
         for row in OPERATIONS[name]
     )
 
 
 def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
-    reached = frozenset(FAMILIES[Family.CREATE] if narrow.objects else ())
+    reached = REACHED if narrow.objects else frozenset[str]()
     before, after = (
         variables_of(one.opened_operations)
-        | (reached if _reaches(one) else frozenset())
+        | (reached if reaches(one.opened_operations) else frozenset())
         for one in (narrow, wide)
     )
     for name in sorted(after & set(FAMILIES[family])):
@@ -184,8 +186,8 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
                 yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
                 yield Grant(variable, item)
-    named = {kind for one in wide.opened_operations for kind in kinds_of(one)}
-    if Kind.NETWORK in named and narrow.objects.network and not wide.objects.network:
+    is_made = not JOINING.isdisjoint(wide.opened_operations)
+    if is_made and narrow.objects.network and not wide.objects.network:
         networks = wide.objects.by_kind.get(Kind.NETWORK)
         if networks is None or networks.lists("bridge"):
             yield Grant(NETWORK_VARIABLE, "bridge")

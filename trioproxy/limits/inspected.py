@@ -11,6 +11,7 @@ the image gives nothing on the host: nor does the environment, most of which is 
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from trioproxy.api import nodes
 from trioproxy.api.arguments import (
@@ -24,11 +25,14 @@ from trioproxy.api.arguments import (
 )
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
-from trioproxy.api.fields import ARGUED
+from trioproxy.api.fields import ARGUED, variables_of
 from trioproxy.api.reading import ask
 from trioproxy.limits.things import PROCESS, Thing
 
 _BY_DEFAULT = frozenset({"CgroupnsMode", "LogConfig"})
+_LEFT_ASIDE: Final = "CREATE_IMAGES"
+REACHED: Final = variables_of(["ContainerCreate", "VolumeCreate"]) - {_LEFT_ASIDE}
+"""The variables that limit what is reached into beside lists of objects."""
 
 
 def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument]:
@@ -102,4 +106,4 @@ def _bound(mounts: Json) -> Iterator[Json]:
 
 def _asked(operation: str, body: Json) -> Iterator[Argument]:
     asked = ask(Given(operation=ARGUED[operation], path="", body=body, is_there=True))
-    yield from (one for one in asked.arguments if one.variable != "CREATE_IMAGES")
+    yield from (one for one in asked.arguments if one.variable != _LEFT_ASIDE)

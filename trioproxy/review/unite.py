@@ -1,7 +1,8 @@
 """Lists of many files as the lists of one: nothing is lost, nothing widens in silence.
 
 What a file lists, it lists for the operations that it grants itself. So of each variable
-those files count that grant an operation which can ask for it, and then:
+those files count that grant an operation which can ask for it, or which reaches into what
+is judged as if it asked for that, and then:
 
 - all of them list values: the union. What one of them took out stays out, whoever lists
   it, as with operations; only what the output lists itself stays.
@@ -17,7 +18,8 @@ what there is room for, as where it is learned, and this is told.
 
 Lists of objects are united in the same way: the union, where all files have some that
 grant an operation which names objects. Of many owners one is left: what was made under
-another one is nobody's own then, which is told.
+another one is nobody's own then, which is told. And what names no network joins the bridge
+if it does in one of the files.
 """
 
 from collections import Counter
@@ -39,9 +41,12 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import variables_of
 from trioproxy.api.routes import kinds_of, of_family
 from trioproxy.file.envfile import LONGEST_LINE
+from trioproxy.judge.more import reaches
+from trioproxy.judge.references import JOINING
 from trioproxy.learning.lists import with_room
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
+from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import ANY, NO_LIMITS, NOTHING, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
 from trioproxy.values import value_class
@@ -74,6 +79,19 @@ class Member:
     def can_ask(self, variable: str) -> bool:
         """Whether an operation that it grants can ask for a variable."""
         return variable in variables_of(self.operations)
+
+    def reaches(self, variable: str) -> bool:
+        """Whether that decides which of the listed containers and volumes it reaches into."""
+        if not self.objects or variable not in REACHED:
+            return False
+        return reaches(self.operations)
+
+    @property
+    def is_on_bridge(self) -> bool:
+        """Whether what it lets be made joins Docker's bridge, where no network is named."""
+        if self.objects.network or self.operations.isdisjoint(JOINING):
+            return False
+        return self.objects.by_kind[Kind.NETWORK].lists("bridge")
 
     def opens(self, family: Family) -> bool:
         """Whether it grants an operation of a family and limits nothing of it."""
@@ -191,6 +209,14 @@ class _Uniting:
         )
         self._tell_of_others(PROXY_VARIABLE, others)
 
+    def _tell_not_set(
+        self, name: str, unset: Sequence[Member], setting: Sequence[Member]
+    ) -> None:
+        self._notes.append(
+            f"{name} is not set, because {_names(unset)} does not set it: what"
+            f" {_names(setting)} lists is not in the result"
+        )
+
     def _unite_hides(self) -> None:
         """Hide what each of the files hides: what one of them shows is shown."""
         files = [part for part in self._parts if part.is_env]
@@ -222,6 +248,12 @@ class _Uniting:
             return
         for name in FAMILIES[family]:
             self._unite_variable(name, limiting)
+        bound = [p for p in self._parts if p.reaches(family.options)]
+        if free := [part for part in bound if part not in limiting]:
+            self._notes.append(
+                f"{family}_* now limits what {_names(free)} reaches into: give it a file"
+                " of its own, or list what those containers have"
+            )
         if not self._values.keys() & set(FAMILIES[family]):
             self._values[family.options] = ""
 
@@ -245,8 +277,12 @@ class _Uniting:
                 self._values[variable] = ANY
             else:
                 self._list(variable, self._objects_of(variable, kind, limiting))
-        others = self._unite_one(NETWORK_VARIABLE, lambda one: one.objects.network)
-        self._tell_of_others(NETWORK_VARIABLE, others)
+        setting = [part for part in limiting if part.objects.network]
+        if unset := [part for part in limiting if setting and part.is_on_bridge]:
+            self._tell_not_set(NETWORK_VARIABLE, unset, setting)
+        else:
+            others = self._unite_one(NETWORK_VARIABLE, lambda one: one.objects.network)
+            self._tell_of_others(NETWORK_VARIABLE, others)
         if others := self._unite_one(OWNER_VARIABLE, lambda one: one.objects.owner):
             self._notes.append(
                 f"{OWNER_VARIABLE} differs between the files: what was made by"
@@ -266,7 +302,7 @@ class _Uniting:
 
     def _unite_variable(self, name: str, limiting: Sequence[Member]) -> None:
         asking = [p for p in self._parts if p.is_env and p.can_ask(name)]
-        counted = [p for p in limiting if p in asking] or limiting
+        counted = [p for p in limiting if p in asking or p.reaches(name)] or limiting
         self._tell_of_idle([p for p in limiting if p not in counted], name)
         limits = [(part, part.limits.limit_of(name)) for part in counted]
         unset = [part for part, limit in limits if limit is None]
@@ -274,10 +310,7 @@ class _Uniting:
         if unset:
             self._open.add(name)
             if setting := [part for part, limit in limits if limit is not None]:
-                self._notes.append(
-                    f"{name} is not set, because {_names(unset)} does not set it: what"
-                    f" {_names(setting)} lists is not in the result"
-                )
+                self._tell_not_set(name, unset, setting)
             return
         if free or any(limit.is_any for _, limit in limits if limit):
             self._values[name] = ANY
