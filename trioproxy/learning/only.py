@@ -458,8 +458,8 @@ class _Proposing:
             return f"{who} names none of them, and may mean any"
         if not known.names:
             besides = some(sorted(known.built_in), NAMES_SHOWN)
-            own = "all that were named were its own" if known.is_own else ""
-            return f"{own}, but for {besides}" if own and besides else own
+            said = "all that were named were its own" if known.is_own else ""
+            return f"{said}, but for {besides}" if said and besides else said
         found = [
             (run, one.item)
             for one in self._of(kind)
