@@ -111,6 +111,15 @@ async def test_given_twice(fake: FakeEngine, tmp_path: Path, option: str) -> Non
     assert f"{option} is given twice: keep one of the two" in done.err
 
 
+async def test_a_ceiling_without_a_file_is_none(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Who names a ceiling alone would have tests pass that it refuses: they do not begin."""
+    done = await run_suite(tmp_path, "--docker-within=max.env")
+    assert (done.status, done.out) == (4, "")
+    assert "--docker-within is about --docker-learn: write both" in done.err
+
+
 async def test_without_the_option_nothing_happens(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

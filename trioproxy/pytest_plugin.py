@@ -87,6 +87,8 @@ def begin(config: pytest.Config, options: Namespace) -> None:
     """Begin to learn, in the process that the workers of xdist are started by."""
     file, within = (_only(options, f"docker_{one}") for one in ("learn", "within"))
     is_worker = hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ
+    if within and not file:  # a ceiling that nothing enforces must not look like one
+        raise pytest.UsageError("--docker-within is about --docker-learn: write both")
     if file and not is_worker and LEARNER not in config.stash:
         config.stash[LEARNER] = start(file, within)
 
