@@ -233,7 +233,8 @@ class _Reader:
         for name, one in _map(item, place):
             where = place.at(name)
             if one is None:
-                # docker-py sends `{"n1": null}` for an endpoint without settings: the name joins all the same.
+                # Of ports a list that is empty. As an endpoint the name joins all the same: to Podman null is `{}`;
+                # Docker answers 400, and to a client before API 1.44 nothing, for its handler crashes, alone.
                 canonical[name] = None
             elif field.kind is JsonKind.STRUCT_LISTS:
                 canonical[name] = yield from self._read_list(field, one, where)
