@@ -370,6 +370,22 @@ def test_the_version_is_judged(
     assert modes == added
 
 
+def test_what_newer_engines_hide_stays_hidden() -> None:
+    """A list of hidden paths as an older Engine has it goes on with what newer ones hide as well; one that uncovers what each of them hides goes on as it is, where that is listed."""
+    newly = ["/proc/interrupts", "/sys/devices/virtual/powercap"]
+    rows: list[tuple[list[str], list[str]]] = [
+        (MASKED[:-1], newly),
+        (MASKED, newly[:1]),
+        *(([*MASKED, newly[0]], []), (MASKED[1:], []), ([], [])),
+    ]
+    for paths, added in rows:
+        masked: list[Json] = [*paths]
+        host: dict[str, Json] = {"MaskedPaths": masked}
+        sent = asked("ContainerCreate", {"HostConfig": host}).sent().body
+        assert sent is not None
+        assert sent["HostConfig"] == {**host, "MaskedPaths": [*paths, *added]}
+
+
 def test_a_create_goes_on_with_its_own_names() -> None:
     """What goes on has the Engine's names, no nulls, no unread fields, and a HostConfig."""
     found = asked(

@@ -55,7 +55,9 @@ MASKED: Final = frozenset((
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
 ))  # fmt: skip
-"""What each Engine hides from containers; newer ones hide more."""
+"""What each Engine hides from containers."""
+MASKED_NEWLY: Final = ("/proc/interrupts", "/sys/devices/virtual/powercap")
+"""What newer ones hide as well, for it tells what others do on the same processor."""
 READ_ONLY: Final = frozenset(
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 )
@@ -226,11 +228,16 @@ def _security_value(text: str) -> str:
 # Here an empty list is not the same as none. Null leaves the Engine's own lists in place; any list takes their place,
 # so `[]`, which `--security-opt systempaths=unconfined` sends, hides and protects nothing. With `/proc/sys` not in it a
 # container writes `core_pattern`: the program that the kernel of the host starts as root when a process crashes.
+# A list of an older Engine is what clients send that make its containers anew: at a newer one what that would hide is
+# hidden too. Where a path is not there nothing comes of it.
 def _uncovered(
-    paths: frozenset[str], word: str, _: Given, found: Finding
-) -> Iterator[Argument]:
-    if not paths <= frozenset(texts_of(found.value)):
+    paths: frozenset[str], newly: Iterable[str], word: str, _: Given, found: Finding
+) -> Iterator[Argument | Edit]:
+    texts = texts_of(found.value)
+    if not paths.issubset(texts):
         yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
+    elif missing := [one for one in newly if one not in texts]:
+        yield Edit(found.place.keys, [*texts, *missing])
 
 
 def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Reader":
@@ -382,7 +389,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "links": partial(_each, "links"),
     "log-driver": _word("CREATE_DRIVERS", "log", *HARMLESS_LOGS),
     "log-options": log_options,
-    "masked": partial(_uncovered, MASKED, "paths:unmasked"),
+    "masked": partial(_uncovered, MASKED, MASKED_NEWLY, "paths:unmasked"),
     "memory-options": memory_options,
     "mounts": mounts,
     "network-driver": _word("CREATE_DRIVERS", "network", "bridge"),
@@ -400,7 +407,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "publish-all": _publish_all,
     "pull-image": _pull,
     "push-tag": lambda *_: iter(()),  # told with the name in the path
-    "readonly": partial(_uncovered, READ_ONLY, "paths:writable"),
+    "readonly": partial(_uncovered, READ_ONLY, (), "paths:writable"),
     "runtime": _runtime,
     "security": _security,
     "storage-options": options_beside(frozenset({"size"})),
