@@ -55,7 +55,7 @@ def quote(text: str, limit: int = SHOWN_LIMIT) -> str:
     """Make a value safe for one line of `name=value` words; cut at 256 characters."""
     if len(text) <= limit and PLAIN.fullmatch(text):
         return text
-    shown = visible(text[:limit])
-    if shown and " " not in shown and '"' not in shown and "=" not in shown:
+    shown = visible(text[:limit]).replace('"', _code(ord('"')))
+    if shown and " " not in shown and "=" not in shown:
         return shown
-    return '"' + shown.replace('"', "'") + '"'
+    return f'"{shown}"'

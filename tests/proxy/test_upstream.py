@@ -447,7 +447,7 @@ def test_a_socket_that_is_closed_to_us(tmp_path: Path) -> None:
     assert f"run with group {group} (in Compose: group_add: [{group}])" in told
     path.chmod(0o600)
     told = explain(UnixAddress(path=str(path)), PermissionError(errno.EACCES, "no"))
-    assert f'run as user {os.getuid()} (in Compose: user: "{os.getuid()}")' in told
+    assert f"run as user {os.getuid()} (in Compose: user: '{os.getuid()}')" in told
     gone = explain(
         UnixAddress(path="/nope/e.sock"), PermissionError(errno.EACCES, "no")
     )

@@ -115,7 +115,7 @@ def _owner(path: str) -> str:
     user = _name_of(pwd.getpwuid, found.st_uid)
     group = _name_of(grp.getgrgid, found.st_gid)
     mode = stat.S_IMODE(found.st_mode)
-    way = f'as user {found.st_uid} (in Compose: user: "{found.st_uid}")'
+    way = f"as user {found.st_uid} (in Compose: user: '{found.st_uid}')"
     if mode & stat.S_IWGRP:
         way = f"with group {found.st_gid} (in Compose: group_add: [{found.st_gid}])"
     return f"it belongs to user {user} and group {group} (mode {mode:04o}): run {way}"
