@@ -249,6 +249,22 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
     assert "lists ContainerExec now" in done.err
 
 
+async def test_who_interrupts_has_said_nothing(live: Path, tmp_path: Path) -> None:
+    """Behind Ctrl-C nothing that was said is written, which is told, with how it would be."""
+    file = live.with_name("app.env")
+    program = (sys.executable, "-m", "trioproxy", "approve")
+    async with screen(tmp_path, 80) as shown:
+        await shown.run(*program, str(file), str(live))
+        await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("yes", "Enter")
+        await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("C-c")
+        text = await shown.until(r"hint: .*by then")
+        assert "trioproxy: interrupted: nothing was written\n" in text
+    assert file.read_text() == ENV
+    assert not file.with_suffix(".jsonl").exists()
+
+
 async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
     """The word allows what gives root, and every line that is written is shown."""
     file = live.with_name("app.env")

@@ -295,6 +295,12 @@ def _ask(*, gives_root: bool) -> Choice:
         except EOFError:
             click.echo()
             return Choice.QUIT
+        except KeyboardInterrupt:
+            click.echo()
+            raise ConfigError(
+                "interrupted: nothing was written",
+                hint="[q]uit writes what was said by then",
+            ) from None
         if gives_root and said == ROOT_WORD:
             return Choice.YES
         for answer in Choice:
