@@ -116,6 +116,17 @@ def test_merging_again_changes_nothing(tmp_path: Path) -> None:
     assert (out.read_bytes(), evidence_path(out).read_bytes()) == before
 
 
+def test_the_output_among_the_files_is_no_other_one(tmp_path: Path) -> None:
+    """However its path is spelt, runs of the output itself come from no other file."""
+    out = learned(tmp_path / "app.env", seen("r1", LIST))
+    (tmp_path / "to").symlink_to(tmp_path)
+    other = tmp_path / "x" / ".." / "app.env"
+    other.parent.parent.mkdir()
+    for path in (out, other, tmp_path / "to" / "app.env"):
+        assert merge(path, out=out).status == 0
+        assert not evidence_of(out).runs["r1"].files
+
+
 def test_what_one_never_saw_is_not_declined(tmp_path: Path) -> None:
     """An operation that another learner brings in is new here, not taken out."""
     one = learned(tmp_path / "one.env", seen("r1", LIST))

@@ -1,5 +1,6 @@
 """`trioproxy merge`: what many learners saw, in one file."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,10 +55,14 @@ class Parts:
     output: Path
     """Where all of it goes; what comes from there has no other file to be named."""
 
+    def is_output(self, path: Path) -> bool:
+        """Whether a file is the output, however its path is spelt."""
+        return os.path.realpath(path) == os.path.realpath(self.output)
+
     def add_evidence(self, path: Path, named: Path) -> Evidence:
         """Unite with an evidence file, whose part the result goes on to know by name."""
         evidence = read_evidence(path)
-        if named != self.output:
+        if not self.is_output(named):
             # Where the file is stored on this machine is nobody's business; in which
             # folder of many, `host-a/app.env`, is what tells it apart.
             name = "/".join(named.parts[-2:]).removeprefix("//")
@@ -109,7 +114,7 @@ class Parts:
             proxy_socket=file.variables.get(PROXY_VARIABLE, ""),
             hides=policy.hides or frozenset(),
             once_listed=once_listed,
-            is_output=path == self.output,
+            is_output=self.is_output(path),
             is_left_open=says_left_open(text),
         )
 
