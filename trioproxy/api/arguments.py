@@ -55,8 +55,6 @@ class Argument(NamedTuple):
     """Where it stands, for people: `HostConfig.Binds[0]`."""
     shown: str = ""
     """The value for people; empty where it may be a secret, or is the place alone."""
-    condition: str = ""
-    """A variable that must list values for this to be limited at all."""
     unless_default: bool = False
     """Whether it is harmless where it is what the Engine gives by default; see `things`."""
 

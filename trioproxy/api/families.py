@@ -112,8 +112,10 @@ FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = {
 }
 """Their names, by family."""
 
-CONDITIONS: Final[Mapping[str, str]] = {"ContainerExec:Env.": "EXEC_COMMANDS"}
-"""How values begin that are limited only where another variable lists something."""
+CONDITIONS: Final[Mapping[tuple[str, str], str]] = {
+    ("EXEC_OPTIONS", "ContainerExec:Env."): "EXEC_COMMANDS"
+}
+"""How values of a variable begin that are limited only where another one lists something."""
 
 BASE, TMP, PROJECT = "{base}", "{tmp}", "{project}"
 

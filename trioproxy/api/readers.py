@@ -357,7 +357,7 @@ def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
         name = text.partition("=")[0]
         path = f"{found.place.path}.{normal.quote(name)}"
         asked = option(given, Spot(path, found.place.at(index).shown))
-        yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
+        yield asked._replace(shown=show(name))
 
 
 READERS: Final[Mapping[str, Reader]] = {

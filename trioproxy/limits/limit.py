@@ -228,9 +228,9 @@ class Limits:
                 "where Engines before 27 obey it: send it in HostConfig",
             )
         # Many ask for the same: each value is compared once.
-        allowed: set[tuple[str, str, str]] = set()
+        allowed: set[tuple[str, str]] = set()
         for argument in asked.arguments:
-            key = argument.variable, argument.value, argument.condition
+            key = argument.variable, argument.value
             if key in allowed:
                 continue
             if self.allows(argument):
@@ -344,11 +344,13 @@ class Limits:
 
     def lists(self, variable: str, value: str) -> bool:
         """Whether a value, in normal form, may be asked for."""
-        for prefix, other in CONDITIONS.items():
-            if value.startswith(prefix) and not self.limits(other):
-                return True
         limit = self.limit_of(variable)
-        return limit is None or limit.allows(value)
+        if limit is None or limit.allows(value):
+            return True
+        return any(
+            one == variable and value.startswith(prefix) and not self.limits(other)
+            for (one, prefix), other in CONDITIONS.items()
+        )
 
     def lists_had(self, variable: str, value: str) -> bool:
         """Whether what something has may be asked for: of options of a volume nobody tells whether
@@ -376,10 +378,7 @@ class Limits:
 
     def allows(self, argument: "Argument") -> bool:
         """Whether one argument is within these limits."""
-        if argument.condition and not self.limits(argument.condition):
-            return True
-        limit = self.limit_of(argument.variable)
-        return limit is None or limit.allows(argument.value)
+        return self.lists(argument.variable, argument.value)
 
 
 NO_LIMITS = Limits()
