@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,30 @@ async def test_evidence_of_each_policy_is_kept_apart(
     routes = {name: sorted(one.evidence.routes) for name, one in seen.items()}
     assert len(routes["ps"]) == len(ALL)
     assert len(routes["images"]) == 1
+
+
+async def test_a_warning_says_whose_policy_it_is_about(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Of two files that were the same one line came, which named neither; so does what is recorded, and --print-config."""
+    files = write(tmp_path, ps="ContainerList", images="ImageList")
+    for file in files.values():
+        file.write_text(f"{file.read_text()}REDACT=env\n")
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    printing = partial(run, "enforce", *args, "--print-config")
+    told = await trio.to_thread.run_sync(printing)
+    for name in files:
+        assert f"trioproxy: {name}: REDACT behind ALLOW_OPERATIONS" in told.err
+    record = str(tmp_path / "live-{client}.jsonl")
+    async with running("enforce", *args, "--record", record) as proxy:
+        for name in files:
+            await proxy.line(f' warning client={name} text="REDACT behind')
+        await proxy.line(" start ")
+        proxy.process.send_signal(signal.SIGHUP)
+        for name in files:
+            await proxy.line(f" warning client={name} ")
+        await status_of(f"unix://{tmp_path}/ps.sock", "/images/json")
+        await proxy.line(" recorded client=ps operation=ImageList")
 
 
 async def test_only_listed_addresses_come_in(fake: FakeEngine, tmp_path: Path) -> None:

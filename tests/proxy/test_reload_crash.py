@@ -150,7 +150,7 @@ class Folder:
         """As `enforce` does with `--watch`."""
         recording = None
         if self.record:
-            recording = open_record(f"{self.record}/{client}.jsonl", self.proxy.log)
+            recording = open_record(f"{self.record}/{client}.jsonl", self.proxy.log, {})
         self.policies[client] = one = ServedPolicy(
             client=client,
             env_file=path,

@@ -133,11 +133,13 @@ def print_config(
     gates: Mapping[str, Gate],
     folder: Container[str],
     options: Mapping[str, Any],
-    warnings: Iterable[str],
+    warnings: Iterable[tuple[str, str]],
 ) -> None:
-    """Print all, and to stderr what a start would warn of in the policies."""
-    for warning in dict.fromkeys(filter(None, warnings)):
-        show(f"trioproxy: {warning}", err=True)
+    """Print all, and to stderr what a start would warn of in the policies, and in whose."""
+    for client, warning in dict.fromkeys(warnings):
+        if warning:
+            whose = f"{client}: " if client else ""
+            show(f"trioproxy: {whose}{warning}", err=True)
     found = list(settings(config, options))
     judging = list(policies(gates, folder, is_file=bool(options["file"])))
     if options["as_json"]:

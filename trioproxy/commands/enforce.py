@@ -1,14 +1,14 @@
 """`trioproxy enforce`: serve by a policy until told to stop."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import locate
-from trioproxy.commands.servedpolicy import ServedPolicy, ignored_of, look
+from trioproxy.commands.servedpolicy import ServedPolicy, ignored_of, look, named
 from trioproxy.commands.serving import run
 from trioproxy.config import (
     CLIENT,
@@ -141,7 +141,8 @@ def command(
         return one
 
     warnings = [
-        *ignored_of(
+        ("", text)
+        for text in ignored_of(
             {} if "" in files else os.environ, "each client has a policy of its own"
         )
     ]
@@ -150,21 +151,21 @@ def command(
         one = add(client, path)
         found = one.read_first(os.environ)
         gates[client], observers[client] = found.gate, tuple(one.observers())
-        warnings += (*found.warnings, _check_mounted(one.watched))
+        warnings += [
+            (client, text) for text in (*found.warnings, _check_mounted(one.watched))
+        ]
     asking = _asking(asked_at, policies, log, config)
     if print_config:
         from trioproxy.commands import configured  # a start does not print
 
         options = click.get_current_context().params
         return configured.print_config(config, gates, folder, options, warnings)
-    for warning in (
-        *dict.fromkeys(warnings),
+    of_all = (
         start.check_time_zone(os.environ),
         start.check_privileges(),
         start.check_upstream(config.upstream, config.all_listened, os.environ),
-    ):
-        if warning:
-            log.line(Level.WARNING, "warning", text=warning)
+    )
+    _warn(log, [*warnings, *(("", text) for text in of_all)])
     if own.id and any(one.policy and one.policy.objects for one in policies.values()):
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
@@ -183,6 +184,13 @@ def command(
         start.run(run, server, policies, add, folder_seen)
     finally:
         log.flush()
+
+
+def _warn(log: Log, warnings: Iterable[tuple[str, str]]) -> None:
+    """Log each warning once, by what the clients are called whose policy it is about."""
+    for client, text in dict.fromkeys(warnings):
+        if text:
+            log.line(Level.WARNING, "warning", **named(client), text=text)
 
 
 def _policies(file: str, config: Config) -> dict[str, str]:
@@ -322,7 +330,7 @@ def _open_record(
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
 
-    return open_record(path, log)
+    return open_record(path, log, named(client))
 
 
 def _check_mounted(watched: str) -> str:

@@ -1,7 +1,7 @@
 """Evidence that `enforce --record` keeps while it serves."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trioproxy.commands import start
@@ -24,21 +24,24 @@ class Recording:
     journal: Journal[Saved]
 
 
-def open_record(path: str, log: Log) -> Recording:
-    """Begin a run of evidence in a file; `ConfigError` if that cannot be done."""
+def open_record(path: str, log: Log, named: Mapping[str, str]) -> Recording:
+    """Begin a run of evidence in a file; `ConfigError` if that cannot be done.
+
+    `named`: whose it is, as a field of log lines.
+    """
     ledger = Ledger(Path(path))
     loaded = ledger.open()
     if loaded.damage:
-        log.line(Level.WARNING, "warning", text=loaded.damage)
+        log.line(Level.WARNING, "warning", **named, text=loaded.damage)
     evidence = loaded.evidence
     evidence.begin(start.new_run(evidence.runs), start.now())
 
     def tell(new: Sequence[Sight], saved: Saved) -> None:
         for operation in dict.fromkeys(one.operation for one in new):
-            log.line(Level.INFO, "recorded", operation=operation)
+            log.line(Level.INFO, "recorded", **named, operation=operation)
 
     def complain(error: TrioProxyError) -> None:
-        log.line(Level.ERR, "record-failed", error=error, hint=error.hint)
+        log.line(Level.ERR, "record-failed", **named, error=error, hint=error.hint)
 
     journal = Journal(ledger, evidence, tell=tell, complain=complain)
     recorder = Recorder(evidence, now=time.time, wake=journal.wake)

@@ -92,7 +92,7 @@ class ServedPolicy:
     @property
     def named(self) -> dict[str, str]:
         """Whose it is, as a field of a log line."""
-        return {"client": self.client} if self.client else {}
+        return named(self.client)
 
     def read(self, environ: Mapping[str, str]) -> NewPolicy:
         """Read the policy afresh, and tell what is to be warned about.
@@ -258,6 +258,11 @@ class ServedPolicy:
             allowed=tally.allowed,
             would_refuse=sum(tally.would_refuse.values()),
         )
+
+
+def named(client: str) -> dict[str, str]:
+    """Whose policy it is, as a field of a log line."""
+    return {"client": client} if client else {}
 
 
 def ignored_of(environ: Mapping[str, str], why: str) -> Iterator[str]:

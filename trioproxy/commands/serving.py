@@ -340,7 +340,7 @@ class Serving:
         settled = [(one, one.policy, one.put_in_force()) for one in self._coming()]
         for one, _, found in settled:
             for warning in found.warnings:
-                log.line(Level.WARNING, "warning", text=warning)
+                log.line(Level.WARNING, "warning", **one.named, text=warning)
             one.sum_up(log)
             server.reload(
                 found.gate, one.observers(), one.client, is_containers=one.is_containers
