@@ -202,6 +202,14 @@ async def test_a_policy_without_evidence_ends_nobody(
     assert not health.is_folder_stale
 
 
+async def test_evidence_of_who_comes_later_is_a_use(folder: Folder) -> None:
+    """Whose file comes into a folder that was empty has its evidence where root needs a capability to write: that was given up at the start, and the client was refused until the next one."""
+    serving = folder.serving
+    serving.record = f"{folder.path.parent}/evidence/{{client}}.jsonl"
+    uses = {one.path: one.access for one in serving._uses()}
+    assert uses[f"{folder.path.parent}/evidence"] == os.W_OK | os.X_OK
+
+
 async def test_what_is_cut_with_its_policy_is_in_its_evidence(
     folder: Folder, tmp_path: Path
 ) -> None:

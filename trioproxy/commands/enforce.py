@@ -181,7 +181,7 @@ def command(
             own=own,
             asking=asking,
         )
-        start.run(run, server, policies, add, folder_seen)
+        start.run(run, server, policies, add, folder_seen, record or "")
     finally:
         log.flush()
 

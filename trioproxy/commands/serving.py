@@ -58,18 +58,25 @@ async def run(
     policies: dict[str, ServedPolicy],
     add: Add,
     folder_seen: tuple[int, ...] | None,
+    record: str,
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once.
 
     `folder_seen`: what the folder of policies looked like before it was read; None: it is
-    not watched.
+    not watched. `record`: the evidence of each, with {client} in its name; empty: of none.
     """
     sys.setswitchinterval(TURN)
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
         async with trio.open_nursery() as nursery:
-            serving = Serving(server=server, policies=policies, add=add, beside=nursery)
+            serving = Serving(
+                server=server,
+                policies=policies,
+                add=add,
+                beside=nursery,
+                record=record,
+            )
             if server.asking is not None:
                 server.asking.reread = serving.reread
             for one in policies.values():
@@ -99,6 +106,8 @@ class Serving:
     add: Add
     beside: trio.Nursery
     """What is nobody's to wait for at the end."""
+    record: str = ""
+    """The evidence of policies that come, with {client} in its name."""
     looking: trio.Lock = field(default_factory=trio.Lock)
     """Whose turn it is to look into the folder of policies."""
     reloads: int = 0
@@ -190,6 +199,7 @@ class Serving:
         sockets = [one for one in config.all_listened if isinstance(one, UnixAddress)]
         made = [one.path for one in sockets]
         made += [self.server.asking.address.path] if self.server.asking else []
+        made += [self.record] if config.policies and self.record else []
         for path in (one.recording.path for one in policies if one.recording):
             yield Use(
                 path=str(path if path.exists() else path.parent),
