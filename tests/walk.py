@@ -19,7 +19,7 @@ def walk(shell: Shell, session: int) -> str:
     ends = "trap 'kill $! 2>/dev/null || true' EXIT"
     (written,) = shell.run([f"(\nset -e\n{ends}\n{typed})"])
     assert written.status == 1, written
-    assert '403: {"message": "trioproxy: ImageList (GET /images/json) ' in str(written)
+    assert '403: {"message":"trioproxy: ImageList (GET /images/json) ' in str(written)
     return str(written)
 
 

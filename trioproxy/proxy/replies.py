@@ -74,7 +74,8 @@ def with_id(reply: bytes, serial: int) -> bytes:
 
 
 def _as_json(words: Mapping[str, object]) -> bytes:
-    return json.dumps(words).encode() + b"\n"
+    # Without a space, as the Engine writes it: there are clients that show all of it.
+    return json.dumps(words, separators=(",", ":")).encode() + b"\n"
 
 
 def _reply(
