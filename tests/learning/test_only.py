@@ -167,6 +167,16 @@ def test_strangers_that_stay_are_listed_by_name() -> None:
     assert not file.proposal.has_news
 
 
+def test_the_new_name_of_a_stranger_is_listed() -> None:
+    """Who renames what is not its own names both: without the new one it would be refused."""
+    file = Named()
+    rename = ("POST", "/containers/db/rename?name=db-old", DB)
+    assert "\nONLY_CONTAINERS=db,db-old\n" in file.run(rename)
+    assert "\nONLY_CONTAINERS=@own\n" in Named().run(
+        ("POST", "/containers/mine/rename?name=other", OWN)
+    )
+
+
 def test_strangers_that_vary_open_their_kind_alone() -> None:
     """Where others are named in other runs, that kind stays open, and the file says so; a
     run of none of them proves nothing if it failed, or is not over."""

@@ -71,6 +71,9 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             has = tuple(_has(thing, engine)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
+            if reference.renamed is not None:  # which must be listed by that, too
+                renamed = thing._replace(names=(reference.renamed,))
+                yield _touched(operation, objects, renamed, (), is_named=True)
             for key in reference.leads_to(thing):
                 if isinstance(other := named.known.get(key), Thing):
                     has = tuple(_has(other, engine))
