@@ -100,7 +100,7 @@ def test_at_any_depth(other: object, path: list[str]) -> None:
     """Beside anything, and below any names, an environment is hidden."""
     held: Any = {"Env": ["TOKEN=s3cr3t"]}
     for name in path:
-        held = {name: [other, held]} if name.casefold() != "labels" else [held]
+        held = {name: [other, held]}
     assert "s3cr3t" not in json.dumps(ALL(held))
 
 
@@ -241,9 +241,10 @@ def test_labels(label: str) -> None:
         "image": "x",
         **dict.fromkeys(told, MARKER),
     }
-    assert ENV({"Labels": {"x": {"Env": ["A=b"]}}}) == {
-        "Labels": {"x": {"Env": [f"A={MARKER}"]}}
-    }
+    for name in ("Labels", "annotations", "Attributes"):
+        held: Any = {"env": "prod", "x": {"Env": ["A=b"]}, "Env": ["A=b"]}
+        hidden = [f"A={MARKER}"]
+        assert ENV({name: held}) == {name: held | {"x": {"Env": hidden}, "Env": hidden}}
 
 
 READABLE = "PATH HOME HOSTNAME LANG LANGUAGE LC_ALL LC_CTYPE TZ TERM SHELL PUID PGID UMASK DEBIAN_FRONTEND"  # fmt: skip

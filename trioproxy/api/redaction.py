@@ -168,7 +168,8 @@ class Redaction:
             if name in kept:
                 continue
             if not isinstance(one, str):
-                label = self(one)
+                hide = self._look_up(name)  # which is no label, whatever holds it
+                label = hide(one, item) if hide else self(one)
             elif self._hides_labels or name in self._hidden_labels:
                 label = MARKER
             else:
