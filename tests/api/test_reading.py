@@ -631,12 +631,14 @@ TOLD = {
     "ImageBuild:remote": ["https%3A//x/y"],
     "ImageBuild:version": ["2"],
     "NetworkCreate:Scope": ["swarm", "global"],
+    "NetworkCreate:Options.parent": ["eth0", "enp0s31f6.100", "br-0123456789ab"],
+    "NetworkCreate:Options.com.docker.network.bridge.name": ["br_app"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("place", TOLD)
 def test_values_that_are_told(place: str) -> None:
-    """A value is told where it is a known word, a number or an address, and there alone."""
+    """A value is told where it is a known word, a number, an address or an interface, and there alone."""
     for value in TOLD[place]:
         assert told_option(f"{place}={value}") == f"{place}={value}"
         assert told_option(f"ContainerCreate:HostConfig.Annotations.x={value}") == "ContainerCreate:HostConfig.Annotations.x"  # fmt: skip

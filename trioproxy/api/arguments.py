@@ -103,7 +103,7 @@ def told_option(item: str) -> str:
     """Give an option as it may be told and kept: without a value that may be a secret.
 
     The password of a CIFS share and the token of a log server are options of drivers;
-    only where values are known words, numbers or addresses, they are told.
+    only where values are known words, numbers, addresses or interfaces, they are told.
     """
     place, mark, value = item.partition("=")
     plain = normal.unquote(value)
@@ -122,6 +122,11 @@ _TOLD_OPTIONS: Final = tuple(
         (r".*\.BindOptions\.Propagation", r"r?(?:shared|slave)"),
         (r".*\.Mounts\..*\.Subpath", r"[A-Za-z0-9_./+-]*"),
         (r".*\.Sysctls\..*", r"[0-9]{1,10}(?:[ \t][0-9]{1,10})*"),
+        # By a bridge that it names, a network lies on somebody else's.
+        (
+            r"NetworkCreate:Options\.(?:parent|com\.docker\.network\.bridge\.name)",
+            r"[A-Za-z0-9_.-]{1,15}",
+        ),
         (r"ImageBuild:networkmode", r"host"),
         (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged
         (r"ImageBuild:version", r"[0-9]"),
