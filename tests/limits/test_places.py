@@ -8,7 +8,7 @@ from trioproxy.limits import places, root
 from trioproxy.limits.languages import others, with_stars
 
 _IN_RUN = """
-    NetworkManager balena-engine.sock balena.sock buildkit containerd containers credentials crio crun dbus docker fail2ban
+    NetworkManager balena-engine.sock balena.sock buildkit cdi containerd containers credentials crio crun dbus docker fail2ban
     incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openvswitch podman qemu-server runc runit s6 s6-rc screen
     service snapd.socket sudo sysctl.d systemd tailscale tmpfiles.d udev user
 """
@@ -21,9 +21,9 @@ _IN_VAR = """
 """
 _IN_HOMES = """
     .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
-    .cargo/env .colima .config/autostart .config/containers .config/environment.d .config/fish .config/git .config/nvim
+    .cargo/env .colima .config/autostart .config/containers .config/docker .config/environment.d .config/fish .config/git .config/nvim
     .config/systemd .config/tmux .cshrc .deno .docker/cli-plugins .docker/config.json .docker/desktop .docker/run .emacs
-    .emacs.d .fzf .gitconfig .hgrc .inputrc .krew .kshrc .kube .lima .linuxbrew .local/bin .local/share/containers
+    .emacs.d .fzf .gitconfig .hgrc .inputrc .krew .kshrc .kube .lima .linuxbrew .local/bin .local/lib .local/share/containers
     .local/share/docker .local/share/systemd .login .logout .nvm .oh-my-zsh .orbstack .pam_environment .profile .pyenv
     .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc .xprofile
     .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
@@ -31,7 +31,7 @@ _IN_HOMES = """
 _ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti"
 _READABLE = """
     /etc/ca-certificates /etc/group /etc/hostname /etc/hosts /etc/localtime /etc/machine-id /etc/os-release
-    /etc/passwd /etc/resolv.conf /etc/ssl/certs /etc/timezone /run/udev /usr/lib/modules /usr/lib/os-release
+    /etc/passwd /etc/resolv.conf /etc/ssl/certs /etc/timezone /run/cdi /run/udev /usr/lib/modules /usr/lib/os-release
     /usr/share/ca-certificates /usr/share/zoneinfo
 """
 ROOT = [
@@ -63,7 +63,7 @@ ROOT = [
     *(f"/home/me/{name}" for name in _IN_HOMES.split()),
     *(f"/x/{name}.sock" for name in _ENGINES.split()),
     *(f"/var/log/{name}" for name in ("audit", "auth.log", "messages", "secure", "syslog")),
-    *("/etc/x", "/boot", "/dev/x", "/efi", "/gnu/store/x", "/nix/store", "/opt/cni/bin", "/opt/containerd"),
+    *("/etc/x", "/boot", "/dev/x", "/efi", "/gnu/store/x", "/nix/store", "/opt/cni/bin", "/opt/containerd", "/opt/nri/plugins"),
     *("/proc", "/root", "/sys/x", "/usr/x", "/tmp/screens", "/tmp/ssh-a", "/lib32/x", "/libx32/x", "/sbin/x"),
     *("/lib/x", "/var/opt/cni", "/var/home/me/bin", "/private/etc/x", "/host_mnt/c/etc/x"),
     *(f"{path}:ro" for path in ("/etc/x", "/run/docker", "/home/me/.ssh", "/x/docker.sock")),

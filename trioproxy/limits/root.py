@@ -20,7 +20,7 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 
 _IN_RUN: Final = (
-    "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "containerd", "containers",
+    "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "cdi", "containerd", "containers",
     "credentials", "crio", "crun", "dbus", "docker", "fail2ban", "guest-services",
     "host-services/docker.proxy.sock", "incus", "initramfs",
     "k0s", "k3s", "libvirt", "lxd", "modprobe.d", "nri", "nscd", "nslcd", "openvswitch", "podman", "qemu-server",
@@ -39,10 +39,10 @@ _IN_VAR: Final = (
 _IN_HOMES: Final = (
     ".asdf", ".bash_aliases", ".bash_completion", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc",
     ".bashrc.d", ".bun", ".cargo/bin", ".cargo/env", ".colima", ".config/autostart", ".config/containers",
-    ".config/environment.d", ".config/fish", ".config/git", ".config/nvim", ".config/systemd", ".config/tmux",
+    ".config/docker", ".config/environment.d", ".config/fish", ".config/git", ".config/nvim", ".config/systemd", ".config/tmux",
     ".cshrc", ".deno", ".docker/cli-plugins", ".docker/config.json", ".docker/desktop", ".docker/run", ".emacs",
     ".emacs.d", ".fzf", ".gitconfig", ".hgrc", ".inputrc", ".krew", ".kshrc", ".kube", ".lima", ".linuxbrew",
-    ".local/bin", ".local/share/containers", ".local/share/docker", ".local/share/systemd", ".login", ".logout",
+    ".local/bin", ".local/lib", ".local/share/containers", ".local/share/docker", ".local/share/systemd", ".login", ".logout",
     ".nvm", ".oh-my-zsh", ".orbstack", ".pam_environment", ".profile", ".pyenv", ".rbenv", ".rd", ".rvm",
     ".screenrc", ".sdkman", ".ssh", ".tcshrc", ".tmux", ".tmux.conf", ".vim", ".vimrc", ".volta",
     ".vscode-server", ".xinitrc", ".xprofile", ".xsession", ".xsessionrc", ".zlogin", ".zlogout", ".zprofile",
@@ -61,7 +61,7 @@ in place of a file, and writes what anybody logs to where that leads. Reading is
 
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
-    *("/opt/cni", "/opt/containerd", "/ostree", "/overlay", "/proc", "/root"),
+    *("/opt/cni", "/opt/containerd", "/opt/nri", "/ostree", "/overlay", "/proc", "/root"),
     *("/.snapshots", "/snap", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
     *("/initrd.img.old", "/vmlinuz.old"),
     *(f"/run/{name}" for name in _IN_RUN),
@@ -96,7 +96,7 @@ _READABLE: Final = frozenset(
     _places(
         "/etc/ca-certificates", "/etc/group", "/etc/hostname", "/etc/hosts",
         "/etc/localtime", "/etc/machine-id", "/etc/os-release", "/etc/passwd",
-        "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/run/udev",
+        "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/run/cdi", "/run/udev",
         "/usr/lib/modules", "/usr/lib/os-release", "/usr/share/ca-certificates",
         "/usr/share/zoneinfo",
     ).values()
