@@ -517,6 +517,8 @@ DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM
         ("CREATE_SECURITY", "seccomp:unconfined", False),
         ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.x.device", True),
         ("CREATE_OPTIONS", "ContainerCreate:New.device=x", True),
+        *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", True) for one in ("path", "syslog-address", "syslog-address=tcp%3A//x", "fluentd-address")),
+        *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", False) for one in ("paths", "gelf-address", "syslog-format", "tag")),
         ("CREATE_OPTIONS", "NetworkCreate:New", True),
         ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0", False),
         ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type", True),

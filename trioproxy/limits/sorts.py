@@ -508,10 +508,11 @@ _ENDS: Final[Mapping[str, str]] = {"-": "", ".": r"\..*"}
 _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
 )
-# Any file of the host, to which Podman writes what a container prints.
-_LOG_OF_PODMAN: Final = r"ContainerCreate:HostConfig\.LogConfig\.Config\.path(?:=|\Z)"
+# Any file of the host, to which Podman writes what a container prints; any socket, to which the Engine connects as root,
+# and sends whole lines of the client's: a `tag` may have them.
+_LOG_ANYWHERE: Final = r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:path|(?:fluentd|syslog)-address)(?:=|\Z)"
 _HARMLESS_OPTIONS: Final = re.compile(
-    f"(?!{_LOG_OF_PODMAN})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}"
+    f"(?!{_LOG_ANYWHERE})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}"
 )
 """Options that give no root by themselves; all others are taken to."""
 _BY_ENTRY: Final = frozenset(
@@ -559,6 +560,8 @@ def _root_of_option(item: str) -> str:
         return ""
     if item.startswith(_SUBNET):
         return "may take addresses that the host trusts, as of a cloud's metadata"
+    if re.match(_LOG_ANYWHERE, item):
+        return "reaches any socket or file of the host, as root"
     return "may give anything, nothing is known of it"
 
 
