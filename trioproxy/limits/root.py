@@ -20,33 +20,33 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 
 _IN_RUN: Final = (
-    "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "cdi", "containerd", "containers",
-    "credentials", "crio", "crun", "dbus", "docker", "fail2ban", "guest-services",
-    "host-services/docker.proxy.sock", "incus", "initramfs",
-    "k0s", "k3s", "libvirt", "lxd", "modprobe.d", "nri", "nscd", "nslcd", "openvswitch", "podman", "qemu-server",
-    "runc", "runit", "s6", "s6-rc", "screen", "service", "snapd.socket", "sudo", "sysctl.d", "systemd",
-    "tailscale", "tmpfiles.d", "udev", "user", "wpa_supplicant",
+    "NetworkManager", "balena-engine.sock", "balena.sock", "binfmt.d", "buildkit", "cdi", "confexts", "containerd",
+    "containers", "credentials", "crio", "crun", "dbus", "docker", "environment.d", "extensions", "fail2ban",
+    "guest-services", "host-services/docker.proxy.sock", "incus", "initramfs", "k0s", "k3s", "libvirt", "lxd",
+    "modprobe.d", "nri", "nscd", "nslcd", "openvswitch", "podman", "qemu-server", "runc", "runit", "s6", "s6-rc",
+    "screen", "service", "snapd.socket", "sudo", "sysctl.d", "sysusers.d", "systemd", "tailscale", "tmpfiles.d",
+    "udev", "user", "wpa_supplicant",
 )  # fmt: skip
 _IN_VAR: Final = (
-    "backups/shadow.bak",
-    "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit", "lib/cloud",
-    "lib/containerd", "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg", "lib/etcd", "lib/extrausers",
-    "lib/incus", "lib/k0s", "lib/kubelet", "lib/libvirt", "lib/lxc", "lib/lxd", "lib/machines", "lib/minikube",
-    "lib/pacman", "lib/polkit-1", "lib/portables", "lib/rancher", "lib/rpm", "lib/snapd", "lib/sss", "lib/sudo",
-    "lib/systemd", "lib/tailscale", "lib/vz/snippets", "lib/waagent", "service", "snap/docker", "snap/lxd",
-    "snap/microk8s", "spool/anacron", "spool/at", "spool/cron",
+    "backups/shadow.bak", "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit",
+    "lib/cloud", "lib/confexts", "lib/containerd", "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg",
+    "lib/etcd", "lib/extensions", "lib/extrausers", "lib/incus", "lib/k0s", "lib/kubelet", "lib/libvirt", "lib/lxc",
+    "lib/lxd", "lib/machines", "lib/minikube", "lib/pacman", "lib/polkit-1", "lib/portables", "lib/rancher",
+    "lib/rpm", "lib/snapd", "lib/sss", "lib/sudo", "lib/systemd", "lib/tailscale", "lib/vz/snippets", "lib/waagent",
+    "service", "snap/docker", "snap/lxd", "snap/microk8s", "spool/anacron", "spool/at", "spool/cron",
 )  # fmt: skip
 _IN_HOMES: Final = (
     ".asdf", ".bash_aliases", ".bash_completion", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc",
     ".bashrc.d", ".bun", ".cargo/bin", ".cargo/env", ".colima", ".config/autostart", ".config/containers",
-    ".config/docker", ".config/environment.d", ".config/fish", ".config/git", ".config/nvim", ".config/systemd", ".config/tmux",
-    ".cshrc", ".deno", ".docker/cli-plugins", ".docker/config.json", ".docker/desktop", ".docker/run", ".emacs",
-    ".emacs.d", ".fzf", ".gitconfig", ".hgrc", ".inputrc", ".krew", ".kshrc", ".kube", ".lima", ".linuxbrew",
-    ".local/bin", ".local/lib", ".local/share/containers", ".local/share/docker", ".local/share/systemd", ".login", ".logout",
-    ".nvm", ".oh-my-zsh", ".orbstack", ".pam_environment", ".profile", ".pyenv", ".rbenv", ".rd", ".rvm",
-    ".screenrc", ".sdkman", ".ssh", ".tcshrc", ".tmux", ".tmux.conf", ".vim", ".vimrc", ".volta",
-    ".vscode-server", ".xinitrc", ".xprofile", ".xsession", ".xsessionrc", ".zlogin", ".zlogout", ".zprofile",
-    ".zshenv", ".zshrc", "Library/LaunchAgents", "bin", "go/bin",
+    ".config/docker", ".config/environment.d", ".config/fish", ".config/git", ".config/nvim", ".config/systemd",
+    ".config/tmux", ".config/user-tmpfiles.d", ".cshrc", ".deno", ".docker/cli-plugins", ".docker/config.json",
+    ".docker/desktop", ".docker/run", ".emacs", ".emacs.d", ".fzf", ".gitconfig", ".hgrc", ".inputrc", ".krew",
+    ".kshrc", ".kube", ".lima", ".linuxbrew", ".local/bin", ".local/lib", ".local/share/containers",
+    ".local/share/docker", ".local/share/systemd", ".local/share/user-tmpfiles.d", ".login", ".logout", ".nvm",
+    ".oh-my-zsh", ".orbstack", ".pam_environment", ".profile", ".pyenv", ".rbenv", ".rd", ".rvm", ".screenrc",
+    ".sdkman", ".ssh", ".tcshrc", ".tmux", ".tmux.conf", ".vim", ".vimrc", ".volta", ".vscode-server", ".xinitrc",
+    ".xprofile", ".xsession", ".xsessionrc", ".zlogin", ".zlogout", ".zprofile", ".zshenv", ".zshrc",
+    "Library/LaunchAgents", "bin", "go/bin",
 )  # fmt: skip
 _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
