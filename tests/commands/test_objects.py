@@ -49,6 +49,17 @@ def test_explain_says_what_may_be_named(files: tuple[str, str]) -> None:
     assert "ONLY_" not in out
 
 
+@pytest.mark.parametrize("item", ["NetworkCreate:Options.parent", "NetworkCreate:Options.parent=br-a"])  # fmt: skip
+def test_explain_says_what_an_interface_reaches(item: str, tmp_path: Path) -> None:
+    """A macvlan on another network's bridge is on that network, which no list of networks holds."""
+    file, told = tmp_path / "a.env", f"all that is on it, listed or not: {item}"
+    lists = f"CREATE_DRIVERS=network:macvlan\nCREATE_OPTIONS={item}\nONLY_CONTAINERS=@own\nONLY_OWNER=a\n"
+    file.write_text(f"{lists}ALLOW_OPERATIONS=NetworkCreate\n")
+    assert told in " ".join(run("explain", str(file))[1].split())
+    file.write_text(f"{lists}ONLY_NETWORKS=*\nALLOW_OPERATIONS=NetworkCreate\n")
+    assert told not in " ".join(run("explain", str(file))[1].split())
+
+
 def test_a_way_remains_where_what_is_inside_is_not_looked_at(tmp_path: Path) -> None:
     """Without CREATE_* a listed container may have anything, and a command its privileges."""
     file = tmp_path / "a.env"

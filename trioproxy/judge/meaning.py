@@ -57,6 +57,7 @@ _REACHING: Final[Mapping[str, str]] = {
 if _REACHING.keys() ^ LETTERS.reach != {"r"}:
     raise AssertionError("a letter for reaching has no reason, or a reason no letter")
 
+_PARENT: Final = "NetworkCreate:Options.parent"
 _OF_OTHERS = frozenset({"pid:container", "volumes:container"})
 """What is another container's, and harmless where that is within the limits."""
 
@@ -118,12 +119,21 @@ class Meaning:
     def beside_objects(self) -> tuple[str, ...]:
         """What else follows from lists of objects, a sentence each."""
         shown = ", ".join(self.policy.shows_listed)
-        network = self.policy.objects.network
+        network, bound = self.policy.objects.network, ", ".join(self._interfaces())
         told = {
             f"what is not listed is left out of the answers of {shown}": shown,
             f"what names no network joins this one: {NETWORK_VARIABLE}={network}": network,
+            f"by an interface, a network reaches all that is on it, listed or not: {bound}": bound,
         }
         return tuple(sentence for sentence, is_so in told.items() if is_so)
+
+    def _interfaces(self) -> Iterator[str]:
+        """What lets a network lie on an interface of the host, as a bridge of others is one."""
+        policy = self.policy
+        if policy.objects.limits(Kind.NETWORK) and policy.opens("NetworkCreate"):
+            options = policy.limits.patterns_of("CREATE_OPTIONS")
+            texts = (one.text for one in options)
+            yield from (one for one in texts if one.partition("=")[0] == _PARENT)
 
     @property
     def redacted(self) -> tuple[str, ...]:
