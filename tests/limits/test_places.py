@@ -10,7 +10,7 @@ from trioproxy.limits.languages import others, with_stars
 _IN_RUN = """
     NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio crun dbus docker environment.d extensions fail2ban
     incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openvswitch podman qemu-server runc runit s6 s6-rc screen
-    service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user
+    service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
 """
 _IN_VAR = """
     backups/shadow.bak guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts lib/containerd lib/containers

@@ -25,7 +25,7 @@ _IN_RUN: Final = (
     "guest-services", "host-services/docker.proxy.sock", "incus", "initramfs", "k0s", "k3s", "libvirt", "lxd",
     "modprobe.d", "nri", "nscd", "nslcd", "openvswitch", "podman", "qemu-server", "runc", "runit", "s6", "s6-rc",
     "screen", "service", "snapd.socket", "sudo", "sysctl.d", "sysusers.d", "systemd", "tailscale", "tmpfiles.d",
-    "udev", "user", "wpa_supplicant",
+    "udev", "user", "userdb", "wpa_supplicant",
 )  # fmt: skip
 _IN_VAR: Final = (
     "backups/shadow.bak", "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit",
