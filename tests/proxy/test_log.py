@@ -1,5 +1,6 @@
 """Log lines: one event a line, safe for a terminal, and never in anybody's way."""
 
+import errno
 import json
 import os
 import re
@@ -122,6 +123,29 @@ def test_full_pipe_is_not_waited_for() -> None:
         os.read(reader, 1 << 20)
         log.flush()
     assert b"log-lines-dropped count=" in os.read(reader, 1 << 20)
+
+
+def test_what_a_full_disk_costs_is_said() -> None:
+    """Lines that a full disk did not take are counted, all of them, and told of when there is room again: of 300 a scrape had 127, and the log said nothing."""
+    errors, taken = [OSError(errno.ENOSPC, "full")] * 2, list[bytes]()
+
+    def write(_fd: int, data: bytes) -> int:
+        if errors:
+            raise errors.pop()
+        taken.append(data)
+        return len(data)
+
+    log = Log(Level.INFO, os.open(os.devnull, os.O_WRONLY), write=write)
+    for _ in range(2):
+        for _ in range(100):
+            log.line(Level.INFO, "line", filler="x" * 100)
+        log.flush()
+    assert log.dropped == 200
+    log.line(Level.INFO, "again")
+    log.flush()
+    first, second = b"".join(taken).splitlines()
+    assert first.endswith(b" again")
+    assert second.endswith(b" log-lines-dropped count=200")
 
 
 def test_a_terminal_that_nobody_reads_is_not_waited_for() -> None:

@@ -258,13 +258,7 @@ class Log:
         """Write what fits in one write; says whether the reader takes any."""
         # The descriptor is shared with other processes, so it cannot be made non-blocking.
         # A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)).
-        if not self._poll.poll(0) or not self._write(self._chunk()):
-            return False
-        if self.dropped and not self._entries:
-            count, self.dropped = self.dropped, 0
-            self.dropped_before += count
-            self.line(Level.WARNING, "log-lines-dropped", count=count)
-        return True
+        return bool(self._poll.poll(0)) and self._write(self._chunk())
 
     def _chunk(self) -> bytes:
         """Make lines of what fits in one write, at least one."""
@@ -309,13 +303,17 @@ class Log:
         except BlockingIOError:  # a terminal, which has less room than a line
             sent = 0
         except OSError:
-            # The reader of the log is gone: the proxy serves on, its log does not.
-            self.dropped_before += self.dropped + len(self._entries)
+            # The reader of the log is gone, or its disk is full: the proxy serves on. If that ends,
+            # how many lines it cost is said behind the first one that is taken again.
+            self.dropped += chunk.count(b"\n") + len(self._entries)
             self._entries.clear()
-            self.dropped = 0
             return True
         if rest := chunk[sent:].decode(errors="replace"):
             self._entries.appendleft((0.0, _rendered, rest))
+        elif self.dropped and not self._entries:
+            count, self.dropped = self.dropped, 0
+            self.dropped_before += count
+            self.line(Level.WARNING, "log-lines-dropped", count=count)
         return sent > 0 or not chunk  # entries may make no line
 
     # -- what is new, and what comes again -----------------------------------------
