@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.proxy.test_asking import asker
 from trioproxy.commands import serving as serving_module
 from trioproxy.commands.recording import open_record
 from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy, look
-from trioproxy.commands.serving import Serving
+from trioproxy.commands.serving import AT_ONCE, Serving
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.own import Own
@@ -341,6 +342,28 @@ async def test_many_signals_are_one_reading(folder: Folder) -> None:
 
 
 OWNED = "ONLY_CONTAINERS=@own\nONLY_OWNER={}\nALLOW_OPERATIONS=ContainerList\n"
+
+
+async def test_few_policies_are_read_at_a_time(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread for each of 60 that were read again had Python's lock in turn, and a client's ping waited for up to 0.7 s; and the end, for all of them."""
+    for at in range(3 * AT_ONCE):
+        (folder.path / f"p{at}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    read, reading, most = ServedPolicy.read, list[str](), list[int]()
+
+    def counted(self: ServedPolicy, environ: Mapping[str, str]) -> NewPolicy:
+        reading.append(self.client)
+        most.append(len(reading))
+        time.sleep(0.01)
+        reading.remove(self.client)
+        return read(self, environ)
+
+    monkeypatch.setattr(ServedPolicy, "read", counted)
+    await folder.serving.reload(*folder.policies.values())
+    assert len(most) == 3 * AT_ONCE
+    assert max(most) <= AT_ONCE
 
 
 @pytest.mark.parametrize("how", ["another owner", "gone"])

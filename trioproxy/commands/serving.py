@@ -41,6 +41,10 @@ TURN: Final = 0.0005
 """Seconds that one thread computes while another one waits: Python's own 5 ms would come
 with each call of the system that a request needs."""
 
+AT_ONCE: Final = 2
+"""Policies that are read again at a time: each computes in a thread, and who is served waits for a
+turn of each of these after each call of the system. More of them would not be done any sooner."""
+
 MOST_NAMES: Final = 8
 """Names of what changed that a line of the log shows."""
 
@@ -110,6 +114,10 @@ class Serving:
     """The evidence of policies that come, with {client} in its name."""
     looking: trio.Lock = field(default_factory=trio.Lock)
     """Whose turn it is to look into the folder of policies."""
+    turns: trio.CapacityLimiter = field(
+        default_factory=partial(trio.CapacityLimiter, AT_ONCE)
+    )
+    """Whose turn it is to read a policy again."""
     reloads: int = 0
     """How many SIGHUPs are being obeyed."""
 
@@ -181,10 +189,10 @@ class Serving:
         Each in a thread, which has a deadline of its own. Behind both of them nothing more is loaded.
         """
         async with trio.open_nursery() as nursery:
-            for one in self.policies.values():
-                nursery.start_soon(one.tell_verdict, self.server.log)
             nursery.start_soon(_look_at_versions, self.server)
             nursery.start_soon(_look_at_data, self.server, [*self.policies.values()])
+            for one in [*self.policies.values()]:
+                await one.tell_verdict(self.server.log)
         give_back_what_loading_took()
 
     def _uses(self) -> Iterator[Use]:
@@ -294,7 +302,7 @@ class Serving:
 
     async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
         came, asking = one.reads, self.server.asking
-        async with one.reading:
+        async with one.reading, self.turns:
             if one.reads > came:  # of many who waited the first has read it for all
                 return
             one.reads += 1
