@@ -459,6 +459,24 @@ async def test_a_successor_listens_while_the_old_one_ends(
         halved.close()
 
 
+async def test_a_hangup_at_the_end_changes_nothing(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Who is told to read again while it ends, as by logrotate, ends as it would: it was killed by that signal, before the last lines of its log."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    async with running(*enforce(file, fake), "--shadow") as proxy:
+        await proxy.line(" start ")
+        proxy.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(PATIENCE):
+            while proxy.process.poll() is None:
+                proxy.process.send_signal(signal.SIGHUP)
+                await trio.sleep(0.001)
+        assert proxy.process.returncode == 0
+        await proxy.line(" shadow-summary ")
+        await proxy.line(" stop")
+
+
 async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
     """A request under way at SIGTERM is answered; a second SIGTERM ends at once."""
     fake = FakeEngine(path=tmp_path / "engine.sock")

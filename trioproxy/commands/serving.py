@@ -70,6 +70,8 @@ async def run(
     not watched. `record`: the evidence of each, with {client} in its name; empty: of none.
     """
     sys.setswitchinterval(TURN)
+    # As it is again behind the receiver: who has ended has nothing to read again.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
