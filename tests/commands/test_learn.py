@@ -212,7 +212,8 @@ async def test_what_only_failed_is_listed_and_not_granted(learn: Learning) -> No
     assert learn.granted == {"NetworkInspect"}
     assert "not granted so far: ContainerStart" in done.err
     assert (
-        "only ever failed, not granted (--include-failed): ContainerStart" in done.err
+        "only ever failed, not granted (learn --include-failed): ContainerStart"
+        in done.err
     )
     await learn("--include-failed", "--", "true")
     assert learn.granted == {"ContainerStart", "NetworkInspect"}
@@ -268,7 +269,7 @@ async def test_a_declined_operation_returns_by_restore_only(learn: Learning) -> 
     learn.file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     done = await learn("--", *client_sending(LIST, EXEC))
     assert learn.granted == {"ContainerList"}
-    assert "declined, not granted (--restore NAME): ContainerExec" in done.err
+    assert "declined, not granted (learn --restore NAME): ContainerExec" in done.err
     done = await learn("--restore", "ContainerExec", "--", "true")
     assert "nothing seen" not in done.err
     assert "2 runs, watched for" in done.err

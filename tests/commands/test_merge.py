@@ -144,7 +144,7 @@ def test_a_reviewers_removal_stays(tmp_path: Path) -> None:
     out = tmp_path / "out.env"
     done = merge(one, two, out=out)
     assert granted(out) == {"ContainerList", "ImageList"}
-    assert "declined, not granted (--restore NAME): ContainerExec" in done.err
+    assert "declined, not granted (learn --restore NAME): ContainerExec" in done.err
     merge(two, out=out)
     assert granted(out) == {"ContainerList", "ImageList"}
 
@@ -396,7 +396,7 @@ def test_a_value_that_was_taken_out_stays_out(tmp_path: Path) -> None:
     done = merge(one, two, out=out)
     assert done.status == 0, done.err
     assert lists(out) == {BIND: "/srv/a,/srv/b"}
-    assert f"declined, not listed (--restore NAME): {BIND}=/etc" in done.err
+    assert f"declined, not listed (learn --restore NAME): {BIND}=/etc" in done.err
     merge(two, out=out)
     assert lists(out) == {BIND: "/srv/a,/srv/b"}
 

@@ -126,7 +126,7 @@ def test_a_half_own_client_is_explained(
     told = learn_script(engine, file, script.replace("logs db", "logs web"), "--fresh")
     told += learn_script(engine, file, script)
     assert "others in other runs" in told
-    assert "--learn names: ONLY_CONTAINERS=@own,db,web" in told
+    assert "  learn --learn names: ONLY_CONTAINERS=@own,db,web" in told
     assert object_lists(file)["ONLY_CONTAINERS"] == "*"
     assert object_lists(file)["ONLY_OWNER"] == owner  # what it made is still there
     learn_script(engine, file, script, "--learn", "names")

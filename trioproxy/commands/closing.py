@@ -161,14 +161,16 @@ class Closing:
         outdated = evidence.outdated_operations() & failed
         yield from _names(too_old(evidence.oldest_api), outdated)
         yield from _names(
-            "only ever failed, not granted (--include-failed)",
+            "only ever failed, not granted (learn --include-failed)",
             failed - unproven - outdated,
         )
         yield from _names(
-            "in a log that does not say how they ended, not granted (--include-failed)",
+            "in a log that does not say how they ended, not granted (learn --include-failed)",
             unproven,
         )
-        yield from _names("declined, not granted (--restore NAME)", proposal.declined)
+        yield from _names(
+            "declined, not granted (learn --restore NAME)", proposal.declined
+        )
         refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
         refused -= proposal.granted | proposal.declined
         yield from _names("refused, not granted", refused)
@@ -236,9 +238,11 @@ def _asked(
         yield f"  nothing of {family}_*"
     for family, why in sorted(lists.open.items()):
         yield f"left open: {family}_*: {why}"
-    yield from _names("declined, not listed (--restore NAME)", lists.declined)
+    yield from _names("declined, not listed (learn --restore NAME)", lists.declined)
     yield from _names("asked for, but beyond the ceiling", lists.capped)
-    yield from _names("asked for in vain, not listed (--include-failed)", lists.failed)
+    yield from _names(
+        "asked for in vain, not listed (learn --include-failed)", lists.failed
+    )
     yield from _names("refused, not listed", lists.refused)
     yield from _names("no list can hold what was asked for of", lists.unlisted)
     if any(v == "CREATE_BINDS" and is_engines(item) for v, item in items):
@@ -268,8 +272,8 @@ def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
     if objects.refused:
         yield f"refused by these lists all the same: {objects.refused}"
     for how, line in objects.proposed:
-        yield f"  --learn {how}: {line}"
-    yield from _names("declined, not listed (--restore NAME)", objects.declined)
+        yield f"  learn --learn {how}: {line}"
+    yield from _names("declined, not listed (learn --restore NAME)", objects.declined)
 
 
 def _failed_run(run: Run | None) -> Iterator[str]:
