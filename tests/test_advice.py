@@ -26,6 +26,7 @@ from tests.test_shipped_files import every_file
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import FAMILIES, Family, Kind
 from trioproxy.api.matched import Request
+from trioproxy.api.nodes import MAKE_IT_ANEW
 from trioproxy.api.routes import OPERATIONS, OPTIONS
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import evidencefile
@@ -38,7 +39,8 @@ from trioproxy.file.variables import LIBPOD_VARIABLES, SWITCHES, VERBS
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import unseen_states
-from trioproxy.limits.things import Missing
+from trioproxy.limits.objects import OWNER_LABEL
+from trioproxy.limits.things import Known, Missing, describe
 from trioproxy.review.sheet import additions, sheet_of
 
 OPERATIONS_OF_A_FILE = 12
@@ -409,6 +411,53 @@ def test_a_refused_name_of_what_is_made_is_asked_about(tmp_path: Path) -> None:
         after, "POST", b"/containers/create?name=db", body=body, is_read=True
     )
     assert again.decision.allowed
+
+
+@pytest.mark.parametrize(
+    "made", ["", "1970-01-01T00:00:42Z"], ids=["another's", "its own, left"]
+)
+@pytest.mark.parametrize(
+    ("host", "item"),
+    [
+        ({"Privileged": True}, "CREATE_PRIVILEGED=1"),
+        ({"Binds": ["/srv/x:/x"]}, "CREATE_BINDS=/srv/x"),
+        ({}, ""),
+    ],
+    ids=["privileged", "a bind", "to be made anew"],
+)
+def test_what_is_reached_into_is_asked_about(
+    tmp_path: Path, host: Json, item: str, made: str
+) -> None:
+    """What was recorded of it can be read again, has the question that the refusal names, and
+    after a yes it passes. What is to be made anew has neither."""
+    text = (
+        "CREATE_IMAGES=busybox\nONLY_CONTAINERS=@own,db\nONLY_NETWORKS=\nONLY_VOLUMES=\n"
+        "ONLY_OWNER=app\nALLOW_OPERATIONS=ContainerStart,PutContainerArchive\n"
+    )
+    labels: Json = {OWNER_LABEL: "app"} if made else {}
+    value: Json = {"Id": "1" * 64, "Name": "/db", "Config": {"Labels": labels}, "HostConfig": host, "Image": "sha256:0", "Created": made}  # fmt: skip
+    thing = describe(Kind.CONTAINER, value)._replace(inherited={})
+    known: Known = {(Kind.CONTAINER, one): thing for one in ("db", "1" * 64)}
+    request = ("POST", b"/containers/db/start")
+    verdict = judged(
+        Gate.enforcing(loaded(text), approve="approve"), *request, known=known
+    )
+    assert ("approve" in verdict.decision.message) is bool(item)
+    evidence = Evidence()
+    evidence.begin("2026-0001", 100)
+    recorder = Recorder(evidence, now=lambda: 100.0, wake=lambda: None)
+    recorder.note(outcome_of(verdict, 403))
+    file, live = tmp_path / "app.env", tmp_path / "live.jsonl"
+    file.write_text(text)
+    live.write_text(evidencefile.dump(evidence))
+    asked = json.loads(run("approve", str(file), str(live), "--json").out)
+    assert [one["name"] for one in asked] == [item] * bool(item)
+    if item:
+        done = run("approve", str(file), str(live), "--yes-root", item)
+        assert done.status == 0, done.err
+        after = Gate.enforcing(loaded(file.read_text()))
+        again = judged(after, *request, known=known).decision
+        assert again.allowed or again.message.endswith(MAKE_IT_ANEW)
 
 
 # --- Learning -------------------------------------------------------------------------

@@ -80,8 +80,10 @@ def test_of_which_refusals_a_person_is_asked(reason: Reason) -> None:
     what no table knows, or no variable refuses, nobody is asked, and where nobody can be."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
     gate = Gate.enforcing(policy, approve="trioproxy approve")
-    item = "web" if reason is Reason.OBJECT else "/srv"
-    refusal = refuse(reason, "CREATE_BINDS", "no", item)
+    listed = ("CREATE_BINDS", "/srv")
+    if reason is Reason.OBJECT:
+        listed = ("ONLY_CONTAINERS", "web")
+    refusal = refuse(reason, listed[0], "no", listed[1])
     asks = reason in {Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE, Reason.ARGUMENT, Reason.OBJECT}  # fmt: skip
     told = gate.says(refusal)
     assert (told.allowed, told.status) == (False, 403)

@@ -293,12 +293,15 @@ class Recorder:
                 sights |= {looked, looked._replace(item="", project="")}
                 continue
             sights.add(one.sight)
-            # What its own earlier runs left there has shows no need of this one.
+            # What its own earlier runs left there has shows no need of this one, but where it
+            # is refused for that.
             began = self.evidence.runs[self.evidence.run].first
             is_left = bool(one.own_id) and 0 < one.made < began
             if one.own_id:
                 self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
-            for variable, item in () if is_left else one.has:
+            for variable, item in (
+                () if is_left and verdict.decision.allowed else one.has
+            ):
                 value = self._as_moving(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))

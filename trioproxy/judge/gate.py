@@ -29,10 +29,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit, Sent
-from trioproxy.api.families import REDACT_VARIABLE, Kind
+from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Kind
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
+from trioproxy.api.nodes import MAKE_IT_ANEW
 from trioproxy.api.reading import asking
 from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
 from trioproxy.errors import BadRequest
@@ -431,11 +432,14 @@ ASKED_ABOUT: Final = frozenset(
 
 
 def _is_asked_about(refusal: Decision) -> bool:
-    # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about.
-    if refusal.reason is Reason.OBJECT:
-        return refusal.unlisted_name != ""
-    if refusal.reason is not Reason.ARGUMENT:
+    if refusal.reason not in {Reason.ARGUMENT, Reason.OBJECT}:
         return refusal.reason in ASKED_ABOUT
+    # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about,
+    # nor of what a container lacks that is made anew.
+    if refusal.reason is Reason.OBJECT and refusal.rule in OBJECTS:
+        return refusal.unlisted_name != ""
+    if refusal.message.endswith(MAKE_IT_ANEW):
+        return False
     from trioproxy.limits.sorts import listable
 
     return listable(refusal.rule, refusal.item) != ""

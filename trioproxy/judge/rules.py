@@ -128,8 +128,8 @@ class Decision:
     @property
     def unlisted_name(self) -> str:
         """Of what a list of objects refuses: the name that it would have to hold, if any."""
-        is_name = self.reason is Reason.OBJECT and NAME.fullmatch(self.item)
-        return self.item if is_name else ""
+        is_list = self.reason is Reason.OBJECT and self.rule in OBJECTS
+        return self.item if is_list and NAME.fullmatch(self.item) else ""
 
     @property
     def word(self) -> str:
