@@ -1,5 +1,8 @@
 import os
+import re
+import string
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,19 @@ READ = [
     ("FOO='it is'\n", {"FOO": "'it is'"}),
     ("FOO=\u00a0é\n", {"FOO": "\u00a0é"}),
 ]  # fmt: skip
+
+
+def test_the_page_says_which_bytes_stand_as_they_are() -> None:
+    """All others are written `%XX`, as the page on messages says."""
+    page = (Path(__file__).parents[2] / "docs/messages.tsv").read_text()
+    (told,) = re.findall(r"Bytes other than `A-Za-z0-9(\S+)` and commas", page)
+    found = set[str]()
+    for one in map(chr, range(0x21, 0x7F)):
+        with suppress(ConfigError):
+            parse(f"ALLOW_X={one}\n", name="x.env")
+            found.add(one)
+    assert found == {*string.ascii_letters, *string.digits, *told, ","}
+
 
 BAD = [
     ("POST=1\nPOST=1\n", 2, "POST is set twice, first in line 1", "keep one of the two"),
