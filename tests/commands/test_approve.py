@@ -331,7 +331,9 @@ def test_every_line_that_changes_is_shown(live: Path) -> None:
         assert lines
         assert all(fitted(one, 12) == [one] for one in lines)
         # What was refused was seen, and is not used so far.
-        assert "NEVER USED" in run("explain", str(file)).out
+        assert (
+            "NEVER USED: added by hand or by approve" in run("explain", str(file)).out
+        )
 
 
 async def test_a_question_that_is_broken_off_writes_nothing(

@@ -241,13 +241,16 @@ def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
     text = run("explain", str(path)).out
     assert "      seen 4x in 4 of 4 runs, 1970-01-01\n" in text
     assert "      seen 2x in 2 of 4 runs, 1970-01-01\n" in text
-    assert "      NEVER USED: added by hand\n" in text
+    assert "      NEVER USED: added by hand or by approve\n" in text
     assert "    /srv/app: seen 4x in 4 of 4 runs, 1970-01-01\n" in text
-    assert "    /srv/other: NEVER USED: added by hand\n" in text
+    assert "    /srv/other: NEVER USED: added by hand or by approve\n" in text
     assert "    root: seen 2x in 2 of 4 runs, 1970-01-01\n" in text
     table = run("explain", str(path), "--as", "markdown").out
     assert "| `ContainerTop` `GET /containers/{id}/top` |" in table
-    assert "|  | `CREATE_BINDS=/srv/other` |  | NEVER USED: added by hand |\n" in table
+    assert (
+        "|  | `CREATE_BINDS=/srv/other` |  | NEVER USED: added by hand or by approve |\n"
+        in table
+    )
     data = json.loads(run("explain", str(path), "--as", "json").out)
     seen = {one["name"]: one["seen"] for one in data["lines"]}
     assert seen["ContainerTop"]["last"] is None

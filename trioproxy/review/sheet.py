@@ -37,7 +37,7 @@ from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.adding import Adding
 from trioproxy.values import value_class
 
-NEVER: Final = "NEVER USED: added by hand"
+NEVER: Final = "NEVER USED: added by hand or by approve"
 NOT_YET: Final = "not seen so far"
 NO_WAY: Final = "no known way to root by itself"
 PROGRAMS_SHOWN: Final = 3
