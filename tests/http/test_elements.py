@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import utf_8_decode
 from collections.abc import Iterator
 from itertools import chain, pairwise
 
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from trioproxy.errors import TooMuch, UpstreamError
 from trioproxy.http.elements import (
-    AHEAD,
     CLOSE,
     ELEMENT,
     LONG,
@@ -80,7 +80,7 @@ def test_a_list_as_the_engine_writes_it(
     assert [piece.value or parse(piece.raw) for piece in found] == items
 
 
-@pytest.mark.parametrize("size", [AHEAD // 8, AHEAD + 1, LONG + 1], ids=str)
+@pytest.mark.parametrize("size", [LONG // 32, LONG // 4, LONG + 1], ids=str)
 @pytest.mark.parametrize("letter", ["x", "ж"])
 def test_a_list_that_is_longer_than_what_is_read_ahead(letter: str, size: int) -> None:
     """Objects that stand across the end of what is looked at are told like all others."""
@@ -88,6 +88,25 @@ def test_a_list_that_is_longer_than_what_is_read_ahead(letter: str, size: int) -
     raw = json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()
     for at in ((), range(0, len(raw), 64 * 1024)):
         assert list(values(cut("list", raw, *at)[1:-1])) == items
+
+
+@pytest.mark.parametrize(
+    ("shape", "begin", "between"), [("list", b"[", b","), ("lines", b"", b"\n")]
+)
+def test_what_comes_at_once_is_made_text_once(
+    shape: str, begin: bytes, between: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is behind its last whole object once more, however many objects there are."""
+    made = list[int]()
+
+    def decode(raw: memoryview, errors: str, is_end: bool) -> tuple[str, int]:
+        made.append(len(raw))
+        return utf_8_decode(raw, errors, is_end)
+
+    monkeypatch.setattr("trioproxy.http.elements.utf_8_decode", decode)
+    raw = begin + between.join([b'{"number":"%d"}' % at for at in range(4_000)])
+    assert len([*Elements(shape).feed(raw[: LONG - 8])]) > 3_000
+    assert len(made) == 2
 
 
 @given(st.lists(OBJECTS, max_size=4), st.lists(st.integers(0, 400), max_size=4))
@@ -185,10 +204,15 @@ def test_what_is_no_answer(shape: str, raw: bytes) -> None:
     ],
     ids=["a name twice", "half a pair", "a long number", "no UTF-8", "NaN", "deep"],
 )
-@pytest.mark.parametrize("shape", ["list", "one"])
-def test_what_is_read_ahead_is_read_as_strictly(shape: str, second: bytes) -> None:
+@pytest.mark.parametrize(
+    ("shape", "around"),
+    [("list", b'[{"a":1},%b,{"a":1}]'), ("one", b"%b"), ("lines", b'{"a":1}\n%b\n{}')],
+)
+def test_what_is_read_ahead_is_read_as_strictly(
+    shape: str, around: bytes, second: bytes
+) -> None:
     """What only the strict reader refuses is refused in any place of an answer."""
-    raw = second if shape == "one" else b'[{"a":1},%b,{"a":1}]' % second
+    raw = around % second
     with pytest.raises(UpstreamError):
         [piece.value or parse(piece.raw) for piece in cut(shape, raw) if piece.raw]
 

@@ -27,10 +27,7 @@ MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 """Bytes of one element: 502. A container's description has 10 KB."""
 
 LONG: Final = 64 * 1024
-"""From here on an element is read in steps."""
-
-AHEAD: Final = 16 * 1024
-"""Of a list, this much is looked at at once: ten containers."""
+"""From here on an element is read in steps; so much of a list is looked at at once."""
 
 _TOO_LONG: Final = f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes"
 
@@ -136,7 +133,7 @@ class Elements:
                     self.is_whole = True
                     yield from self._next(_AN_EVENT)
                     self.is_whole = False
-                    yield from self._struct(self._value)
+                    yield from self._struct(self._value, "\n{")
             case "one":
                 self.is_whole = True  # where nothing is said
                 yield from self._next()
@@ -186,32 +183,34 @@ class Elements:
         yield Piece(OPEN, key)
         byte = yield from self._next()
         while byte != b"]":
-            if byte != b"{" or not (yield from self._objects(key)):
+            if byte != b"{" or not (yield from self._objects(key, ",{")):
                 yield Piece(ELEMENT, key, (yield from self._value()))
             byte = yield from self._after(b"]")
         self._at += 1
         yield Piece(CLOSE, key)
 
-    def _objects(self, key: str) -> Generator[Piece, None, bool]:
+    def _objects(self, key: str, between: str | None) -> Generator[Piece, None, bool]:
         """Tell this object, and those behind it, as long as they are written as the Engine
-        does, without a space; False: the next one is to be looked at closely."""
-        text, at = self._ahead(AHEAD), 0
+        does, without a space; False: the next one is to be looked at closely.
+
+        `between`: the end of this one and the begin of the next; None: there is but one."""
+        text, at = self._ahead(), 0
         while True:
             if found := self._object(key, text, at):
                 piece, end = found
                 yield piece
-                if text[end : end + 2] != ",{":
+                if text[end : end + 2] != between:
                     return True
                 self._at += 1
                 at = end + 1
             elif at:  # it may go on behind the text
-                text, at = self._ahead(AHEAD), 0
+                text, at = self._ahead(), 0
             else:
                 return False
 
-    def _ahead(self, most: int) -> str:
-        """Give so many of the next bytes as text; nothing if that is none."""
-        with memoryview(self._data)[self._at : self._at + most] as piece:
+    def _ahead(self) -> str:
+        """Give the next bytes as text, up to `LONG`; nothing if they are none."""
+        with memoryview(self._data)[self._at : self._at + LONG] as piece:
             try:  # it may end within a letter
                 return utf_8_decode(piece, "strict", False)[0]
             except UnicodeDecodeError:
@@ -256,12 +255,10 @@ class Elements:
         self._at = found.start()
         return found[0]
 
-    def _struct(self, read: Callable[[], Found]) -> Reading:
+    def _struct(self, read: Callable[[], Found], between: str | None = None) -> Reading:
         if self._data[self._at] not in b"{[":
             raise unreadable("it is no object")
-        if found := self._object("", self._ahead(LONG), 0):
-            yield found[0]
-        else:
+        if not (yield from self._objects("", between)):
             yield Piece(ELEMENT, "", (yield from read()))
 
     def _short(self) -> Found:
