@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 from itertools import groupby
 from typing import Any
 
@@ -309,6 +310,17 @@ def test_nothing_is_hidden_without_a_word() -> None:
     assert nothing(told) == told
     ENV(told)
     assert told == {"Env": ["A=b"], "Labels": {"a": "b"}}
+
+
+def test_what_is_told_in_full_is_not_copied() -> None:
+    """It is the very value, and no second list was made to find that out."""
+    told = {"Ports": [{"PrivatePort": port} for port in range(10_000)]}
+    assert ALL(told) is told
+    tracemalloc.start()
+    ALL(told)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000
 
 
 def test_the_marker_is_found_where_it_was_put() -> None:

@@ -18,7 +18,6 @@ Hidden are values, never that they are there. A word of `REDACT` has a table of 
 Nothing of this is loaded where nothing is redacted.
 """
 
-import operator
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -128,9 +127,12 @@ class Redaction:
                     fields[name] = told
             return value if fields is None else fields
         if isinstance(value, list):
-            elements = [self(one) if type(one) in _HOLDING else one for one in value]
-            is_told = all(map(operator.is_, elements, value))
-            return value if is_told else elements
+            elements: list[Json] | None = None
+            for at, item in enumerate(value):
+                if type(item) in _HOLDING and (told := self(item)) is not item:
+                    elements = list(value) if elements is None else elements
+                    elements[at] = told
+            return value if elements is None else elements
         return value
 
     def _walked(self, rule: Hide, other: Hide | None = None) -> Hide:

@@ -200,7 +200,9 @@ class Showing:
     def _told(self, told: Tells, key: str, value: Json) -> Looking:
         match told:
             case Tells.CONTAINER | Tells.NETWORK | Tells.VOLUME:
-                shown = yield from self._object(listed(Kind(told), value), value)
+                shown = yield from self._object(
+                    listed(KINDS_OF_EVENTS[told], value), value
+                )
                 if shown.value is not HIDDEN and told is Tells.NETWORK:
                     shown = yield from self._members(map_of(value))
             case Tells.MEMBERS:
