@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -5,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.limits.arguing import Variables, asked, create, limits, refusal
+from trioproxy.api import fields
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES, Family
+from trioproxy.api.fields import Field, Operation
 from trioproxy.errors import ConfigError
 from trioproxy.file import envfile
 from trioproxy.limits.limit import open_families
@@ -320,6 +323,21 @@ def test_a_value_that_can_mean_nothing_is_an_error(
     assert message in f"{caught.value} {caught.value.hint}"
     assert variable in str(caught.value)
     assert caught.value.hint
+
+
+def test_the_fields_of_an_operation_are_gone_through_once_for_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not for each item: a creation has two hundred of them."""
+    gone_through, through = list[str](), fields.rows
+
+    def rows(operation: Operation) -> Iterator[tuple[str, Field]]:
+        gone_through.append(operation.name)
+        return through(operation)
+
+    monkeypatch.setattr("trioproxy.limits.sorts.fields.rows", rows)
+    limits({"CREATE_OPTIONS": ",".join(f"VolumeCreate:new{at}" for at in range(100))})
+    assert len(gone_through) <= 1
 
 
 @pytest.mark.parametrize("base", ["/root/app", "/etc", "/var", "/usr/src/app"])

@@ -12,6 +12,7 @@ seen here (what another container has, what a plugin does), it is told as well.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
+from functools import cache
 from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal
@@ -542,8 +543,7 @@ def _check_field(family: Family, operation: str, path: str) -> None:
         names = (n for n, one in fields.ARGUED.items() if one.family is family)
         hint = f"write OPERATION:FIELD, with one of {', '.join(names)}"
         raise Bad("no field of an operation that this limits", hint)
-    body = {name: one.reader for name, one in fields.rows(known)}
-    reader = {**body, **known.query}.get(path)
+    reader = _readers(operation).get(path)
     if reader is None or reader == fields.WITH_PARENT:
         return
     if not reader:
@@ -553,6 +553,14 @@ def _check_field(family: Family, operation: str, path: str) -> None:
         raise Bad("a field that has a variable of its own", f"list its value in {own}")
     if reader in _BY_ENTRY:
         raise Bad("no entry of it", f"write {operation}:{path}.NAME")
+
+
+@cache  # of a list each item asks
+def _readers(operation: str) -> Mapping[str, str]:
+    """Who tells what is asked for by each field of an operation, by its path."""
+    known = fields.ARGUED[operation]
+    body = {name: one.reader for name, one in fields.rows(known)}
+    return {**body, **known.query}
 
 
 def _root_of_option(item: str) -> str:
