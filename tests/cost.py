@@ -21,7 +21,7 @@ from math import log2
 from pathlib import Path
 from typing import Final
 
-from trioproxy.api.families import Places
+from trioproxy.api.families import OBJECTS, Places
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence, When
@@ -60,6 +60,8 @@ class List:
     narrow: tuple[str, str]
     """What to replace in an item, a regular expression, so that it fits less."""
     base: str = ""
+    operation: str = "ContainerCreate"
+    """Whose requests ask for the values."""
 
     def listed(self, numbers: Iterable[int]) -> list[str]:
         """The items with these numbers."""
@@ -109,6 +111,7 @@ class Kind(tuple[List, ...]):
                 items = [re.sub(*one.narrow, item) for item in items]
             lines.append(f"{one.variable}={','.join(items)}")
             lines += [f"CREATE_BASE={one.base}"] * bool(one.base)
+            lines += ["ONLY_OWNER=me"] * (one.variable in OBJECTS)
         return "".join(f"{line}\n" for line in lines)
 
     def evidence(self, numbers: Sequence[int]) -> Evidence:
@@ -123,7 +126,7 @@ class Kind(tuple[List, ...]):
             known.granted |= {Grant(one.variable, item) for item in one.listed(own)}
             for value in one.asked(own[:VALUES_KEPT]):
                 kept = as_moving(one.variable, value, Places(one.base))
-                argument = Sight(one.variable, kept, _CREATE)
+                argument = Sight(one.variable, kept, one.operation)
                 known.observe(argument, "201", when)
         return known
 
@@ -201,6 +204,38 @@ KINDS: Final[Mapping[str, Kind]] = {
         )
     ),
     "ports": Kind((_PORTS,)),
+    "options": Kind(
+        (
+            List(
+                variable="CREATE_OPTIONS",
+                items=("ContainerCreate:a{0}", "ContainerCreate:Labels.a{0}=1"),
+                values=("ContainerCreate:a{0}", "ContainerCreate:Labels.a{0}=1"),
+                narrow=(r"^([^=]+)$", r"\1=1"),
+            ),
+        )
+    ),
+    "names": Kind(
+        (
+            List(
+                variable="ONLY_CONTAINERS",
+                items=("app-{0}", "app-{0}-*"),
+                values=("app-{0}", "app-{0}-1"),
+                narrow=(r"\*$", "1*"),
+                operation="ContainerStart",
+            ),
+        )
+    ),
+    "labels": Kind(
+        (
+            List(
+                variable="ONLY_CONTAINERS",
+                items=("@label:key{0}=x", "app-{0}-*"),
+                values=("app-{0}", "app-{0}-1"),
+                narrow=(r"\*$", "1*"),
+                operation="ContainerStart",
+            ),
+        )
+    ),
 }
 
 

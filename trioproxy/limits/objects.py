@@ -12,8 +12,10 @@ any client that builds can put one, does not count.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
+from itertools import starmap
 from types import MappingProxyType
 from typing import Final
 
@@ -37,6 +39,8 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
+_BRIDGE: Final = frozenset({"bridge", "default"})
+"""One network: creations call it by the second name."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
@@ -54,20 +58,18 @@ class Only:
     holds: Callable[[Thing], bool] = field(compare=False, repr=False)
     """Whether an object is listed."""
     is_any: bool = False
+    labels: frozenset[str] = field(init=False, compare=False, repr=False)
+    """The keys of the labels by which it lists objects, of which no name tells."""
+
+    def __post_init__(self) -> None:
+        listed = (one for one in self.items if one.startswith(OF_LABEL))
+        keys = ((one, one.removeprefix(OF_LABEL).partition("=")[0]) for one in listed)
+        settle(self, labels=frozenset(starmap(_unquote, keys)))
 
     @property
     def value(self) -> str:
         """Write it as in a file."""
         return ",".join(self.items)
-
-    @property
-    def labels(self) -> frozenset[str]:
-        """The keys of the labels by which it lists objects, of which no name tells."""
-        return frozenset(
-            _unquote(one, one.removeprefix(OF_LABEL).partition("=")[0])
-            for one in self.items
-            if one.startswith(OF_LABEL)
-        )
 
     def lists(self, name: str, project: str = "") -> bool:
         """Whether an object is listed by its name and project alone; see `is_listed`."""
@@ -332,21 +334,19 @@ def own_alone(owner: str) -> Objects:
     return replace(listed, by_kind=by_kind)
 
 
-def is_listed(items: Iterable[str], kind: Kind, name: str, project: str = "") -> bool:
+def is_listed(items: Collection[str], kind: Kind, name: str, project: str = "") -> bool:
     """Whether items hold an object by its name and project alone, or `@own` itself.
 
     This is what a file says of a name that was written down. What a label that is listed
     holds nobody can tell from a name, so that it holds nothing here.
     """
-    for item in items:
-        if item in {ANY, name} or (project and item == item_of_project(project)):
-            return True
-        if kind is Kind.NETWORK and {item, name} <= {"bridge", "default"}:
-            return True
-        # A star of the name stands for what one of the item stands for, and for no more.
-        if "*" in item and not item.startswith("@") and _fits(item, "*")(name):
-            return True
-    return False
+    said = {ANY, name} | ({item_of_project(project)} if project else set())
+    if kind is Kind.NETWORK and name in _BRIDGE:
+        said |= _BRIDGE
+    # A star of the name stands for what one of the item stands for, and for no more.
+    return not said.isdisjoint(items) or any(
+        _fits(item, "*")(name) for item in items if "*" in item and item[0] != "@"
+    )
 
 
 def item_of_project(project: str) -> str:
@@ -354,6 +354,7 @@ def item_of_project(project: str) -> str:
     return f"{OF_PROJECT}{normal.quote(project)}"
 
 
+@lru_cache(maxsize=4096)  # each name of a long list is held to the same items
 def _fits(item: str, more: str = "") -> Callable[[str], re.Match[str] | None]:
     """Match names by an item; `more`: what its stars stand for besides."""
     star = f"[A-Za-z0-9_{more}-]+"

@@ -32,7 +32,13 @@ from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NOTHING
-from trioproxy.limits.objects import NETWORKS_OF_ALL, OF_LABEL, OWN, is_listed
+from trioproxy.limits.objects import (
+    NETWORKS_OF_ALL,
+    OF_LABEL,
+    OWN,
+    is_listed,
+    item_of_project,
+)
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.adding import Adding
 from trioproxy.values import value_class
@@ -389,12 +395,12 @@ class _Items:
         if one.grant.is_operation:
             return [one.grant] if value in self._opened else []
         if variable in OBJECTS:
-            kind, known = OBJECTS[variable], self._objects.get(variable)
-            near = (
-                (*known[0], *known[1].near(value, value, is_whole=True))
-                if known
-                else ()
-            )
+            if variable not in self._objects:
+                return []
+            kind, (more, names) = OBJECTS[variable], self._objects[variable]
+            said = (ANY, value, item_of_project(one.project), *NETWORKS_OF_ALL)
+            near = [it for it in dict.fromkeys(said) if it in more]
+            near += names.near(value, value, is_whole=True)
             fits = [it for it in near if is_listed([it], kind, value, one.project)]
         else:
             limit = self._policy.limits.by_variable.get(variable)
@@ -453,12 +459,12 @@ class _Items:
         return self._policy.limits.meaning_of(self._places.meant(value))
 
 
-def _by_name(items: Iterable[str]) -> tuple[list[str], Ends[str]]:
+def _by_name(items: Iterable[str]) -> tuple[frozenset[str], Ends[str]]:
     """Items that hold objects by more than their names, and the others by how these begin
     and end."""
-    more = [
+    more = frozenset(
         one for one in items if one == ANY or one[:1] == "@" or one in NETWORKS_OF_ALL
-    ]
+    )
     names = [one for one in items if one not in more]
     return more, Ends(
         (one.partition(ANY)[0], one.rpartition(ANY)[2], one) for one in names
