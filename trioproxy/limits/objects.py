@@ -372,14 +372,22 @@ def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
 def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     if items == (ANY,):
         return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
+    # Of a fleet's thousands each container of a list is looked up, and not tried with each.
+    names = frozenset(filter(NAME.fullmatch, items)) - {"default"}
     try:
-        fits = [_parse(item, owner) for item in items]
+        fits = [_parse(item, owner) for item in items if item not in names]
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
-    is_one = len(fits) == 1  # as of most lists
-    holds = fits[0] if is_one else lambda thing: any(fit(thing) for fit in fits)
-    return Only(variable=name, items=items, holds=holds)
+    if len(items) == len(fits) == 1:  # as of most lists
+        return Only(variable=name, items=items, holds=fits[0])
+    return Only(
+        variable=name,
+        items=items,
+        holds=lambda thing: (
+            not names.isdisjoint(thing.names) or any(fit(thing) for fit in fits)
+        ),
+    )
 
 
 def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
