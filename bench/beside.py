@@ -262,6 +262,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--turns", type=int, default=60, help="bursts of each (60)")
     parser.add_argument("--requests", type=int, default=640, help="of a burst (640)")
     options = parser.parse_args(arguments)
+    for folder in options.trees:
+        if not (folder / "trioproxy").is_dir():
+            parser.error(f"{folder} is no checkout: it has no trioproxy/")
     patterns = options.only.split(",")
     rows = [one for one in ROWS if any(fnmatch(one.name, p) for p in patterns)]
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:

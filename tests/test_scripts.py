@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,3 +158,19 @@ def test_venv_says_that_the_named_python_is_not_there(machine: Machine) -> None:
     assert ran.stderr == (
         "trioproxy: Python 3.11 or newer is needed, and python3.none is not\n"
     )
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_what_is_measured_against_is_a_checkout(tmp_path: Path, name: str) -> None:
+    """A folder that is not there, or is none of this program's, is told of in a line before anything is started."""
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.beside", tmp_path / name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        cwd=ROOT,
+    )
+    told = f"{tmp_path / name} is no checkout: it has no trioproxy/"
+    assert (done.returncode, done.stderr.splitlines()[-1].endswith(told)) == (2, True)
