@@ -1,6 +1,6 @@
 """What a release is called, and what it says of itself.
 
-    release.py outputs TAG     lines for $GITHUB_OUTPUT: version, and the image's tags
+    release.py outputs TAG     lines for $GITHUB_OUTPUT: version, the image's tags, whether it is a candidate
     release.py notes VERSION   its section of CHANGELOG.md, which becomes the release's text
     release.py newest          the newest release; nothing if there is none
 
@@ -77,7 +77,8 @@ def outputs_of(tag: str, others: str) -> str:
     """What a workflow goes on with. A release that has no notes is none."""
     version = version_of(tag)
     notes_of(version)
-    return f"version={version}\ntags={' '.join(tags_of(version, others))}"
+    lines = f"version={version}\ntags={' '.join(tags_of(version, others))}"
+    return f"{lines}\nprerelease={'true' if parse(version)[4] else 'false'}"
 
 
 def newest_of(tags: str) -> str:

@@ -117,15 +117,15 @@ def desk(tmp_path: Path) -> Desk:
 def test_outputs(desk: Desk, others: str, tags: str) -> None:
     """The image of a release has its version, its line, and `latest` if none is newer."""
     done = desk.run(*RELEASE, "outputs", "v1.10.0", stdin=others)
-    assert done.stdout == f"version=1.10.0\ntags={tags}\n"
+    assert done.stdout == f"version=1.10.0\ntags={tags}\nprerelease=false\n"
 
 
 def test_candidate(desk: Desk) -> None:
-    """A release candidate has its own tag, and moves no other."""
+    """A release candidate has its own tag, moves no other, and is told to be one."""
     desk.write("trioproxy/__init__.py", '__version__ = "1.10.0rc1"\n')
     desk.write("CHANGELOG.md", "## [1.10.0rc1] - 2026-11-25\n\n- Try it.\n")
     done = desk.run(*RELEASE, "outputs", "v1.10.0rc1")
-    assert done.stdout == "version=1.10.0rc1\ntags=1.10.0rc1\n"
+    assert done.stdout == "version=1.10.0rc1\ntags=1.10.0rc1\nprerelease=true\n"
 
 
 def test_notes(desk: Desk) -> None:
@@ -207,7 +207,7 @@ def test_this_version(desk: Desk, version: str) -> None:
         )
     desk.write("CHANGELOG.md", changes)
     done = desk.run(*RELEASE, "outputs", f"v{version}")
-    named, tags = done.stdout.splitlines()
+    named, tags, _ = done.stdout.splitlines()
     assert named == f"version={version}"
     assert tags.split()[0] == f"tags={version}"
 

@@ -175,6 +175,17 @@ def is_executable(script: str) -> bool:
     return (ROOT / "scripts" / script).stat().st_mode & 0o111 == 0o111
 
 
+def test_a_candidate_is_announced_as_one(read: dict[str, dict[str, Any]]) -> None:
+    """GitHub shows no release candidate as the latest release: it is told what the tag is."""
+    jobs = read["release"]["jobs"]
+    (step,) = [one for one in jobs["announce"]["steps"] if "gh release" in str(one)]
+    said = step["env"]["PRERELEASE"]
+    assert said == "${{ needs.build.outputs.prerelease }}"
+    assert ' --prerelease="$PRERELEASE" ' in " ".join(step["run"].split())
+    output = jobs["build"]["outputs"]["prerelease"]
+    assert output == "${{ steps.release.outputs.prerelease }}"
+
+
 @pytest.mark.engine
 def test_ci_is_make_ci(read: dict[str, dict[str, Any]]) -> None:
     """The parts that run side by side are all of `make ci`, where the clients are in test-deep."""
