@@ -415,3 +415,31 @@ async def test_who_can_have_no_file_is_told_of(
             rest += more.decode()
         assert " turned-away " not in rest
         assert "b.env lists 1 operation" in rest
+
+
+FEW = "from trioproxy.cli import main; from trioproxy.commands import learnstack; learnstack.MOST_CLIENTS = 2; main()"
+"""The program, with room for two clients."""
+
+
+async def test_who_comes_when_all_places_are_taken_is_told_of(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A client more than are learned at once gets 403 with the reason, whenever it comes, and the end names it; the others are learned from."""
+    words = ("-o", f"{tmp_path}/{{client}}.env", "--upstream", f"unix://{fake.path}")
+    listen = ("--listen", "tcp://127.0.0.1:0")
+    async with running("learn", *words, *listen, program=("-c", FEW)) as learner:
+        line = await learner.line("listening on")
+        tcp, answers = re.findall(r"tcp://[\d.:]+", line)[0], []
+        for last in (2, 3, 4, 5, 4, 2):
+            client = await connect(tcp, source=f"127.0.0.{last}")
+            await client.ask("GET", "/version")
+            answers.append(await client.read_response())
+            client.close()
+        assert [one.status for one in answers] == [200, 200, 403, 403, 403, 200]
+        told = "there are 2 clients to learn from, and no more at once"
+        assert told in answers[2].body.decode()
+        learner.process.send_signal(signal.SIGTERM)
+        await learner.line("not learned from, as 2 others were: 127.0.0.4, 127.0.0.5")
+        assert await learner.end() == 0
+    files = {one for one in os.listdir(tmp_path) if one.endswith(".env")}
+    assert files == {"127.0.0.2.env", "127.0.0.3.env"}

@@ -27,7 +27,7 @@ from trioproxy.commands.learner import (
     serving,
 )
 from trioproxy.config import Config, TcpAddress
-from trioproxy.errors import ConfigError
+from trioproxy.errors import ConfigError, Nobody
 from trioproxy.proxy.listeners import USER
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
@@ -42,6 +42,8 @@ class Learners:
 
     def __init__(self, asked: Call, config: Config, nursery: trio.Nursery) -> None:
         self.lessons: dict[str, Lesson] = {}
+        self.left_out = set[str]()
+        """Who came when there was room for no more; some of them."""
         self._had_file = set[str]()
         self._asked = asked
         self._nursery = nursery
@@ -67,7 +69,8 @@ class Learners:
             self._begin(client, is_containers=False)
 
     def welcome(self, called: list[str], *, is_container: bool = False) -> str:
-        """Begin with a client that is new; how it is called. Raises `ConfigError`.
+        """Begin with a client that is new; how it is called. Raises `ConfigError`,
+        and `Nobody` where there is no room for one more.
 
         Of the names that it may have it has the first, or the first that has a file, as it will
         where that is enforced: none behind one that another client has begun here, and none that
@@ -85,6 +88,12 @@ class Learners:
         first = next(there, names[0])
         name = first if self._has_file(first) else names[0]
         if name not in self.lessons:
+            if len(self.lessons) >= MOST_CLIENTS:
+                if len(self.left_out) < MOST_CLIENTS:
+                    self.left_out.add(name)
+                raise Nobody(
+                    f"there are {MOST_CLIENTS} clients to learn from, and no more at once"
+                )
             self._begin(name, is_containers=is_container)
         return name
 
@@ -96,11 +105,6 @@ class Learners:
         return os.path.exists(self._asked.path_of(client))
 
     def _begin(self, client: str, *, is_containers: bool) -> None:
-        if len(self.lessons) >= MOST_CLIENTS:
-            raise ConfigError(
-                f"there are more than {MOST_CLIENTS} clients to learn from"
-            )
-
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
@@ -161,6 +165,7 @@ async def learn_stack(asked: Call, config: Config) -> int:
             return UNSEEN if asked.require_seen else 0
         lessons = learners.lessons.values()
         statuses = [await finish(one, 0, was_shut=was_shut) for one in lessons]
+        tell.left_out(learners.left_out, MOST_CLIENTS)
     return max(statuses)
 
 

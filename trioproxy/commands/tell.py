@@ -186,6 +186,12 @@ def passed_over(number: int) -> None:
         )
 
 
+def left_out(clients: Iterable[str], most: int) -> None:
+    """Say who came when as many were learned from as can be."""
+    if names := sorted(clients):
+        warn(f"not learned from, as {most} others were: {some(names, NAMES_SHOWN)}")
+
+
 class Teller:
     """Announces what is new, once."""
 

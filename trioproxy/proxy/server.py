@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from trioproxy.config import ANYBODY, Config, Level, Listened
-from trioproxy.errors import ClientLost, ConfigError, TrioProxyError, leaf_of
+from trioproxy.errors import ClientLost, ConfigError, Nobody, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
@@ -87,7 +87,7 @@ class Server:
     ) -> None:
         """`containers`: whether who comes by TCP, and has no policy by the listener, is known
         by the container. `welcome`: begins a policy for whoever has none, of the names that
-        he may have; its name. Raises `ConfigError`.
+        he may have; its name. Raises `ConfigError` and `Nobody`.
 
         `observers` are told what became of each request, besides the log.
 
@@ -596,7 +596,7 @@ class Server:
         if admission is None and self._welcome and not is_asked:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
-            except ConfigError as error:
+            except (ConfigError, Nobody) as error:
                 self.log.refused("nobody", peer, error.status, str(error), error=error)
                 turned_away.begin(
                     nursery, turned_away.answer, wire, str(error), "", error.status
