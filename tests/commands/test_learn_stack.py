@@ -154,6 +154,7 @@ def learning(folder: Path, nursery: trio.Nursery, policy: str = "") -> Learners:
         "argv": (),
         "only_from": (),
         "restore": frozenset(),
+        "never": frozenset(),
     }
     config = Config(
         listen=(TcpAddress(host="127.0.0.1", port=0, entry=Entry(policy=policy)),),

@@ -93,6 +93,11 @@ async def test_states_that_were_never_seen_hold_ready_back(learn: Learning) -> N
     done = await learn("--never", "missing-image", "--never", "taken-name", *command)
     assert ready_line(done).startswith("ready: ")
     assert learn.granted == {"ContainerCreate", "ContainerStart"}
+    said = run("explain", str(learn.file)).out
+    assert "\nready: nothing new in " in said
+    assert "never seen" not in said
+    await learn(*command)
+    assert "never seen: a missing image" in run("explain", str(learn.file)).out
 
 
 async def test_a_state_that_was_seen_holds_nothing_back(learn: Learning) -> None:

@@ -56,7 +56,12 @@ def test_a_state_that_does_not_come_up_is_left_out() -> None:
     evidence = evidence_of(CREATED)
     left = unseen_states(evidence, evidence.used_operations(), {"missing-image"})
     assert [one.state.name for one in left] == ["taken-name"]
-    # It is not kept: whoever explains the file is told of the state as before.
+    # Of the newest run it is kept: whoever explains the file is told the same.
+    newest = max(evidence.runs)
+    evidence.runs[newest].never = frozenset({"missing-image"})
+    assert unseen_states(evidence, evidence.used_operations()) == left
+    evidence.begin(f"{newest}-later", 0)
+    assert len(unseen_states(evidence, evidence.used_operations())) == 2
     said = "or learn with --never taken-name, which counts for that run alone"
     assert str(left[0]).endswith(said)
 

@@ -144,6 +144,7 @@ def begin(
     teller = tell.Teller(plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=warn)
     name = start.new_run(evidence.runs)
     evidence.begin(name, start.now(), has_command=bool(plan.asked.argv))
+    evidence.runs[name].never = plan.asked.never
     journal = Journal(store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(
         evidence,

@@ -60,6 +60,7 @@ _SOURCE = re.compile(r"live|log")
 _HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
 _PLACE = re.compile(r"(?:/[!-~]{1,4095}|[a-z0-9][a-z0-9_-]{0,254})?", re.ASCII)
 _OLDEST = re.compile(r"(?:1\.[1-9][0-9]{1,2})?", re.ASCII)
+_STATE = re.compile(r"[a-z-]{1,64}", re.ASCII)
 _KIND = re.compile(r"container|network|volume")
 _OBJECT = re.compile(r"|\*|@own|[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
@@ -119,6 +120,7 @@ def run_line(name: str, run: Run) -> str:
         "own": dict(sorted(run.own.items())),
         "left": dict(sorted(run.left.items())),
         "hidden": dict(sorted(run.hidden.items())),
+        "never": sorted(run.never),
     }
     data |= {name: value for name, value in more.items() if value}
     if run.news is not None:
@@ -369,6 +371,7 @@ _OF_RUN: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("own", "left"), _counts(_KIND)),
     **dict.fromkeys(Places._fields, lambda value: string(value, _PLACE)),
     "hidden": _counts(_NAME),
+    "never": lambda value: frozenset(strings(value, _STATE)),
     "files": _read_files,
     "oldest_api": lambda value: string(value, _OLDEST),
     "source": lambda value: string(value, _SOURCE),

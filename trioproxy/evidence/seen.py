@@ -224,6 +224,8 @@ class Run(Span):
     """How many of each kind were its own, and there before the run began."""
     hidden: dict[str, int] = field(default_factory=dict)
     """How many strangers one answer left out, or would have, at most, by its operation."""
+    never: frozenset[str] = frozenset()
+    """States of the Engine that do not come up for its client, as whoever learned it said."""
     news: int | None = None
     """How far into it, in seconds, the env file got something last that it had never had: an
     operation, an argument, an object; None: it would have passed the file before it."""
@@ -246,6 +248,7 @@ class Run(Span):
         self.own = _most(self.own, other.own)
         self.left = _most(self.left, other.left)
         self.hidden = _most(self.hidden, other.hidden)
+        self.never |= other.never
         known = [one for one in (self.news, other.news) if one is not None]
         self.news = max(known, default=None)
 
@@ -350,6 +353,11 @@ class Evidence:
         """The oldest version of its API that the Engine took when it was asked last."""
         said = [run.oldest_api for _, run in sorted(self.runs.items())]
         return next(filter(None, reversed(said)), "")
+
+    @property
+    def never(self) -> frozenset[str]:
+        """The states that do not come up, as was said of the newest run."""
+        return self.runs[max(self.runs)].never if self.runs else frozenset()
 
     @property
     def listed(self) -> frozenset[Grant]:

@@ -116,7 +116,8 @@ def unseen_states(
     """The states that the client may meet and has not met.
 
     `opened`: operations that are granted. Of others it meets no state, and there is nothing
-    to be found out about those that a person declined. `never`: states that do not come up.
+    to be found out about those that a person declined. `never`: states that do not come up,
+    beside those of which that was said of the newest run.
     """
     used = evidence.used_operations().intersection(opened)
     decided = {*opened, *evidence.granted_operations}
@@ -126,7 +127,8 @@ def unseen_states(
         is_met = any(evidence.has_result(*sight) for sight in state.seen_by)
         if lacks and used.issuperset(state.concerns) and not is_met:
             found.append(Unseen(state=state, lacks=lacks))
-    return tuple(one for one in found if one.state.name not in never)
+    left_out = {*never, *evidence.never}
+    return tuple(one for one in found if one.state.name not in left_out)
 
 
 def parse_states(names: Collection[str]) -> frozenset[str]:
