@@ -633,6 +633,8 @@ TOLD = {
     "NetworkCreate:Scope": ["swarm", "global"],
     "NetworkCreate:Options.parent": ["eth0", "enp0s31f6.100", "br-0123456789ab"],
     "NetworkCreate:Options.com.docker.network.bridge.name": ["br_app"],
+    "ContainerCreate:HostConfig.LogConfig.Config.syslog-address": ["udp%3A//10.0.0.9", "tcp+tls%3A//logs.example%3A6514"],
+    "ContainerCreate:HostConfig.LogConfig.Config.fluentd-address": ["logs%3A24224"],
 }  # fmt: skip
 
 

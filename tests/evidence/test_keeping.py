@@ -43,6 +43,8 @@ KEPT: list[tuple[str, str, str]] = [
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.kernel.x=hunter2", "ContainerCreate:HostConfig.Sysctls.kernel.x"),
     ("CREATE_OPTIONS", "NetworkCreate:IPAM.Config.Subnet=10.0.0.0/8", "NetworkCreate:IPAM.Config.Subnet=10.0.0.0/8"),
     ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0", "NetworkCreate:Options.parent=eth0"),
+    ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address=tcp%3A//logs", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address=tcp%3A//logs"),
+    ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address=tcp%3A//hunter%3A2@logs", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address"),
     ("CREATE_OPTIONS", "NetworkCreate:Options.hunter=2", "NetworkCreate:Options.hunter"),
     ("BUILD_OPTIONS", "ImageBuild:networkmode=host", "ImageBuild:networkmode=host"),
     ("BUILD_OPTIONS", "ImageBuild:networkmode=container%3Ax", "ImageBuild:networkmode"),

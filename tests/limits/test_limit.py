@@ -535,7 +535,11 @@ DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM
         ("CREATE_SECURITY", "seccomp:unconfined", False),
         ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.x.device", True),
         ("CREATE_OPTIONS", "ContainerCreate:New.device=x", True),
-        *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", True) for one in ("path", "syslog-address", "syslog-address=tcp%3A//x", "fluentd-address")),
+        *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", True) for one in (
+            "path", "path=tcp%3A//x", "syslog-address", "syslog-address=unix%3A///run/x", "fluentd-address", "fluentd-address=tcp%3A//*",
+            "syslog-address=tcp%3A//{rand4}%3A514", "syslog-address=tcp%3A//localhost%3A514", "fluentd-address=127.0.0.1%3A24224")),
+        *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", False) for one in (
+            "syslog-address=tcp%3A//logs.example%3A514", "syslog-address=tcp+tls%3A//10.0.0.9", "fluentd-address=logs%3A24224")),
         *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", False) for one in ("paths", "gelf-address", "syslog-format", "tag")),
         ("CREATE_OPTIONS", "NetworkCreate:New", True),
         ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0", False),

@@ -122,10 +122,15 @@ _TOLD_OPTIONS: Final = tuple(
         (r".*\.BindOptions\.Propagation", r"r?(?:shared|slave)"),
         (r".*\.Mounts\..*\.Subpath", r"[A-Za-z0-9_./+-]*"),
         (r".*\.Sysctls\..*", r"[0-9]{1,10}(?:[ \t][0-9]{1,10})*"),
-        # By a bridge that it names, a network lies on somebody else's.
+        # By a bridge that it names, a network lies on somebody else's; the address of a log
+        # driver may be any socket of the host.
         (
             r"NetworkCreate:Options\.(?:parent|com\.docker\.network\.bridge\.name)",
             r"[A-Za-z0-9_.-]{1,15}",
+        ),
+        (
+            r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:fluentd|syslog)-address",
+            r"(?:tcp|tcp\+tls|udp)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[A-Za-z0-9.-]+:[0-9]{1,5}",
         ),
         (r"ImageBuild:networkmode", r"host"),
         (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged

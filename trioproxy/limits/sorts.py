@@ -510,8 +510,15 @@ _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
 )
 # Any file of the host, to which Podman writes what a container prints; any socket, to which the Engine connects as root,
-# and sends whole lines of the client's: a `tag` may have them.
-_LOG_ANYWHERE: Final = r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:path|(?:fluentd|syslog)-address)(?:=|\Z)"
+# and sends whole lines of the client's: a `tag` may have them. One address of another machine is none of these.
+_ELSEWHERE: Final = (
+    r"=(?:(?:tcp|tcp\+tls|udp)%3A//)?(?!(?i:(?:ip6-)?localhost)|127\.|0\.)"
+    r"[A-Za-z0-9][A-Za-z0-9.-]*(?:%3A\d+)?\Z"
+)
+_LOG_ANYWHERE: Final = (
+    r"ContainerCreate:HostConfig\.LogConfig\.Config\."
+    rf"(?:path|(?:fluentd|syslog)-address(?!{_ELSEWHERE}))(?:=|\Z)"
+)
 _HARMLESS_OPTIONS: Final = re.compile(
     f"(?!{_LOG_ANYWHERE})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}"
 )
