@@ -106,6 +106,30 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
     assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
 
 
+def test_what_was_approved_is_no_run_that_was_learned(live: Path) -> None:
+    """A file that one run was learned for is not ready by the runs in which it was refused, or
+    tried out; they count for what is taken over from them, and for nothing else."""
+    file, began = live.with_name("app.env"), 1_795_000_000
+    own, tried, who = Evidence(), load(live.read_bytes(), name="x").evidence, Who()
+    own.begin("2026-11-18T10:15:00Z-1", began)
+    own.observe(seen_route("ContainerList"), "200", When(began, 1), who)
+    own.end(When(began, 1), 0)
+    for run_name in ("2026-11-25T10:15:00Z-1", "2026-11-26T10:15:00Z-1"):
+        tried.begin(run_name, began)
+        for name in ("ContainerList", "ImageList"):
+            tried.observe(seen_route(name), "200", When(began, 1), who)
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    file.with_suffix(".jsonl").write_text(dump(own))
+    live.write_text(dump(tried))
+    done = approve(live, "--yes", "ImageList", "--yes", "VolumeList")
+    assert "ImageList" in done.err
+    said = run("explain", str(file)).out
+    assert "learned in 1 run, " in said
+    assert "seen 1x in 1 of 1 run, " in said
+    assert "seen 2x in 2 of 3 runs, " in said
+    assert "not ready: " in said
+
+
 def test_a_torn_line_is_told_of(live: Path) -> None:
     """What a power cut left of the last line of the file's own evidence is told before it is gone."""
     known = live.with_name("app.jsonl")

@@ -463,11 +463,10 @@ class Evidence:
         return part
 
     def about(self, sights: Iterable[Sight]) -> "Evidence":
-        """What is known of some sights alone, and of the runs in which they were."""
+        """What is known of some sights alone: in no run of it is known what else was seen, or
+        that nothing was, so none is told of."""
         part = self._of(sights)
-        runs = {run for facts in part.facts.values() for run in facts.runs}
-        part.runs = {name: part.runs[name] for name in runs & part.runs.keys()}
-        part.run, part.granted = "", set()
+        part.run, part.runs, part.granted = "", {}, set()
         return part
 
     def _of(self, sights: Iterable[Sight]) -> "Evidence":

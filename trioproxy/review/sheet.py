@@ -71,7 +71,7 @@ class Seen:
     runs: Mapping[str, int]
     """How often in each run that is counted by itself; of what is granted, its uses."""
     of_runs: int
-    """How many runs there were."""
+    """How many runs there were, with those of which `approve` took this alone."""
     first: int = 0
     last: int = 0
     """Seconds since the epoch, as `first`; 0: never."""
@@ -357,7 +357,7 @@ def _sum(
                 askers = askers.unite(NOBODY if is_granted else route.triers)
     return Seen(
         runs={run: number for run, number in sorted(runs.items()) if number},
-        of_runs=len(evidence.runs),
+        of_runs=len(evidence.runs.keys() | runs.keys()),
         first=min((one.facts.first for one in sights), default=0),
         last=max((one.facts.last for one in sights), default=0),
         programs=tuple(sorted(askers.agents)),
