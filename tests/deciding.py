@@ -33,6 +33,7 @@ from trioproxy.judge.gate import (
     Refused,
     go_on,
 )
+from trioproxy.judge.outcome import Verdict
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.own import Own
@@ -144,11 +145,13 @@ class Door:
     def __post_init__(self) -> None:
         self._read = list[tuple[object, str]]()
         self.admission = Admission(self.gate)
+        self.verdict: Verdict | None = None
+        """Of the last request that could be read."""
         self.remembered = Remembered(own=self.own)
 
     async def ask(self, raw: bytes, world: World) -> Answer:
         """Have a request judged: its head, and the body behind that."""
-        engine = ScriptedEngine(world)
+        engine, self.verdict = ScriptedEngine(world), None
         head, end, body = raw.partition(b"\r\n\r\n")
         try:
             admitted, volumes = await self._admit(head + end, body, engine)
@@ -165,7 +168,7 @@ class Door:
             while self._read:
                 value, before = self._read.pop()
                 assert repr(value) == before
-        verdict = admitted.verdict
+        self.verdict = verdict = admitted.verdict
         decision = verdict.decision
         return Answer(
             allowed=decision.allowed,

@@ -1,16 +1,21 @@
 """Requests to evidence: what is kept, what is counted, what wakes the writer."""
 
 import gc
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import corpus
+from tests.deciding import Door, asked
 from tests.depth import by_depth
 from tests.evidence.test_seen import EVIDENCE, content
+from tests.judge import within
 from tests.judge.judging import judged, outcome_of
 from trioproxy.evidence import recorder as recorder_module
 from trioproxy.evidence import seen as observe_module
@@ -64,6 +69,41 @@ class Learner:
         verdict = judged(self.gate, method, target, agent, is_read=True)
         outcome = outcome_of(verdict, status, unrouted=unrouted, peer=peer)
         self.recorder.note(replace(outcome, ended=self.time, unfit=unfit))
+
+
+@pytest.mark.deep
+def test_what_is_recorded_beside_any_file_is_read_back() -> None:
+    """Whatever passes and whatever is refused, by its route, by what it asks for, by what it
+    names or by what that has, is evidence that the next start can read."""
+    chance, refused = random.Random(25), 0
+    names = sorted(within.REQUESTS)
+    for _ in range(by_depth(20, 400)):
+        policy = parse_policy(corpus.by_chance(chance))[0]
+        learner, door = Learner(), Door(gate=Gate.enforcing(policy), own=corpus.OWN)
+        for name in chance.sample(names, 40):
+            trio.run(door.ask, within.REQUESTS[name], corpus.WORLD)
+            if door.verdict is not None:
+                refused += not door.verdict.decision.allowed
+                learner.recorder.note(outcome_of(door.verdict.in_words(), 201))
+        dumped = dump(learner.evidence)
+        assert dump(load(dumped.encode(), name="live").evidence) == dumped
+    assert refused > 100
+
+
+def test_what_is_reached_into_is_no_name_in_another_list() -> None:
+    """A container with a capability that is not listed is what is refused, and no capability is named."""
+    lists = {"CREATE_BINDS": "", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "app"}
+    policy = parse_policy({"ALLOW_OPERATIONS": "ContainerStart", **lists})[0]
+    door, learner = Door(gate=Gate.enforcing(policy)), Learner()
+    answer = asked(door, "POST /containers/nodes/start", None, corpus.WORLD)
+    assert answer.rule == "CREATE_CAPS"
+    assert door.verdict is not None
+    learner.recorder.note(outcome_of(door.verdict.in_words(), 403))
+    assert {one.variable for one in learner.evidence.facts} == {
+        "ALLOW_OPERATIONS",
+        "ONLY_CONTAINERS",
+    }
+    assert "CREATE_CAPS=NET_ADMIN" in {one.has for one in learner.evidence.facts}
 
 
 def test_a_request_becomes_evidence() -> None:

@@ -32,7 +32,7 @@ from trioproxy.api.routes import (
     SECTIONS,
     kinds_of,
 )
-from trioproxy.judge.references import JOINING
+from trioproxy.judge.references import NAMES_BRIDGE
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import beyond
@@ -186,7 +186,7 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
                 yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
                 yield Grant(variable, item)
-    is_made = not JOINING.isdisjoint(wide.opened_operations)
+    is_made = not NAMES_BRIDGE.isdisjoint(wide.opened_operations)
     if is_made and narrow.objects.network and not wide.objects.network:
         networks = wide.objects.by_kind.get(Kind.NETWORK)
         if networks is None or networks.lists("bridge"):

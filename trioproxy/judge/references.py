@@ -424,7 +424,7 @@ _REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]
     "ImageBuild": _build_network_instead,
 }
 """What names the bridge by naming no network."""
-JOINING: Final = frozenset(_REPLACED)
+NAMES_BRIDGE: Final = frozenset(_REPLACED)
 
 
 def _build_network(asked: Asked, found: Mention) -> Iterator[Reference]:

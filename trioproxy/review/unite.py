@@ -42,7 +42,7 @@ from trioproxy.api.fields import variables_of
 from trioproxy.api.routes import kinds_of, of_family
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reaches
-from trioproxy.judge.references import JOINING
+from trioproxy.judge.references import NAMES_BRIDGE
 from trioproxy.learning.lists import with_room
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
@@ -89,7 +89,7 @@ class Member:
     @property
     def is_on_bridge(self) -> bool:
         """Whether what it lets be made joins Docker's bridge, where no network is named."""
-        if self.objects.network or self.operations.isdisjoint(JOINING):
+        if self.objects.network or self.operations.isdisjoint(NAMES_BRIDGE):
             return False
         return self.objects.by_kind[Kind.NETWORK].lists("bridge")
 
