@@ -20,6 +20,7 @@ from trioproxy.commands.serving import AT_ONCE, Serving
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.own import Own
+from trioproxy.proxy.server import Server
 
 PING = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemPing"})[0])
 
@@ -259,6 +260,29 @@ async def test_a_policy_that_goes_leaves_nothing_running(
         await folder.look()
     await trio.testing.wait_all_tasks_blocked()
     assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+async def test_policies_that_go_at_once_are_forgotten_at_once(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 255 that were taken out together each had all that were left guarded anew, and who is served waited for 2 s."""
+    names = [f"p{at}" for at in range(5)]
+    for name in names:
+        (folder.path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    forget, forgotten = Server.forget, list[tuple[str, ...]]()
+
+    def told(self: Server, *clients: str) -> None:
+        forgotten.append(clients)
+        forget(self, *clients)
+
+    monkeypatch.setattr(Server, "forget", told)
+    for name in names[1:]:
+        (folder.path / f"{name}.env").unlink()
+    await folder.look()
+    assert sorted(max(forgotten)) == names[1:]
+    assert list(folder.policies) == names[:1]
+    assert len(folder.proxy.lines_of(" policy-gone ")) == len(names) - 1
 
 
 async def test_a_file_that_is_gone_is_no_failure(folder: Folder) -> None:
