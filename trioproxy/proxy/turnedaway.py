@@ -55,7 +55,7 @@ class TurnedAway:
     def begin(
         self,
         nursery: trio.Nursery,
-        answer: Callable[[Wire, *_Args], Awaitable[None]],
+        answer: Callable[[Wire, *_Args], Awaitable[object]],
         wire: Wire,
         *args: *_Args,
     ) -> None:
@@ -78,8 +78,8 @@ class TurnedAway:
         log, client = self._shared.log, listener.entry.client
         name = "uids=" if peer.startswith(UID) else "allow="
         why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
-        log.refused("kept-out", peer, KEPT_OUT, why, listener=listener.name)
-        await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours)
+        if not await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours):
+            log.refused("kept-out", peer, KEPT_OUT, why, listener=listener.name)
 
     async def answer(
         self,
@@ -89,11 +89,16 @@ class TurnedAway:
         status: int = NO_PLACE,
         *,
         is_ours: bool = True,
-    ) -> None:
-        """Say why, or answer a health check if it `is_ours`; `client` names its policy."""
+    ) -> bool:
+        """Say why, or answer a health check if it `is_ours`; `client` names its policy.
+
+        True if that was one, which is not turned away.
+        """
+        probe = None
         try:
             head = await self._first_bytes(wire)
-            if is_ours and (probe := probe_of(head)):
+            probe = probe_of(head) if is_ours else None
+            if probe:
                 health = self._shared.health
                 reply = await health.answer(probe, close=True, client=client)
             else:
@@ -111,6 +116,7 @@ class TurnedAway:
             self._open.discard(wire)
             self._one_closed.set()
             self._one_closed = trio.Event()
+        return bool(probe)
 
     async def _first_bytes(self, wire: Wire) -> bytes:
         """Wait for a client's first bytes; b"" if none come, or too many newer ones wait."""
