@@ -250,8 +250,8 @@ async def test_a_warning_says_whose_policy_it_is_about(
             await proxy.line(f' warning client={name} text="REDACT behind')
         await proxy.line(" start ")
         proxy.process.send_signal(signal.SIGHUP)
-        for name in files:
-            await proxy.line(f" warning client={name} ")
+        said = [await proxy.line(" warning client=") for _ in files]
+        assert {one.split("client=")[1].split()[0] for one in said} == files.keys()
         await status_of(f"unix://{tmp_path}/ps.sock", "/images/json")
         await proxy.line(" recorded client=ps operation=ImageList")
 
