@@ -32,7 +32,7 @@ async def test_an_engine_that_answers_is_up(proxy: Proxy) -> None:
     await engine.send(response("200 OK", "Connection: close") + b"OK")
     engine.close()
     answer = await client.read_response()
-    assert (answer.status, answer.body) == (200, b'{"engine": "up"}\n')
+    assert (answer.status, answer.body) == (200, b'{"engine":"up"}\n')
     await proxy.assert_clean()
 
 
@@ -40,10 +40,10 @@ async def test_it_names_the_policy_in_force(proxy: Proxy, fake: FakeEngine) -> N
     """Its hash, and in a word that a newer one was refused: until one is read."""
     fake.stop()
     client = await proxy.connect()
-    for is_stale, newer in ((False, ""), (True, ', "newer": "refused"'), (False, "")):
+    for is_stale, newer in ((False, ""), (True, ',"newer":"refused"'), (False, "")):
         proxy.server.health.tell_policy("1a2b3c4d", is_stale=is_stale)
         await client.ask(target=HEALTH)
-        told = f'{{"engine": "down", "policy": "1a2b3c4d"{newer}}}\n'
+        told = f'{{"engine":"down","policy":"1a2b3c4d"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()
 
 
@@ -56,10 +56,10 @@ async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
     proxy.fake.stop()
     client = await proxy.connect()
     serving = Serving(server=proxy.server, policies={}, add=nobody, beside=nursery)
-    for newer in (', "newer": "refused"', ""):
+    for newer in (',"newer":"refused"', ""):
         await serving.look_for_policies()
         await client.ask(target=HEALTH)
-        told = f'{{"engine": "down"{newer}}}\n'
+        told = f'{{"engine":"down"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()
         await folder.mkdir(exist_ok=True)
 
@@ -88,7 +88,7 @@ async def test_an_engine_that_is_away_is_down(proxy: Proxy, fake: FakeEngine) ->
     client = await proxy.connect()
     await client.ask(target=HEALTH)
     answer = await client.read_response()
-    assert (answer.status, answer.body) == (503, b'{"engine": "down"}\n')
+    assert (answer.status, answer.body) == (503, b'{"engine":"down"}\n')
     assert await client.is_open()
 
 
@@ -159,7 +159,7 @@ async def test_alive_without_an_engine(proxy: Proxy, fake: FakeEngine) -> None:
     client = await proxy.connect()
     await client.ask(target="/_trioproxy/live")
     answer = await client.read_response()
-    assert (answer.status, answer.body) == (200, b'{"proxy": "up"}\n')
+    assert (answer.status, answer.body) == (200, b'{"proxy":"up"}\n')
     await client.ask(target="/_trioproxy/ready")
     answer = await client.read_response()
     assert (answer.status, json.loads(answer.body)["engine"]) == (503, "down")
