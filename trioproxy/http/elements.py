@@ -27,7 +27,10 @@ MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 """Bytes of one element: 502. A container's description has 10 KB."""
 
 LONG: Final = 64 * 1024
-"""From here on an element is read in steps; so much of a list is looked at at once."""
+"""From here on an element is read in steps."""
+
+AHEAD: Final = 16 * 1024
+"""Of several, this much is looked at at once: ten containers."""
 
 _TOO_LONG: Final = f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes"
 
@@ -194,7 +197,8 @@ class Elements:
         does, without a space; False: the next one is to be looked at closely.
 
         `between`: the end of this one and the begin of the next; None: there is but one."""
-        text, at = self._ahead(), 0
+        most = LONG if between is None else AHEAD
+        text, at = self._ahead(most), 0
         while True:
             if found := self._object(key, text, at):
                 piece, end = found
@@ -204,13 +208,13 @@ class Elements:
                 self._at += 1
                 at = end + 1
             elif at:  # it may go on behind the text
-                text, at = self._ahead(), 0
+                text, at = self._ahead(most), 0
             else:
                 return False
 
-    def _ahead(self) -> str:
-        """Give the next bytes as text, up to `LONG`; nothing if they are none."""
-        with memoryview(self._data)[self._at : self._at + LONG] as piece:
+    def _ahead(self, most: int) -> str:
+        """Give so many of the next bytes as text; nothing if that is none."""
+        with memoryview(self._data)[self._at : self._at + most] as piece:
             try:  # it may end within a letter
                 return utf_8_decode(piece, "strict", False)[0]
             except UnicodeDecodeError:
