@@ -152,6 +152,30 @@ def test_what_has_no_room_is_not_said_to_be_listed(live: Path) -> None:
     assert lists(live)["CREATE_BINDS"] == binds
 
 
+def refused(live: Path, variables: str, *sights: Sight) -> None:
+    """Another file, and evidence of what it refused."""
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
+    for one in sights:
+        evidence.observe(one, "refused", When(1_795_515_300))
+    live.write_text(dump(evidence))
+    live.with_name("app.env").write_text(variables)
+
+
+def test_one_yes_behind_another_is_listed(live: Path) -> None:
+    """Where all lists of objects are those of an earlier yes, and nothing passed yet, the next
+    one goes into them as well."""
+    own = Sight("ONLY_CONTAINERS", "@own", "ContainerCreate")
+    front = Sight("ONLY_NETWORKS", "front", "ContainerCreate", is_named=True)
+    variables = "ONLY_CONTAINERS=\nONLY_OWNER=app\nALLOW_OPERATIONS=ContainerCreate\n"
+    refused(live, variables, own, front)
+    for one in (own, front):
+        done = approve(live, "--yes", str(one.grant))
+        assert f"lists {one.grant} now" in done.err
+    text = live.with_name("app.env").read_text()
+    assert "\nONLY_NETWORKS=@own,bridge,default,none,front\n" in text
+
+
 def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     """A program in the folder of the base is allowed by its path: only binds know `{base}`."""
     file = live.with_name("app.env")

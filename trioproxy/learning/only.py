@@ -205,7 +205,11 @@ class _Proposing:
         )
         refused = self._reached_beyond()
         if not is_by_hand:
-            if not any(one.is_touched for one in self._kinds.values()):
+            # A yes goes into lists that are there, though all that was seen was refused.
+            is_told = self._listed and OBJECTS.keys() & {
+                v for v, _ in self._wish.restore
+            }
+            if not is_told and not any(one.is_touched for one in self._kinds.values()):
                 if (
                     any(map(self._wish.nameable.limits, Kind))
                     and not self._known.is_taken_out
