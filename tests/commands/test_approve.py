@@ -152,12 +152,13 @@ def test_what_has_no_room_is_not_said_to_be_listed(live: Path) -> None:
     assert lists(live)["CREATE_BINDS"] == binds
 
 
-def refused(live: Path, variables: str, *sights: Sight) -> None:
-    """Another file, and evidence of what it refused."""
+def refused(live: Path, variables: str, *sights: Sight, also: str = "refused") -> None:
+    """Another file, and evidence of what it refused; `also`: what else became of that."""
     evidence = Evidence()
     evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
     for one in sights:
         evidence.observe(one, "refused", When(1_795_515_300))
+        evidence.observe(one, also, When(1_795_515_300))
     live.write_text(dump(evidence))
     live.with_name("app.env").write_text(variables)
 
@@ -174,6 +175,18 @@ def test_one_yes_behind_another_is_listed(live: Path) -> None:
         assert f"lists {one.grant} now" in done.err
     text = live.with_name("app.env").read_text()
     assert "\nONLY_NETWORKS=@own,bridge,default,none,front\n" in text
+
+
+def test_an_option_that_is_listed_with_another_value_is_asked_about(live: Path) -> None:
+    """Of an option evidence may have the name alone: where it was refused each time it had none
+    of the values that are listed, and where it passed it may have had one."""
+    parent = Sight("CREATE_OPTIONS", "NetworkCreate:Options.parent", "NetworkCreate")
+    variables = f"CREATE_OPTIONS={parent.item}=eth0\nALLOW_OPERATIONS=NetworkCreate\n"
+    refused(live, variables, parent)
+    asked = json.loads(approve(live, "--json").out)
+    assert [one["name"] for one in asked] == [str(parent.grant)]
+    refused(live, variables, parent, also="201")
+    assert not json.loads(approve(live, "--json").out)
 
 
 def test_only_binds_are_listed_below_the_base(live: Path) -> None:

@@ -407,8 +407,10 @@ class _Items:
             if limit is None:
                 return []
             fits = [ANY] if limit.is_any else limit.fitting(self._whole(one))
-            if not fits and variable.endswith("_OPTIONS"):
-                # Of an option the evidence may have the name alone.
+            was_taken = one.facts.results.keys() - {REFUSED}
+            if not fits and was_taken and variable.endswith("_OPTIONS"):
+                # Of an option the evidence may have the name alone: of one that was refused each
+                # time none of these was its value.
                 fits = [
                     it
                     for it in listed_items(self._policy, variable)
