@@ -91,6 +91,7 @@ def test_of_which_refusals_a_person_is_asked(reason: Reason) -> None:
     assert gate.says(refusal, is_known=False) == refusal
     assert Gate.enforcing(policy).says(refusal) == refusal
     assert gate.says(refuse(reason, "", "no")).message == "no"
+    assert gate.says(refuse(Reason.OBJECT, "EXEC_COMMANDS", "no", "sh")).message == "no"
     unknown = judged(gate, "POST", b"/containers/x/frobnicate").decision
     assert "trioproxy approve" not in unknown.message
     known = judged(gate, "POST", b"/containers/x/start").decision

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit, Sent
-from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Kind
+from trioproxy.api.families import REDACT_VARIABLE, Kind
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
@@ -42,6 +42,7 @@ from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, by_list, not_there
 from trioproxy.judge.references import RENAMING, Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
+from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, mark, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
@@ -435,8 +436,8 @@ def _is_asked_about(refusal: Decision) -> bool:
     if refusal.reason not in {Reason.ARGUMENT, Reason.OBJECT}:
         return refusal.reason in ASKED_ABOUT
     # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about,
-    # nor of what a container lacks that is made anew.
-    if refusal.reason is Reason.OBJECT and refusal.rule in OBJECTS:
+    # nor of what a container lacks that is made anew, or of what an exec of somebody else runs.
+    if refusal.reason is Reason.OBJECT and refusal.rule not in REACHED:
         return refusal.unlisted_name != ""
     if refusal.message.endswith(MAKE_IT_ANEW):
         return False
