@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import corpus
 from tests.commands.running import run
+from tests.deciding import Door
 from tests.depth import by_depth
+from tests.judge import within
 from tests.judge.judging import REACHABLE, judged, of_endpoint, outcome_of
 from tests.learned.learning import LEARNED
 from tests.learning.test_lists import File, bind, create, execute
@@ -458,6 +462,45 @@ def test_what_is_reached_into_is_asked_about(
         after = Gate.enforcing(loaded(file.read_text()))
         again = judged(after, *request, known=known).decision
         assert again.allowed or again.message.endswith(MAKE_IT_ANEW)
+
+
+ASKS = "; trioproxy approve # asks about it"
+ROUNDS = 8
+"""A request is refused for one reason at a time."""
+
+
+@pytest.mark.deep
+def test_approve_asks_about_what_a_refusal_says_that_it_asks_about(
+    tmp_path: Path,
+) -> None:
+    """Whatever a file refuses with these words, approve has a question for it, and after a yes
+    to each the request passes, in the end."""
+    chance, names = random.Random(25), sorted(within.REQUESTS)
+    file, live = tmp_path / "app.env", tmp_path / "live.jsonl"
+    for number in range(by_depth(25, 600)):
+        variables = within.exact(chance)
+        lines = sorted(variables.items(), key=lambda one: one[0] == ALLOW)
+        file.write_text("".join(f"{name}={value}\n" for name, value in lines))
+        evidence_path(file).unlink(missing_ok=True)
+        name = chance.choice(names)
+        for _ in range(ROUNDS):
+            gate = Gate.enforcing(loaded(file.read_text()), approve="trioproxy approve")
+            door, evidence = Door(gate=gate, own=corpus.OWN), Evidence()
+            trio.run(door.ask, within.REQUESTS[name], corpus.WORLD)
+            said = door.verdict.decision if door.verdict else None
+            if door.verdict is None or not (said and said.message.endswith(ASKS)):
+                break
+            evidence.begin(f"2026-{number:04}", 100)
+            recorder = Recorder(evidence, now=lambda: 100.0, wake=lambda: None)
+            recorder.note(outcome_of(door.verdict.in_words(), 403))
+            live.write_text(evidencefile.dump(evidence))
+            asked = json.loads(run("approve", str(file), str(live), "--json").out)
+            assert asked, (name, said.message, variables)
+            yes = [arg for one in asked for arg in ("--yes-root", one["name"])]
+            done = run("approve", str(file), str(live), *yes)
+            assert "lists " in done.err, (name, said.message, variables)
+        else:
+            raise AssertionError((name, variables))
 
 
 # --- Learning -------------------------------------------------------------------------
