@@ -170,6 +170,22 @@ async def test_who_rests_ends_as_all_others_do(
         assert await client.read_gone() == "end"
 
 
+async def test_memory_goes_back_while_clients_are_served(
+    proxy: Proxy, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What many took at once lies in the heap, and is given back now and then."""
+    given = list[None]()
+    monkeypatch.setattr(
+        server_module, "give_back_what_lies_between", lambda: given.append(None)
+    )
+    await proxy.serve()
+    await ask(await proxy.connect(tcp=True))
+    for _ in range(3):
+        mock_clock.jump(REAP_EVERY)
+        await settle()
+    assert len(given) == 3
+
+
 async def test_what_is_asked_as_it_goes_to_rest_is_served(
     proxy: Proxy, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy.harden import Use, harden
-from trioproxy.proxy.memory import give_back_what_loading_took
+from trioproxy.proxy.memory import give_back_what_lies_between
 from trioproxy.proxy.server import Server
 from trioproxy.threads import in_thread
 
@@ -195,7 +195,7 @@ class Serving:
             nursery.start_soon(_look_at_data, self.server, [*self.policies.values()])
             for one in [*self.policies.values()]:
                 await one.tell_verdict(self.server.log)
-        give_back_what_loading_took()
+        give_back_what_lies_between()
 
     def _uses(self) -> Iterator[Use]:
         """What of the file system is needed from now on."""

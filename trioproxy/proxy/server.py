@@ -27,7 +27,7 @@ from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.memory import give_back_what_is_free
+from trioproxy.proxy.memory import give_back_what_is_free, give_back_what_lies_between
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.turnedaway import TurnedAway
@@ -640,9 +640,11 @@ class Server:
     # -- ending --------------------------------------------------------------------
 
     async def _reap(self) -> None:
-        """Close connections that were idle for long, from either side's neglect."""
+        """Close connections that were idle for long, from either side's neglect, and give
+        back what others took and hold no more."""
         while True:
             await trio.sleep(REAP_EVERY)
+            give_back_what_lies_between()
             now = trio.current_time()
             for connection in self.connections:
                 if connection.client.idle_for(now) >= IDLE_SECONDS:
