@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -388,6 +389,40 @@ async def test_few_policies_are_read_at_a_time(
     await folder.serving.reload(*folder.policies.values())
     assert len(most) == 3 * AT_ONCE
     assert max(most) <= AT_ONCE
+
+
+async def test_a_share_that_is_away_holds_up_its_own_policies_alone(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those whose files cannot be read to the end keep their turns, and others are read without one."""
+    names = ["good", *(f"away{at}" for at in range(AT_ONCE))]
+    for name in names:
+        (folder.path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    monkeypatch.setattr(serving_module, "LONGEST_TURN", 0.05)
+    read, is_there = ServedPolicy.read, threading.Event()
+
+    def held(self: ServedPolicy, environ: Mapping[str, str]) -> NewPolicy:
+        if self.client != "good":
+            is_there.wait()
+        return read(self, environ)
+
+    monkeypatch.setattr(ServedPolicy, "read", held)
+    good = folder.policies.pop("good")
+    (folder.path / "good.env").write_text("ALLOW_OPERATIONS=ImageList\n")
+    try:
+        async with trio.open_nursery() as reading:
+            reading.start_soon(folder.serving.reload, *folder.policies.values())
+            await trio.testing.wait_all_tasks_blocked()
+            folder.policies["good"] = good
+            with trio.fail_after(PATIENCE):
+                await folder.serving.reload(good)
+            is_there.set()
+    finally:
+        is_there.set()
+    assert good.policy is not None
+    assert good.policy.granted == {"ImageList"}
+    assert folder.serving.turns.value == AT_ONCE
 
 
 @pytest.mark.parametrize("how", ["another owner", "gone"])

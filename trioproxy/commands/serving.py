@@ -18,6 +18,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -44,6 +45,10 @@ with each call of the system that a request needs."""
 AT_ONCE: Final = 2
 """Policies that are read again at a time: each computes in a thread, and who is served waits for a
 turn of each of these after each call of the system. More of them would not be done any sooner."""
+
+LONGEST_TURN: Final = 10.0
+"""Seconds after which nobody waits for a turn any more: a file on a share that is away holds its
+own until that is there again, and shall hold no other policy up."""
 
 MOST_NAMES: Final = 8
 """Names of what changed that a line of the log shows."""
@@ -116,9 +121,7 @@ class Serving:
     """The evidence of policies that come, with {client} in its name."""
     looking: trio.Lock = field(default_factory=trio.Lock)
     """Whose turn it is to look into the folder of policies."""
-    turns: trio.CapacityLimiter = field(
-        default_factory=partial(trio.CapacityLimiter, AT_ONCE)
-    )
+    turns: trio.Semaphore = field(default_factory=partial(trio.Semaphore, AT_ONCE))
     """Whose turn it is to read a policy again."""
     reloads: int = 0
     """How many SIGHUPs are being obeyed."""
@@ -304,7 +307,7 @@ class Serving:
 
     async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
         came, asking = one.reads, self.server.asking
-        async with one.reading, self.turns:
+        async with one.reading, self._turn():
             if one.reads > came:  # of many who waited the first has read it for all
                 return
             one.reads += 1
@@ -320,6 +323,16 @@ class Serving:
             one.wanted = found
             read.append(one)
             await self._settle()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        with trio.move_on_after(LONGEST_TURN) as waiting:
+            await self.turns.acquire()
+        try:
+            yield
+        finally:
+            if not waiting.cancelled_caught:
+                self.turns.release()
 
     def _refuse(self, one: ServedPolicy, error: Exception) -> None:
         log = self.server.log
