@@ -398,13 +398,14 @@ async def test_an_engine_on_tcp(proxy: Proxy, start: Start) -> None:
 
 async def test_nobody_on_that_port(start: Start) -> None:
     """502 that names the address."""
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listener.socket.getsockname()[1]
-    await listener.aclose()
-    proxy = await start(upstream=TcpAddress(host="127.0.0.1", port=port))
-    client = await proxy.connect()
-    await client.ask()
-    status, message = await failed(client)
+    # It is bound, so that nobody else is given it, the proxy's own listener neither.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        proxy = await start(upstream=TcpAddress(host="127.0.0.1", port=port))
+        client = await proxy.connect()
+        await client.ask()
+        status, message = await failed(client)
     assert (status, f"tcp://127.0.0.1:{port}" in message) == (502, True)
 
 
