@@ -140,6 +140,19 @@ def test_what_nobody_named_belongs_to_its_container() -> None:
     assert refuses(limits, volume._replace(labels={}, users=(own,)))
 
 
+def test_whose_an_object_is() -> None:
+    """It is the client's by its own label, listed or not, or as what nobody named by all that use it."""
+    limits = objects(ONLY_CONTAINERS="web", ONLY_OWNER="app")
+    own, other = container("x", OWNED, {}), container("y", {OWNER_LABEL: "b"}, {})
+    volume = Thing(Kind.VOLUME, "v", ("v",), {ANONYMOUS: ""})
+    yes = [own, volume._replace(users=(own, own))]
+    no = [other, volume, volume._replace(users=(own, other))]
+    no.append(volume._replace(labels={}, users=(own,)))
+    assert [*map(limits.is_own, yes)] == [True, True]
+    assert not any(map(limits.is_own, no))
+    assert not any(map(NO_OBJECTS.is_own, [*yes, *no]))
+
+
 BAD = [
     ({"ONLY_CONTAINERS": "@own"}, "needs a name"),
     ({"ONLY_CONTAINERS": "db"}, "needs a name"),

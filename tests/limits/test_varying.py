@@ -20,7 +20,7 @@ from trioproxy.limits.inclusion import beyond
 from trioproxy.limits.languages import TAG
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern, sort_of
-from trioproxy.limits.varying import HOLE, with_holes
+from trioproxy.limits.varying import HOLE, end_of_literal, with_holes
 
 CLASSES = {
     "{num}": "[0-9]+",
@@ -102,6 +102,12 @@ REFUSED = {
     "CREATE_RUNTIMES": ["{rand4}"],
     "CREATE_SECURITY": ["seccomp:sha256-{hex64}"],
 }  # fmt: skip
+
+
+def test_where_the_first_hole_begins() -> None:
+    """What stands before it is literal, and all of a text without one."""
+    rows = {"/srv/{hex7}/{num}": 5, "/srv/{no}": 9, "{num}": 0, "": 0}
+    assert {text: end_of_literal(text) for text in rows} == rows
 
 
 @pytest.mark.parametrize(
