@@ -65,6 +65,11 @@ def scratch(engine: Engine) -> ScratchEngine:
     return engine
 
 
+@pytest.fixture(scope="session")
+def may_start_engines() -> None:
+    """For who starts an Engine beside that of the session: without root its tests are left out."""
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -112,7 +117,7 @@ def why_no_browser() -> str:
 
 WHY_NOT: Mapping[str, Callable[[], str]] = {
     "engine": why_no_engine,
-    "scratch": partial(why_no_engine, own=True),
+    **dict.fromkeys(("scratch", "may_start_engines"), partial(why_no_engine, own=True)),
     "podman": why_no_podman,
     "switch": why_no_browser,
 }

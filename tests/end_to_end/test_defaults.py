@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.proxies import enforcing, learn
-from tests.engine import Engine, scratch_engine, why_no_engine
+from tests.engine import Engine, scratch_engine
 from trioproxy.file import envfile
 
 OWN = {
@@ -72,10 +72,10 @@ STRICT = '{"defaultAction": "SCMP_ACT_ALLOW"}'
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def strict(
+    may_start_engines: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     """An Engine whose default runtime and seccomp profile are its own."""
-    if why := why_no_engine(own=True):
-        pytest.skip(why)
     profile = tmp_path_factory.mktemp("seccomp") / "strict.json"
     profile.write_text(STRICT)
     path = shutil.which("runc") or "runc"

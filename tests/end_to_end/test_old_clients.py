@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.running import run
 from tests.end_to_end.proxies import enforcing, learn
-from tests.engine import ScratchEngine, scratch_engine, why_no_engine
+from tests.engine import ScratchEngine, scratch_engine
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.engine
@@ -20,10 +20,8 @@ OLD = "DOCKER_API_VERSION=1.41 docker ps; docker version >/dev/null"
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[ScratchEngine]:
+def strict(may_start_engines: None) -> Iterator[ScratchEngine]:
     """An Engine that takes what Docker 29's takes, and nothing older."""
-    if why := why_no_engine(own=True):
-        pytest.skip(why)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_MIN_API_VERSION", "1.44")
         with scratch_engine() as engine:

@@ -222,7 +222,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(may_start_engines: None) -> Iterator[Stage]:
     """An Engine of its own, for a swarm is made of it."""
     with scratch_engine() as engine:
         one = Stage(str(engine.socket), engine)
