@@ -214,28 +214,20 @@ KINDS: Final[Mapping[str, Kind]] = {
             ),
         )
     ),
-    "names": Kind(
-        (
-            List(
-                variable="ONLY_CONTAINERS",
-                items=("app-{0}", "app-{0}-*"),
-                values=("app-{0}", "app-{0}-1"),
-                narrow=(r"\*$", "1*"),
-                operation="ContainerStart",
-            ),
+    **{
+        name: Kind(
+            (
+                List(
+                    variable="ONLY_CONTAINERS",
+                    items=(item, "app-{0}-*"),
+                    values=("app-{0}", "app-{0}-1"),
+                    narrow=(r"\*$", "1*"),
+                    operation="ContainerStart",
+                ),
+            )
         )
-    ),
-    "labels": Kind(
-        (
-            List(
-                variable="ONLY_CONTAINERS",
-                items=("@label:key{0}=x", "app-{0}-*"),
-                values=("app-{0}", "app-{0}-1"),
-                narrow=(r"\*$", "1*"),
-                operation="ContainerStart",
-            ),
-        )
-    ),
+        for name, item in {"names": "app-{0}", "labels": "@label:key{0}=x"}.items()
+    },
 }
 
 

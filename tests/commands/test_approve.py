@@ -4,12 +4,14 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.commands.running import Finished, run, running
-from tests.commands.screen import screen
+from tests.commands.screen import Screen, screen
 from tests.engine import Engine
 from tests.learning.test_proposal import seen_route
 from trioproxy.commands.terminal import fitted
@@ -275,16 +277,23 @@ def test_a_file_of_sections_is_not_extended(live: Path) -> None:
     assert (done.status, "learning cannot extend" in done.err) == (2, True)
 
 
+@asynccontextmanager
+async def begun(live: Path, tmp_path: Path) -> AsyncIterator[Screen]:
+    """A terminal in which a person has said yes to the first of four questions, and sees the second."""
+    program = (sys.executable, "-m", "trioproxy", "approve")
+    async with screen(tmp_path, 80) as shown:
+        await shown.run(*program, str(live.with_name("app.env")), str(live))
+        await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? \[y\]es.*uit:$")
+        await shown.type("yes", "Enter")
+        await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+        yield shown
+
+
 async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
     """Yes, no, always no and quit: the file has what was allowed, the evidence what was
     declined, and what was put off is asked again. To what gives root, y is no answer."""
     file = live.with_name("app.env")
-    program = (sys.executable, "-m", "trioproxy", "approve")
-    async with screen(tmp_path, 80) as shown:
-        await shown.run(*program, str(file), str(live))
-        await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? \[y\]es.*uit:$")
-        await shown.type("yes", "Enter")
-        await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+    async with begun(live, tmp_path) as shown:
         await shown.type("x", "Enter", "n", "Enter")
         text = await shown.until(r"3 of 4: ContainerExec\n(.*\n)*allow it\? .*uit:$")
         assert "HOST-ROOT: reaches into any container, whatever it was given" in text
@@ -313,12 +322,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
 async def test_who_interrupts_has_said_nothing(live: Path, tmp_path: Path) -> None:
     """Behind Ctrl-C nothing that was said is written, which is told, with how it would be."""
     file = live.with_name("app.env")
-    program = (sys.executable, "-m", "trioproxy", "approve")
-    async with screen(tmp_path, 80) as shown:
-        await shown.run(*program, str(file), str(live))
-        await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? .*uit:$")
-        await shown.type("yes", "Enter")
-        await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+    async with begun(live, tmp_path) as shown:
         await shown.type("C-c")
         text = await shown.until(r"hint: .*by then")
         assert "trioproxy: interrupted: nothing was written\n" in text

@@ -105,14 +105,13 @@ def _read(one: Mapping[str, Json]) -> Running:
         text_of(one.get("ImageID")),
         part=part_of(one),
     )
+    service = thing.labels.get(SWARMS, "")
     return Running(
         # What its image has counts of some alone.
         thing=thing if needs_image(thing) else thing._replace(inherited={}),
         addresses=addresses,
         networks=networks_of(one),
-        service=found[0]
-        if (found := NAME.fullmatch(thing.labels.get(SWARMS, "")))
-        else "",
+        service=service if NAME.fullmatch(service) else "",
     )
 
 

@@ -131,9 +131,9 @@ class Meaning:
         """What lets a network lie on an interface of the host, as a bridge of others is one."""
         policy = self.policy
         if policy.objects.limits(Kind.NETWORK) and policy.opens("NetworkCreate"):
-            options = policy.limits.patterns_of("CREATE_OPTIONS")
-            texts = (one.text for one in options)
-            yield from (one for one in texts if one.partition("=")[0] == _PARENT)
+            for one in policy.limits.patterns_of("CREATE_OPTIONS"):
+                if one.text.partition("=")[0] == _PARENT:
+                    yield one.text
 
     @property
     def redacted(self) -> tuple[str, ...]:

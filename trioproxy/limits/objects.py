@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import lru_cache
-from itertools import starmap
 from types import MappingProxyType
 from typing import Final
 
@@ -62,9 +61,12 @@ class Only:
     """The keys of the labels by which it lists objects, of which no name tells."""
 
     def __post_init__(self) -> None:
-        listed = (one for one in self.items if one.startswith(OF_LABEL))
-        keys = ((one, one.removeprefix(OF_LABEL).partition("=")[0]) for one in listed)
-        settle(self, labels=frozenset(starmap(_unquote, keys)))
+        keys = frozenset(
+            _unquote(one, one.removeprefix(OF_LABEL).partition("=")[0])
+            for one in self.items
+            if one.startswith(OF_LABEL)
+        )
+        settle(self, labels=keys)
 
     @property
     def value(self) -> str:

@@ -248,7 +248,6 @@ class Connection:
 
     async def _serve_one(self) -> bool:
         """Serve one request; True if the connection can take another."""
-        parsed = None
         try:
             raw = await self.client.read_head()
             if raw is None:
@@ -258,11 +257,11 @@ class Connection:
                 self.hold(len(raw)).keep(0)
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
-                self._judged = parsed = admitted.parsed
+                self._judged = admitted.parsed
                 admitted = await self._look_closer(admitted)
                 self._judged = None
         except (BadRequest, UpstreamError) as error:
-            self._judged = None
+            parsed, self._judged = self._judged, None
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = raw = None
             self._sides.release(may_use=False)
