@@ -228,13 +228,16 @@ async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -
 
 
 async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
-    """Whoever left is not waited for: the question ends at once, and nothing is sent on, which the log tells once."""
+    """Whoever left is not waited for: the question ends at once, nothing is sent on, and the log
+    tells that once, and of no refusal."""
     client, engine, _ = await asking(limited, "a1")
     client.close()
     assert not await engine.read_rest()
     await settle()
     (line,) = limited.lines_of("ContainerCreate")
-    assert " status=- by=trioproxy " in line
+    assert " notice request " in line
+    assert " status=- by=engine " in line
+    assert " decision=none reason=unjudged client=" in line
     assert " end=client-left " in line
 
 

@@ -77,6 +77,8 @@ class Reason(StrEnum):
     """What it asks for is limited, and its body cannot be read any more."""
     UNRESOLVED = "unresolved"
     """What it names has to be looked up at the Engine, and that does not say it."""
+    UNJUDGED = "unjudged"
+    """It ended before it was judged: its client left, or was cut."""
     OBJECT = "object"
     """It names or makes what the file does not list."""
     UNCONFINED = "unconfined"
@@ -136,6 +138,8 @@ class Decision:
         """How logs call it."""
         if self.would_refuse:
             return "would-refuse"
+        if self.reason is Reason.UNJUDGED:
+            return "none"
         return "allowed" if self.allowed or self.is_answered else "refused"
 
 
@@ -463,6 +467,9 @@ UNRESOLVED: Final = refuse(
     Reason.UNRESOLVED, "", "what it names was not looked up at the Engine"
 )
 """What is said where the Engine does not say, or is not asked, what a name means."""
+
+UNJUDGED: Final = refuse(Reason.UNJUDGED, "", "")
+"""What is told of a request that ended before it was judged; nobody is answered by it."""
 
 
 def asks_more(request: Request) -> bool:

@@ -49,7 +49,7 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.outcome import Observer, Outcome, Verdict
-from trioproxy.judge.rules import UNRESOLVED, Decision, Reason
+from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.built import Built
 from trioproxy.proxy.condition import PROBES, Probe
@@ -292,10 +292,10 @@ class Admission:
         verdict = Verdict.of(self.gate, request, found, head.fields.agent)
         return _render(head, verdict, found, body)
 
-    def unresolved(self, parsed: Parsed) -> Verdict:
-        """Say of a request that the Engine does not tell what it names."""
+    def undecided(self, parsed: Parsed, decision: Decision) -> Verdict:
+        """Say of a request why nothing could be decided."""
         agent = parsed.head.fields.agent
-        return Verdict.of(self.gate, parsed.request, Refused(UNRESOLVED), agent)
+        return Verdict.of(self.gate, parsed.request, Refused(decision), agent)
 
     def parse(self, raw: bytes) -> Parsed:
         """Read a request head, and tell its route. Raises `BadRequest`."""

@@ -48,7 +48,7 @@ from trioproxy.judge.gate import (
 )
 from trioproxy.judge.outcome import WHOLE, Outcome
 from trioproxy.judge.replay import replay
-from trioproxy.judge.rules import Reason
+from trioproxy.judge.rules import UNJUDGED, UNRESOLVED, Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
 from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
@@ -440,13 +440,16 @@ class Connection:
         self, parsed: Parsed | None, status: int, ending: str, serial: int = 0
     ) -> None:
         """Tell of a request that nobody judged; None: it could not be read."""
+        verdict, decision = None, UNRESOLVED if status else UNJUDGED
+        if parsed is not None:
+            verdict = self.admission.undecided(parsed, decision)
         self.admission.tell(
             Outcome(
                 WHOLE,
                 self.client.peer,
-                self.admission.unresolved(parsed) if parsed is not None else None,
+                verdict,
                 status,
-                is_ours=True,
+                is_ours=status != 0,
                 ending=ending,
                 serial=serial,
                 waits=self._sides.engine.waits,

@@ -67,8 +67,8 @@ first, and a build waits longer than the last."""
 
 TABLE: Final = """
 counter trioproxy_requests_total client operation decision status
-    Requests that were answered, and streams that began. decision: allowed, refused, would-refuse, or rejected for what
-    cannot be read in exactly one way; status: 2xx, or none where no answer began.
+    Requests that were answered, and streams that began. decision: allowed, refused, would-refuse, rejected for what
+    cannot be read in exactly one way, or none for what ended before; status: 2xx, or none where no answer began.
 counter trioproxy_refusals_total client operation decision reason variable
     Those of them that the policy refuses, or would in --shadow, and those that cannot be read.
     variable: the list that an argument or object is not on.
