@@ -141,6 +141,14 @@ def check_regular(fd: int, path: Path) -> None:
     raise ConfigError(what)
 
 
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are those of one file, however they are spelt."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except OSError:  # the working folder is gone: who reads or writes there says so
+        return one == other
+
+
 def symbolic_link(path: Path) -> ConfigError:
     """Say that a file of ours is a link, which is never followed, or which leads nowhere."""
     leads = os.path.realpath(path)

@@ -489,3 +489,20 @@ def wait_until_empty(pipe: int) -> None:
         fcntl.ioctl(pipe, termios.FIONREAD, unread)
         os.sched_yield()
     assert not unread[0]
+
+
+def test_a_log_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is a link in a circle is refused in a line, and one that is named in a folder that is gone."""
+    log = tmp_path / "loop.log"
+    log.symlink_to(log)
+    one = tmp_path / "app.env"
+    done = called("learn", "-o", str(one), "--from-log", str(log))
+    assert done.status == 2
+    assert "loop.log is a symbolic link that leads in a circle\n" in done.err
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = called("learn", "-o", str(one), "--from-log", "a.log")
+    assert done.status == 2
+    assert done.err == "trioproxy: cannot read a.log: No such file or directory\n"

@@ -449,3 +449,17 @@ def test_learning_on_keeps_what_is_hidden(tmp_path: Path) -> None:
     assert "reads secrets" not in text
     assert granted(path) == {"ContainerInspect", "ContainerList"}
     assert saved.proposal.capped == {"LibpodGenerateKube"}
+
+
+def test_an_output_in_a_folder_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the working folder is gone, that nothing can be written there is one line."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = merge(one, out=Path("app.env"))
+    assert done.status == 2
+    assert "cannot write app.env: No such file or directory\n" in done.err
