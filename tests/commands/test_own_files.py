@@ -302,6 +302,16 @@ def test_a_file_is_moved_as_advised(
     assert "cannot reach the Docker Engine" in start(OURS, at, environment).stderr
 
 
+def test_what_is_to_be_recorded_is_not_moved(file: Path) -> None:
+    """Evidence that is not there yet is kept elsewhere: there is nothing that a command could move."""
+    record = Ours(path=str(file.with_name("live.jsonl")))
+    for advice in ("keep it elsewhere, or list", "mkdir -p "):
+        with pytest.raises(ConfigError, match=f"live.jsonl {MESSAGE}") as caught:
+            check_own(policy_of(str(file.parent)), [record])
+        assert caught.value.hint.startswith(advice)
+        file.with_name("live.jsonl").touch()
+
+
 def test_learning_says_it(
     file: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -212,7 +212,8 @@ def _advice(policy: Policy, one: Ours, *, in_container: bool) -> str:
         return f"mount it from a folder of the host that no bind holds, or {read_only}"
     match one.kind:
         case OurKind.FILE:
-            command = moving(policy, [one.path])
+            # What is only to be written, as by --record, cannot be moved.
+            command = moving(policy, [one.path]) if os.path.exists(one.path) else ""
             return f"{command or 'keep it elsewhere'}, or {read_only}"
         case OurKind.ASKER:
             return (
