@@ -1,11 +1,18 @@
 """Ways to root that `explain` tells of, gone on a real Engine through a proxy that enforces."""
 
+import base64
+import gzip
+import hashlib
+import io
+import json
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests import tars
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
 from trioproxy.file.permissions import parse_policy
@@ -113,3 +120,76 @@ def test_the_network_of_another_may_be_the_hosts(
         found = printed(engine, host, *join, "readlink", "/proc/self/ns/net")
     engine.docker("rm", "-f", other)
     assert found.strip() == wanted.strip()
+
+
+REGISTRY = r"""
+mkdir /blobs
+for one; do echo "$one" | base64 -d > /new; mv /new /blobs/$(sha256sum < /new | cut -c-64); done
+echo "$1" | base64 -d > /manifest
+cat > /answer <<'END'
+#!/bin/sh
+read method path _
+while read line; do [ ${#line} -lt 2 ] && break; done
+file=/dev/null
+case $path in */manifests/*) file=/manifest ;; */blobs/*) file=/blobs/${path##*:} ;; esac
+kind=application/vnd.docker.distribution.manifest.v2+json
+printf 'HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %s\r\nConnection: close\r\n\r\n' $kind $(wc -c < $file)
+[ $method = HEAD ] || cat $file
+END
+chmod +x /answer; echo ready; exec nc -ll -p 5000 -e /answer
+"""
+"""A registry of one image: of its manifest and what that names, each in base64."""
+FROM_OWN = {
+    "ALLOW_OPERATIONS": "ContainerArchive,ContainerCreate,ContainerStart,ImageCreate,SystemPing",
+    "CREATE_IMAGES": "busybox,localhost:5000/app:1",
+    "CREATE_PORTS": "127.0.0.1:5000",
+    "PULL_IMAGES": "localhost:5000/app:1",
+    "ONLY_CONTAINERS": "@own",
+    "ONLY_OWNER": "ci",
+}
+
+
+def image_with_a_node() -> list[str]:
+    """The manifest, the configuration and the layer of an image that is a node of a disk."""
+    numbers = (329, b"0000007\0"), (337, b"0000000\0")
+    layer = tars.header(b"disk", b"3", patches=numbers) + tars.END
+    packed = gzip.compress(layer)
+
+    def digest(data: bytes) -> str:
+        return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+    def named(kind: str, data: bytes) -> dict[str, object]:
+        kind = f"application/vnd.docker.{kind}"
+        return {"mediaType": kind, "size": len(data), "digest": digest(data)}
+
+    roots = {"type": "layers", "diff_ids": [digest(layer)]}
+    config = json.dumps({"os": "linux", "config": {}, "rootfs": roots}).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": named("container.image.v1+json", config),
+        "layers": [named("image.rootfs.diff.tar.gzip", packed)],
+    }
+    parts = (json.dumps(manifest).encode(), config, packed)
+    return [base64.b64encode(one).decode() for one in parts]
+
+
+@pytest.mark.engine
+def test_a_registry_on_the_host_may_be_a_container_of_the_client(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Who publishes the port of a listed image's registry says what is in that: a node of a disk."""
+    with proxy(engine, tmp_path, **FROM_OWN) as host:
+        serve = ("sh", "-c", REGISTRY, "sh", *image_with_a_node())
+        port = "--publish=127.0.0.1:5000:5000"
+        registry = engine.docker("create", port, "busybox", *serve, host=host).text
+        engine.docker("start", registry, host=host)
+        while "ready" not in engine.docker("logs", registry).text:
+            pass
+        engine.docker("pull", "localhost:5000/app:1", host=host)
+        made = engine.docker("create", "localhost:5000/app:1", "x", host=host).text
+        copied = engine.docker("cp", f"{made}:/disk", "-", host=host).output
+    engine.docker("rm", "-f", registry, made)
+    engine.docker("rmi", "localhost:5000/app:1")
+    with tarfile.open(fileobj=io.BytesIO(copied)) as archive:
+        assert archive.getmember("disk").isdev()

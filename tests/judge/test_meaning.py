@@ -97,6 +97,23 @@ PACKS = {
 NODES = "opens nodes of the host's disks"
 
 
+SERVED = [
+    ("localhost:5000/app:1", "5000"),
+    ("localhost:5000/app:*", "8080,127.0.0.1:5000"),
+    ("localhost:5000/app@sha256:*", "[::1]:5000"),
+    ("localhost/app:1", "127.0.0.1:80"),
+    ("k3d.localhost:5000/app:1", "4000-6000"),
+    ("127.0.0.2:40000/app:1", "random"),
+]
+NOT_SERVED = [
+    ("localhost:5000/app:1", ""),
+    ("localhost:5000/app:1", "5001,5000/udp,192.168.0.9:5000"),
+    ("127.0.0.2:5000/app:1", "127.0.0.1:5000"),
+    ("registry.example:5000/app:1", "5000"),
+    ("localhost/app:1", "5000"),
+]
+
+
 def packing(why: str, *more: str) -> list[str]:
     """Both ways of an archive, for one reason, between others."""
     archive, put = (
@@ -132,6 +149,9 @@ WAYS += [
     (granting("ImageCreate", PULL_IMAGES="*"), packing(", as an image holds: PULL_IMAGES lists any")),
     (granting("ImageCreate", PULL_IMAGES="acme/*:*"), packing(", as an image holds: PULL_IMAGES lists acme/*:*")),
     (granting("ImageCreate", PULL_IMAGES="busybox,src:-"), packing(", as an image holds: PULL_IMAGES lists src:-")),
+    # A registry on the host itself may be a container of the client's.
+    *((granting("ImageCreate", PULL_IMAGES=image, CREATE_PORTS=ports), packing(f", as an image holds: PULL_IMAGES lists {image}, and CREATE_PORTS lets the client be that registry")) for image, ports in SERVED),
+    *((granting("ImageCreate", PULL_IMAGES=image, CREATE_PORTS=ports), []) for image, ports in NOT_SERVED),
     (granting("ImageBuild", BUILD_OPTIONS=""), packing(", as an image holds: ImageBuild makes any")),
     (granting("ImageLoad"), ["ImageLoad: loads images, may replace tags", *packing(", as an image holds: ImageLoad makes any")]),
     (granting(CREATE_OPTIONS=CREATED.partition("=")[2]), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")),

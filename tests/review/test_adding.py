@@ -117,3 +117,18 @@ def test_a_list_of_all_opens_what_any_item_of_it_would() -> None:
     for variable in ("CREATE_BINDS", "CREATE_CAPS", "CREATE_DEVICES"):
         assert adding.opens(Grant(variable, "*")) == f"ContainerCreate: {variable}=*"
     assert not adding.opens(Grant("CREATE_IMAGES", "busybox:latest"))
+
+
+def test_a_port_and_a_registry_there_open_a_way_together() -> None:
+    """The second of them is told to open it, also where the first was added a moment ago."""
+    packs = {**CONFINED, "CREATE_IMAGES": "busybox", "CREATE_PORTS": ""}
+    both = (
+        Grant("CREATE_PORTS", "5000"),
+        Grant("PULL_IMAGES", "localhost:5000/app:1"),
+    )
+    for one, other in (both, both[::-1]):
+        limits = {**packs, "PULL_IMAGES": ""}
+        adding = Adding(policy("ContainerCreate,ContainerExport,ImageCreate", limits))
+        assert adding.opens(one) == adding.opens(other) == ""
+        adding.add(one)
+        assert "lets the client be that registry" in adding.opens(other)

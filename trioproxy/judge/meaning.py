@@ -417,7 +417,26 @@ def _own_images(policy: Policy) -> str:
             is_own = one.text in OWN_IMAGES
             if is_own or one.text.startswith("src:") or lists_repositories(one.text):
                 return f"{variable} lists {one.text}"
+            if variable != "CREATE_IMAGES" and _may_serve(policy.limits, one.text):
+                return f"{variable} lists {one.text}, and CREATE_PORTS lets the client be that registry"
     return ""
+
+
+_ON_LOOPBACK: Final = re.compile(
+    r"(?i:[a-z0-9.-]*localhost|(127\.[0-9.]+))(?::([0-9]+))?/.*"
+)
+
+
+def _may_serve(limits: Limits, image: str) -> bool:
+    """Whether a container may publish the very port where the Engine looks for an image: with a
+    registry on its own host it speaks without TLS, so that whoever answers is that registry."""
+    if not (found := _ON_LOOPBACK.fullmatch(image)):
+        return False
+    address, port = found.groups()
+    hosts = (address,) if address else ("127.0.0.1", "[::1]")
+    ports = (port,) if port else ("80", "443")
+    asked = (f"{host}:{one}" for host in hosts for one in ports)
+    return any(limits.lists("CREATE_PORTS", one) for one in asked)
 
 
 # --- Values, and links ------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
+from typing import Final
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -33,6 +34,10 @@ from trioproxy.limits.patterns import Pattern
 
 _Items = dict[str, tuple[Pattern, ...]]
 """The items of grants, by variable."""
+
+
+_PAIRS: Final = {"CREATE_PORTS": "PULL_IMAGES", "PULL_IMAGES": "CREATE_PORTS"}
+"""Lists of which an item gives with one of the other what neither gives alone."""
 
 
 class _Meant:
@@ -110,7 +115,12 @@ class Adding:
 
     def _opened_by_items(self, items: _Items) -> Iterator[Way]:
         policy, opened = self._meant.policy, self._meant.opened
-        alone = replace(policy, limits=policy.limits.with_lists(items))
+        beside = {
+            name: (*policy.limits.patterns_of(name), *self._new[name])
+            for name in map(_PAIRS.get, items)
+            if name in self._new
+        }
+        alone = replace(policy, limits=policy.limits.with_lists({**beside, **items}))
         yield from ways_by_operation(alone, opened)
         grants = (Grant(name, one.text) for name in items for one in items[name])
         yield from ways_by_item(policy, opened, grants)
