@@ -113,6 +113,16 @@ def test_what_no_listener_can_go_by_is_refused(query: str, said: str) -> None:
         parse_listener(f"tcp://:1?{query}")
 
 
+@pytest.mark.parametrize(
+    "url", ["unix:///a,127.0.0.1:1", "unix:///a?policy=b.env,/c", "tcp://:1,:2"]
+)
+def test_listeners_without_a_scheme_are_not_part_of_a_path(url: str) -> None:
+    """Who wrote two listeners and a scheme for one got one odd socket."""
+    with pytest.raises(ConfigError, match="no scheme behind a comma"):
+        config.listen_addresses((), {"LISTEN": url})
+    assert parse_listener("unix:///a%2Cb") == UnixAddress(path="/a,b")
+
+
 def test_missing_port_takes_the_default() -> None:
     """Where a default port exists a URL may leave it out."""
     assert parse_address("tcp://h", port=2375) == TcpAddress(host="h", port=2375)

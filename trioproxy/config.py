@@ -273,6 +273,9 @@ def parse_listener(url: str, port: int = DEFAULT_PORT) -> Listened:
             raise _bad_listener(url, f"the parameter {name!r} {why}")
         else:
             values[name] = text
+    if "," in address + values.get("policy", "") and not address.startswith("fd://"):
+        why = "there is no scheme behind a comma; one in a path is %2C"
+        raise _bad_listener(url, why)
     try:
         entry = _entry(address.partition("://")[0], values)
     except ValueError as error:
