@@ -141,13 +141,16 @@ def test_what_was_handed_over_is_one_address_once(
         ("tcp://127.0.0.2:1", "tcp://:1", True),
         ("tcp://LOCALHOST:1", "tcp://[0:0:0:0:0:0:0:1]:1", True),
         ("tcp://10.0.0.1:1", "tcp://localhost:2 tcp://[::ffff:127.0.0.1]:2", True),
+        ("tcp://10.0.0.1:1", "tcp://0.0.0.0:2 tcp://[::]:2", True),
+        ("tcp://10.0.0.1:1", "tcp://10.0.0.2:2 tcp://[::]:2", True),
+        ("tcp://10.0.0.1:1", "tcp://[::1]:2 tcp://0.0.0.0:2", False),
     ],
-    ids=["loopbacks", "the-other", "remote", "all", "a-name", "twice"],
+    ids=["loopbacks", "the-other", "remote", "all", "a-name", "twice", "both", "within", "neither"],
 )  # fmt: skip
 def test_addresses_of_this_machine_are_many(
     upstream: str, listen: str, is_refused: bool
 ) -> None:
-    """127.0.0.1, 127.0.0.2 and ::1 are three addresses, of which a start said that they are one; localhost is two of them."""
+    """127.0.0.1, 127.0.0.2 and ::1 are three addresses, of which a start said that they are one; localhost is two of them, and :: takes IPv4 as well."""
     raises = pytest.raises(ConfigError, match=r"one address|one of our own")
     with raises if is_refused else nullcontext():
         start.check_addresses(

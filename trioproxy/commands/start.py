@@ -82,7 +82,9 @@ def check_addresses(upstream: Address, listen: tuple[Listened, ...]) -> None:
             hint="name the Engine's socket with --upstream or SOCKET_PATH",
         )
     for one, other in itertools.combinations(listen, 2):
-        if _is_same(one, other) or _is_same(other, one):
+        # With `ReusePort=` one address goes before all interfaces, and each has its clients.
+        ours = not isinstance(one, FdAddress)
+        if _is_same(one, other, is_here=ours) or _is_same(other, one, is_here=ours):
             raise ConfigError(
                 f"{one} and {other} are one address: each listener needs its own",
                 hint="METRICS counts as one: METRICS=tcp://127.0.0.1:9375",
@@ -142,23 +144,36 @@ def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
     return engines.hint(upstream, environ)
 
 
-def _is_same(upstream: Listened, own: Listened) -> bool:
+def _is_same(upstream: Listened, own: Listened, *, is_here: bool = False) -> bool:
     """Whether two are one address, be they handed over: systemd binds one twice with
-    `ReusePort=`, and who comes there would be given to either."""
+    `ReusePort=`, and who comes there would be given to either.
+
+    `is_here`: the first is an address of this machine too, whatever it is.
+    """
     if isinstance(upstream, FdAddress) and str(upstream) == str(own):
         return True
     both = listeners.addresses_of(upstream), listeners.addresses_of(own)
-    return any(_is_one(*pair) for pair in itertools.product(*both))
+    return any(_is_one(*pair, is_here) for pair in itertools.product(*both))
 
 
-def _is_one(upstream: Address, own: Address) -> bool:
+def _is_one(upstream: Address, own: Address, is_here: bool) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
         return os.path.realpath(upstream.path) == os.path.realpath(own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
-        same_host = upstream.is_loopback and own.host in ALL_INTERFACES
-        same_host = same_host or not _hosts(upstream).isdisjoint(_hosts(own))
+        is_here = is_here or upstream.is_loopback or upstream.host in ALL_INTERFACES
+        is_within = is_here and own.host in ALL_INTERFACES
+        is_within = is_within and not _families(upstream).isdisjoint(_families(own))
+        same_host = is_within or not _hosts(upstream).isdisjoint(_hosts(own))
         return upstream.port == own.port != 0 and same_host
     return False
+
+
+def _families(one: TcpAddress) -> set[int]:
+    """By which versions of IP somebody may come; by a name it may be both."""
+    host = one.host.lower().removeprefix("::ffff:")
+    if ":" in host:
+        return {4, 6} if host == "::" and one.dual_stack else {6}
+    return {4} if "." in host else {4, 6}
 
 
 def _hosts(one: TcpAddress) -> set[str]:

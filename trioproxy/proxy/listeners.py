@@ -154,7 +154,10 @@ def addresses_of(address: Listened) -> Iterator[Address]:
         with suppress(OSError), _copy_of(number) as sock:
             at = sock.getsockname()
             if isinstance(at, tuple):
-                yield TcpAddress(host=str(at[0]), port=at[1])
+                is_apart = sock.family == socket.AF_INET6 and sock.getsockopt(
+                    socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
+                )
+                yield TcpAddress(host=str(at[0]), port=at[1], dual_stack=not is_apart)
             elif isinstance(at, str):  # else it is a name without a file
                 yield UnixAddress(path=at)
 
