@@ -96,6 +96,15 @@ class Entry:
 
 UID = "unix:uid="
 """Before the number of who uses a Unix socket."""
+USER = "uid-"
+"""The same where nothing else is known, in the name of a file."""
+
+
+def file_name_of(client: str) -> str:
+    """Name a client by whose address alone it is known: `uid-1000`, `172.18.0.5`, `fe80--1`."""
+    # As they are: of two interfaces that differ by case alone, one is refused its file.
+    name = client.replace(UID, USER).replace("%", "_").replace(":", "-")
+    return name if name[:1].isalnum() else f"ip{name}"
 
 
 def client_of(policy: str) -> str:

@@ -23,6 +23,7 @@ from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.seen import Evidence
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.logs.logrun import CLIENTS_TOLD_APART
+from trioproxy.proxy.listeners import client_name_of
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 HAPROXY = (LOGS / "haproxy.log").read_bytes()
@@ -235,12 +236,12 @@ def test_a_file_for_each_client(read: Reading) -> None:
     """{client} in the name makes a file for each, and each equals what --from writes."""
     done = read(file="app-{client}.env")
     assert done.status == 0, done.err
-    clients = ["127.0.0.1", "127.0.0.11", "__1", "unix"]
+    clients = ["127.0.0.1", "127.0.0.11", "ip--1", "unix"]
     parts = read.written
     assert set(parts) == {
         f"app-{one}.{kind}" for one in clients for kind in ("env", "jsonl")
     }
-    assert b'# Learned for "app-__1"; ' in parts["app-__1.env"]
+    assert b'# Learned for "app-ip--1"; ' in parts["app-ip--1.env"]
     for client in ("127.0.0.1", "127.0.0.11"):
         assert read("--from", client).status == 0
         assert read.written["app.jsonl"] == parts[f"app-{client}.jsonl"]
@@ -260,7 +261,7 @@ def test_no_client_has_a_file_elsewhere_or_with_another(read: Reading) -> None:
     done = read(file="{client}/app.env", logs=("-",), piped=logged(there))
     assert done.status == 0, done.err
     found = {path.parent.name for path in read.folder.glob("**/*.env")}
-    assert found == {"_.", "_a"}
+    assert found == {"ip..", "ip.a"}
     for file, one, other in (
         ("app-{client}.env", "ps", "PS"),
         ("app-{client}", "a", "a.env"),  # both have their evidence in app-a.jsonl
@@ -269,6 +270,19 @@ def test_no_client_has_a_file_elsewhere_or_with_another(read: Reading) -> None:
         done = read(file=file, logs=("-",), piped=logged(there))
         assert done.status == 2
         assert "would have one file" in done.err
+
+
+@pytest.mark.parametrize(
+    "peer", ["unix:uid=1000", "[fe80::1%eth0]:5", "[::1]:5", "10.0.0.9:1"]
+)
+def test_a_client_has_the_file_that_it_has_where_it_is_learned_live(
+    peer: str, read: Reading
+) -> None:
+    """What was learned of user 1000 from a log was in unix_uid_1000.env, and live in uid-1000.env: neither extended the other."""
+    assert (
+        read(file="{client}.env", logs=("-",), piped=logged({"info": peer})).status == 0
+    )
+    assert (read.folder / f"{client_name_of(peer)}.env").exists()
 
 
 def test_who_has_a_policy_has_one_file_by_its_name(read: Reading) -> None:

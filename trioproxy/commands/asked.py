@@ -10,7 +10,7 @@ import click
 
 from trioproxy.commands.catalogue import own
 from trioproxy.commands.observed import read_policy_file
-from trioproxy.config import CLIENT
+from trioproxy.config import CLIENT, file_name_of
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.ledger import evidence_path
@@ -86,7 +86,7 @@ class Call:
 
     def path_of(self, client: str) -> Path:
         """The file of a client, whose name may hold what no name of a file does, or be `..`."""
-        named = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", client)
+        named = re.sub(r"[^A-Za-z0-9._-]", "_", file_name_of(client))
         return Path(str(self.path).replace(CLIENT, named))
 
     def refuse_shared(self, clients: Iterable[str]) -> None:

@@ -26,9 +26,8 @@ from trioproxy.commands.learner import (
     outwait,
     serving,
 )
-from trioproxy.config import Config, TcpAddress
+from trioproxy.config import USER, Config, TcpAddress
 from trioproxy.errors import ConfigError, Nobody
-from trioproxy.proxy.listeners import USER
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server

@@ -21,6 +21,7 @@ from trioproxy.config import (
     Listened,
     TcpAddress,
     UnixAddress,
+    file_name_of,
 )
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
@@ -421,25 +422,17 @@ def group_of(peer: str) -> str:
     return f"{socket.inet_ntop(socket.AF_INET6, network)}/64"
 
 
-USER: Final = "uid-"
-"""In front of the number of a user for whom nothing else is known."""
-
-
 def client_name_of(peer: str) -> str:
-    """Name a client for whom nothing else is known: `uid-1000`, `172.18.0.5`, `fe80--1`.
+    """Name a client for whom nothing else is known.
 
     Raises `ConfigError` for a number that is of many users.
     """
-    if peer.startswith(UID):
-        if int(peer.removeprefix(UID)) == no_number_of():
-            raise ConfigError(
-                f"{peer} is also whoever has no number in this user namespace: give that client"
-                " a listener with policy="
-            )
-        return peer.replace(UID, USER)
-    # As they are: of two interfaces that differ by case alone, one is refused its file.
-    name = name_of_client(peer).strip("[]").replace("%", "_").replace(":", "-")
-    return name if name[0].isalnum() else f"ip{name}"
+    if peer.startswith(UID) and int(peer.removeprefix(UID)) == no_number_of():
+        raise ConfigError(
+            f"{peer} is also whoever has no number in this user namespace: give that client"
+            " a listener with policy="
+        )
+    return file_name_of(name_of_client(peer).strip("[]"))
 
 
 def peer_of(sock: socket.socket, address: object) -> str:
