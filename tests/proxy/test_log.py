@@ -148,6 +148,31 @@ def test_what_a_full_disk_costs_is_said() -> None:
     assert second.endswith(b" log-lines-dropped count=200")
 
 
+@pytest.mark.parametrize("room", [0, 10, 62, 63, 64, 500])
+def test_behind_a_full_disk_a_line_has_its_own(room: int) -> None:
+    """Of the last line before a disk was full there was half, and the first one that had room again went on behind it: neither could be read."""
+    disk, left = bytearray(), [room]
+
+    def write(_fd: int, data: bytes) -> int:
+        if data and not left[0]:
+            raise OSError(errno.ENOSPC, "full")
+        taken = data[: left[0]]
+        disk.extend(taken)
+        left[0] -= len(taken)
+        return len(taken)
+
+    log = Log(Level.INFO, os.open(os.devnull, os.O_WRONLY), write=write)
+    for _ in range(10):
+        log.line(Level.INFO, "line", filler="x" * 20)  # 63 bytes
+        log.flush()
+    left[0] = 10_000
+    for _ in range(2):
+        log.line(Level.INFO, "again")
+        log.flush()
+    assert disk.count(b"\n") == room // 63 + (room % 63 > 0) + 3
+    assert len([one for one in disk.splitlines() if one.endswith(b"Z info again")]) == 2
+
+
 def test_a_terminal_that_nobody_reads_is_not_waited_for() -> None:
     """A terminal polls writable with room for a byte: its lines wait, and come whole."""
     reader, terminal = os.openpty()

@@ -154,6 +154,8 @@ class Log:
         anew = opened_anew(fd)
         self._fd = fd if anew is None else anew
         self._write_out = write
+        self._is_within = self._is_torn = False
+        """Whether what was written ends within a line, and whether the rest of that is lost."""
         self._is_json = form is LogFormat.JSON
         self._is_usual = level == Level.INFO and not self._is_json
         """Whether most lines are of the one form that has a short way."""
@@ -262,7 +264,7 @@ class Log:
 
     def _chunk(self) -> bytes:
         """Make lines of what fits in one write, at least one."""
-        lines: list[str] = []
+        lines = ["\n"] if self._is_torn else []
         size = 0
         entries = self._entries
         for _ in range(min(MOST_ENTRIES, len(entries))):
@@ -305,9 +307,14 @@ class Log:
         except OSError:
             # The reader of the log is gone, or its disk is full: the proxy serves on. If that ends,
             # how many lines it cost is said behind the first one that is taken again.
-            self.dropped += chunk.count(b"\n") + len(self._entries)
+            # Half a line may stand there, from when there was room for no more.
+            self.dropped += chunk.lstrip(b"\n").count(b"\n") + len(self._entries)
             self._entries.clear()
+            self._is_torn = self._is_within
             return True
+        self._is_torn = False
+        if sent:
+            self._is_within = chunk[sent - 1 : sent] != b"\n"
         if rest := chunk[sent:].decode(errors="replace"):
             self._entries.appendleft((0.0, _rendered, rest))
         elif self.dropped and not self._entries:
