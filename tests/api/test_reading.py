@@ -627,7 +627,7 @@ TOLD = {
     "NetworkCreate:IPAM.Config.Subnet": ["10.0.0.0/8", "fe80%3A%3A/64"],
     "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation": ["shared", "rslave"],
     "ContainerCreate:HostConfig.Sysctls.kernel.sem": ["1", "250%20320%0932"],
-    "ImageBuild:networkmode": ["host"],
+    "ImageBuild:networkmode": ["host", "app_net.1-2"],
     "ImageBuild:remote": ["https%3A//x/y"],
     "ImageBuild:version": ["2"],
     "NetworkCreate:Scope": ["swarm", "global"],

@@ -132,7 +132,7 @@ _TOLD_OPTIONS: Final = tuple(
             r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:fluentd|syslog)-address",
             r"(?:tcp|tcp\+tls|udp)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[A-Za-z0-9.-]+:[0-9]{1,5}",
         ),
-        (r"ImageBuild:networkmode", r"host"),
+        (r"ImageBuild:networkmode", r"[A-Za-z0-9][A-Za-z0-9_.-]*"),  # `host`, or a name
         (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged
         (r"ImageBuild:version", r"[0-9]"),
         (r"NetworkCreate:Scope", r"swarm|global"),

@@ -519,8 +519,12 @@ _LOG_ANYWHERE: Final = (
     r"ContainerCreate:HostConfig\.LogConfig\.Config\."
     rf"(?:path|(?:fluentd|syslog)-address(?!{_ELSEWHERE}))(?:=|\Z)"
 )
+# Any but the host's, which is four letters, as those of a hole may be.
+_NAMED_NETWORK: Final = (
+    r"ImageBuild:networkmode=(?!(?:host|\{rand4\})\Z)[A-Za-z0-9_.{}-]+"
+)
 _HARMLESS_OPTIONS: Final = re.compile(
-    f"(?!{_LOG_ANYWHERE})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}"
+    f"(?!{_LOG_ANYWHERE})(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?|{_NO_METADATA}|{_NAMED_NETWORK}"
 )
 """Options that give no root by themselves; all others are taken to."""
 _BY_ENTRY: Final = frozenset(
