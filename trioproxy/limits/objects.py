@@ -24,6 +24,7 @@ from trioproxy.api.families import NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE, Ki
 from trioproxy.api.form import PROJECT_LABEL, Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
+from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal, split_items
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
@@ -36,6 +37,8 @@ OF_LABEL: Final = "@label:"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""
+_LISTED_NAME: Final = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*")
+"""What lists them by their names, with a star maybe."""
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 _BRIDGE: Final = frozenset({"bridge", "default"})
@@ -376,19 +379,33 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
         return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
     # Of a fleet's thousands each container of a list is looked up, and not tried with each.
     names = frozenset(filter(NAME.fullmatch, items)) - {"default"}
+    starred = [one for one in filter(_LISTED_NAME.fullmatch, items) if "*" in one]
+    looked_up = names.union(starred if len(items) > 1 else ())
     try:
-        fits = [_parse(item, owner) for item in items if item not in names]
+        fits = [_parse(item, owner) for item in items if item not in looked_up]
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
     if len(items) == len(fits) == 1:  # as of most lists
         return Only(variable=name, items=items, holds=fits[0])
+    if starred:
+        fits.append(_of_starred(starred))
     return Only(
         variable=name,
         items=items,
         holds=lambda thing: (
             not names.isdisjoint(thing.names) or any(fit(thing) for fit in fits)
         ),
+    )
+
+
+def _of_starred(items: Iterable[str]) -> Callable[[Thing], bool]:
+    """Hold things by names with a star, of which those are tried that begin and end so."""
+    ends = Ends((one.split("*")[0], one.split("*")[-1], one) for one in items)
+    return lambda thing: any(
+        _fits(one)(name)
+        for name in thing.names
+        for one in ends.near(name, name, is_whole=True)
     )
 
 
@@ -411,7 +428,7 @@ def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
             f"{item[:64]!r} is nothing that is known;"
             f" write a name, {OWN}, @project:NAME or @label:KEY=VALUE"
         )
-    if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
+    if not _LISTED_NAME.fullmatch(item):
         raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
     fits = _fits(item)
     if item == "default":
