@@ -65,10 +65,13 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
 """What stands above the operations of each level, the worst first."""
 _OPEN, _NEVER = "not limited:", "never asked for, so refused:"
 _FORMER: Final = (
-    *("gives root on the host:", "limited by the lists below:"),
-    *("stops or disturbs what runs:", "open:", "never asked for:"),
+    "gives root on the host:",
+    "limited by the lists below:",
+    "stops or disturbs what runs:",
 )
-"""Titles of files that version 0.2.0 wrote."""
+"""Titles of operations in files that version 0.2.0 wrote."""
+_FORMER_WORDS: Final = ("open: what", "open: which", "never asked for:")
+"""And of other lines there."""
 _TECNATIVA = f"{TECNATIVA.name}:"
 
 _SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
@@ -85,15 +88,20 @@ _SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
 """What a reviewer looks for, and is told that it is not there."""
 
 _OPERATION = r"(?:[A-Z][a-z0-9]*){2,}|Session"
-_ROW = re.compile(rf"#   ({_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)(?: +(.*))?")
+_NAMED = rf"(?:{_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)"
+_ROW = re.compile(rf"#   ({_NAMED})(?: +(.*))?")
 _NOTE = re.compile(r" {2,}(?:# )?|(?:^| )# ")
 """What parts a row from what a reviewer wrote behind it; in our own words stands none."""
 _BEGINS = re.compile(rf"# (?:{_VERDICT} |{_READ} |{_LEARNED} \")")
-_TITLES = (
-    *(_VERDICT, _LEARNED, _READ, *TITLES.values()),
-    *(_OPEN, _NEVER, _TECNATIVA, *_FORMER),
+_WORDED = (_VERDICT, _LEARNED, _READ, _OPEN, _NEVER, _TECNATIVA, *_FORMER_WORDS)
+_GROUPS, _LINES = (
+    "|".join(map(re.escape, titles))
+    for titles in ((*TITLES.values(), *_FORMER), _WORDED)
 )
-_TITLE = re.compile(f"# ({'|'.join(map(re.escape, _TITLES))})(?: .*)?")
+_TITLE = re.compile(
+    f"# (?:({_GROUPS})(?: {_NAMED}(?:, {_NAMED})*,?)?|({_LINES})(?: .*)?)"
+)
+"""Behind a title of operations stand names alone, and a note may begin as it does."""
 _REST = "#     "
 _HOSTILE: Final = frozenset("$`\\\"'")
 """What is read by a shell, or by whoever reads env files otherwise than we do."""
@@ -384,8 +392,10 @@ def _key(line: str) -> str | None:
     """What a line is of: a variable, a title or a row; None: it is none of ours."""
     if found := _ASSIGNMENT.match(line):
         return found[1] if found[1] in _OUR_VARIABLES else None
-    found = _ROW.fullmatch(line) or _TITLE.fullmatch(line)
-    return found[1] if found else None
+    if found := _ROW.fullmatch(line):
+        return found[1]
+    found = _TITLE.fullmatch(line)
+    return found[1] or found[2] if found else None
 
 
 def keep_foreign(old: str) -> str:
