@@ -45,6 +45,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import unseen_states
 from trioproxy.limits.objects import OWNER_LABEL
 from trioproxy.limits.things import Known, Missing, describe
+from trioproxy.proxy.holding import wanted
 from trioproxy.review.sheet import additions, sheet_of
 
 OPERATIONS_OF_A_FILE = 12
@@ -433,7 +434,7 @@ def test_what_is_reached_into_is_asked_about(
     tmp_path: Path, host: Json, item: str, made: str
 ) -> None:
     """What was recorded of it can be read again, has the question that the refusal names, and
-    after a yes it passes. What is to be made anew has neither."""
+    after a yes it passes. What is to be made anew has neither, and no person is asked live."""
     text = (
         "CREATE_IMAGES=busybox\nONLY_CONTAINERS=@own,db\nONLY_NETWORKS=\nONLY_VOLUMES=\n"
         "ONLY_OWNER=app\nALLOW_OPERATIONS=ContainerStart,PutContainerArchive\n"
@@ -447,6 +448,9 @@ def test_what_is_reached_into_is_asked_about(
         Gate.enforcing(loaded(text), approve="approve"), *request, known=known
     )
     assert ("approve" in verdict.decision.message) is bool(item)
+    endpoint = verdict.request.endpoint
+    assert endpoint
+    assert bool(wanted(verdict.decision, endpoint)) is bool(item)
     evidence = Evidence()
     evidence.begin("2026-0001", 100)
     recorder = Recorder(evidence, now=lambda: 100.0, wake=lambda: None)

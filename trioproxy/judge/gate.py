@@ -33,7 +33,6 @@ from trioproxy.api.families import REDACT_VARIABLE, Kind
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
-from trioproxy.api.nodes import MAKE_IT_ANEW
 from trioproxy.api.reading import asking
 from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
 from trioproxy.errors import BadRequest
@@ -435,12 +434,10 @@ ASKED_ABOUT: Final = frozenset(
 def _is_asked_about(refusal: Decision) -> bool:
     if refusal.reason not in {Reason.ARGUMENT, Reason.OBJECT}:
         return refusal.reason in ASKED_ABOUT
-    # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about,
-    # nor of what a container lacks that is made anew, or of what an exec of somebody else runs.
+    # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about, nor of what
+    # has no item (what a container lacks that is made anew), or of what an exec of somebody else runs.
     if refusal.reason is Reason.OBJECT and refusal.rule not in REACHED:
         return refusal.unlisted_name != ""
-    if refusal.message.endswith(MAKE_IT_ANEW):
-        return False
     from trioproxy.limits.sorts import listable
 
     return listable(refusal.rule, refusal.item) != ""

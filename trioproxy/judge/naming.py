@@ -105,7 +105,9 @@ class Judge:
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {reference.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
                 if argument is nodes.HAD_BY_DEFAULT:
+                    # Not by an item: who lists the capability lets all that is made anew have it.
                     message = f"{message}: {nodes.MAKE_IT_ANEW}"
+                    return Refusal(variable=name, message=message)
                 return Refusal(variable=name, message=message, item=argument.value)
         return None
 
