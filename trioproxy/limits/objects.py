@@ -12,6 +12,7 @@ any client that builds can put one, does not count.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import lru_cache
@@ -37,8 +38,6 @@ OF_LABEL: Final = "@label:"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""
-_LISTED_NAME: Final = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*")
-"""What lists them by their names, with a star maybe."""
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 _BRIDGE: Final = frozenset({"bridge", "default"})
@@ -377,19 +376,30 @@ def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
 def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     if items == (ANY,):
         return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
-    # Of a fleet's thousands each container of a list is looked up, and not tried with each.
-    names = frozenset(filter(NAME.fullmatch, items)) - {"default"}
-    starred = [one for one in filter(_LISTED_NAME.fullmatch, items) if "*" in one]
-    looked_up = names.union(starred if len(items) > 1 else ())
+    # Of a fleet's thousands each container is looked up, and not tried with each.
+    names, starred = set[str](), list[str]()
+    labels = defaultdict[str, set[str]](set)
     try:
-        fits = [_parse(item, owner) for item in items if item not in looked_up]
+        for item in items:
+            if item.startswith("@"):
+                key, value = _label_of(item, owner)
+                labels[key].add(value)
+                continue
+            _check_name(item)
+            if "*" in item:
+                starred.append(item)
+            else:
+                names.add(item)
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
-    if len(items) == len(fits) == 1:  # as of most lists
-        return Only(variable=name, items=items, holds=fits[0])
+    if OBJECTS[name] is Kind.NETWORK and "default" in names:
+        names.add("bridge")  # creations call it otherwise than the Engine
+    fits = [_by_label(key, values) for key, values in labels.items()]
     if starred:
         fits.append(_of_starred(starred))
+    if len(fits) == 1 and not names:  # as of most lists
+        return Only(variable=name, items=items, holds=fits[0])
     return Only(
         variable=name,
         items=items,
@@ -397,6 +407,11 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
             not names.isdisjoint(thing.names) or any(fit(thing) for fit in fits)
         ),
     )
+
+
+def _check_name(item: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
+        raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
 
 
 def _of_starred(items: Iterable[str]) -> Callable[[Thing], bool]:
@@ -409,12 +424,25 @@ def _of_starred(items: Iterable[str]) -> Callable[[Thing], bool]:
     )
 
 
-def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
+_PROJECT: Final = ""
+"""In place of a label's key, for a project is told by two (`project_of`)."""
+
+
+def _by_label(key: str, values: Collection[str]) -> Callable[[Thing], bool]:
+    if key == _PROJECT:
+        return lambda thing: project_of(thing) in values
+    return lambda thing: thing.own_label(key) in values
+
+
+def _label_of(item: str, owner: str) -> tuple[str, str]:
+    """The key of a label by which an item lists things, and its value."""
     if item == OWN:
-        return lambda thing: thing.own_label(OWNER_LABEL) == owner
+        return OWNER_LABEL, owner
     if item.startswith(OF_PROJECT):
         project = _unquote(item, item.removeprefix(OF_PROJECT))
-        return lambda thing: project_of(thing) == project
+        if not project:  # which is what all have that Compose did not make
+            raise ValueError(f"{item!r} names no project; write {OF_PROJECT}NAME")
+        return _PROJECT, project
     if item.startswith(OF_LABEL):
         key, mark, value = item.removeprefix(OF_LABEL).partition("=")
         if not mark or not key:
@@ -422,22 +450,11 @@ def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
         key, value = _unquote(item, key), _unquote(item, value)
         if key == OWNER_LABEL:
             raise ValueError(f"{item[:64]!r} is the proxy's own label; write {OWN}")
-        return lambda thing: thing.own_label(key) == value
-    if item.startswith("@"):
-        raise ValueError(
-            f"{item[:64]!r} is nothing that is known;"
-            f" write a name, {OWN}, @project:NAME or @label:KEY=VALUE"
-        )
-    if not _LISTED_NAME.fullmatch(item):
-        raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
-    fits = _fits(item)
-    if item == "default":
-        # Creations call that so which the Engine calls the bridge.
-        return lambda thing: (
-            any(map(fits, thing.names))
-            or (thing.kind is Kind.NETWORK and "bridge" in thing.names)
-        )
-    return lambda thing: any(map(fits, thing.names))
+        return key, value
+    raise ValueError(
+        f"{item[:64]!r} is nothing that is known;"
+        f" write a name, {OWN}, @project:NAME or @label:KEY=VALUE"
+    )
 
 
 def project_of(thing: Thing) -> str:
