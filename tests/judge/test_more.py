@@ -10,6 +10,8 @@ Variables = dict[str, str]
 
 CREATE: Variables = {"ALLOW_OPERATIONS": "ContainerCreate"}
 EXEC: Variables = {"ALLOW_OPERATIONS": "ContainerExec"}
+RUN: Variables = {"ALLOW_OPERATIONS": "ContainerExec,ExecStart"}
+BEGIN: Variables = {"ALLOW_OPERATIONS": "ExecStart"}
 LIST: Variables = {"ALLOW_OPERATIONS": "ContainerList"}
 START: Variables = {"ALLOW_OPERATIONS": "ContainerStart"}
 CONNECT: Variables = {"ALLOW_OPERATIONS": "NetworkConnect"}
@@ -49,6 +51,10 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
         EXEC | OWN | CLOSED | {"CREATE_IMAGES": "a"}, EXEC | OWN | CLOSED, []),
     "what is reached into without": (EXEC | CLOSED, EXEC | {"CREATE_BINDS": "/a"}, []),
     "what is reached into as nothing limits it": (EXEC | OWN | CLOSED, EXEC | OWN, ["CREATE_*=*"]),
+    "an exec of somebody else that is started beside lists": (
+        RUN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | OWN | {"EXEC_PRIVILEGED": ""}, ["EXEC_COMMANDS=*"]),
+    "an exec of somebody else that is started without": (
+        RUN | {"EXEC_COMMANDS": "echo"}, BEGIN | {"EXEC_PRIVILEGED": ""}, []),
     "a name": (START | OWN, START | OWN | {"ONLY_CONTAINERS": "@own,web"}, ["ONLY_CONTAINERS=web"]),
     "a name that a star fits": (
         START | OWN | {"ONLY_CONTAINERS": "web-*"}, START | OWN | {"ONLY_CONTAINERS": "web-1"}, []),

@@ -168,6 +168,16 @@ def test_what_is_reached_into_is_listed() -> None:
     assert note.startswith("CREATE_* now limits what b reaches into")
 
 
+def test_what_execs_are_started_in_one_file_are_in_the_union() -> None:
+    """Who starts what others made to be run, whatever it is, was refused that by the list of who makes it."""
+    makes = {"ALLOW_OPERATIONS": "ContainerExec,ExecStart", "EXEC_COMMANDS": "echo"}
+    starts = {"ALLOW_OPERATIONS": "ExecStart", "EXEC_PRIVILEGED": ""}
+    found = united(lists_of("a", {**makes, **OWN}), lists_of("b", {**starts, **OWN}))
+    assert "EXEC_COMMANDS" not in found.values
+    (note,) = found.notes
+    assert note.startswith("EXEC_COMMANDS is not set, because b does not set it")
+
+
 def test_what_joins_the_bridge_in_one_file_joins_it() -> None:
     """A network in its place stands in the union where no file has anything made on it."""
     networks = {"ONLY_NETWORKS": "bridge,web", **OWN}

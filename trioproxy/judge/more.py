@@ -7,7 +7,7 @@ old file is proven to allow it. `review.compare` shows it; a proxy that reads it
 says it, and refuses what is opened without a word.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from trioproxy.api.answers import ANSWERS
 from trioproxy.api.families import (
@@ -36,7 +36,7 @@ from trioproxy.judge.references import NAMES_BRIDGE
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import beyond
-from trioproxy.limits.inspected import REACHED
+from trioproxy.limits.inspected import REACHED, STARTED
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN
 
@@ -127,8 +127,10 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & LIMITED.keys()
     families = {family for name in opened for family in LIMITED[name]}
-    if narrow.objects and reaches(wide.opened_operations):
-        families.add(Family.CREATE)
+    if narrow.objects:
+        families.update(
+            VARIABLES[one].family for one in reached(wide.opened_operations)
+        )
     for family in Family:
         if family not in families:
             continue
@@ -138,23 +140,25 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
             yield Grant(f"{family}_*", ANY)
 
 
-def reaches(operations: Iterable[str]) -> bool:
-    """Whether some of them name containers or volumes to have what these have.
+def reached(operations: Collection[str]) -> frozenset[str]:
+    """The variables by which it is judged, beside lists of objects, what they reach into.
 
-    With lists of objects such requests are judged as if they asked for all of that.
+    Who names a container or volume to have what that has is judged as if he asked for all of
+    it, and who starts an exec as if he made it.
     """
-    return any(
+    reaches = any(
         row.reaches or Kind.VOLUME in row.kinds
         for name in operations
         for row in OPERATIONS[name]
     )
+    found = REACHED if reaches else frozenset[str]()
+    return found | STARTED if "ExecStart" in operations else found
 
 
 def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
-    reached = REACHED if narrow.objects else frozenset[str]()
     before, after = (
         variables_of(one.opened_operations)
-        | (reached if reaches(one.opened_operations) else frozenset())
+        | (reached(one.opened_operations) if narrow.objects else frozenset())
         for one in (narrow, wide)
     )
     for name in sorted(after & set(FAMILIES[family])):

@@ -24,7 +24,7 @@ from trioproxy.api.arguments import (
     text_of,
 )
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import Kind
+from trioproxy.api.families import Family, Kind
 from trioproxy.api.fields import ARGUED, variables_of
 from trioproxy.api.reading import ask
 from trioproxy.limits.things import PROCESS, Thing
@@ -33,6 +33,8 @@ _BY_DEFAULT = frozenset({"CgroupnsMode", "LogConfig"})
 _LEFT_ASIDE: Final = "CREATE_IMAGES"
 REACHED: Final = variables_of(["ContainerCreate", "VolumeCreate"]) - {_LEFT_ASIDE}
 """The variables that limit what is reached into beside lists of objects."""
+STARTED: Final = variables_of(["ContainerExec"]) - {Family.EXEC.options}
+"""Those that limit there which execs are started, whoever made them."""
 
 
 def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument]:

@@ -41,12 +41,11 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import variables_of
 from trioproxy.api.routes import kinds_of, of_family
 from trioproxy.file.envfile import LONGEST_LINE
-from trioproxy.judge.more import reaches
+from trioproxy.judge.more import reached
 from trioproxy.judge.references import NAMES_BRIDGE
 from trioproxy.learning.lists import with_room
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import taken_out
-from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import ANY, NO_LIMITS, NOTHING, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
 from trioproxy.values import value_class
@@ -82,9 +81,7 @@ class Member:
 
     def reaches(self, variable: str) -> bool:
         """Whether that decides which of the listed containers and volumes it reaches into."""
-        if not self.objects or variable not in REACHED:
-            return False
-        return reaches(self.operations)
+        return bool(self.objects) and variable in reached(self.operations)
 
     @property
     def is_on_bridge(self) -> bool:
