@@ -510,8 +510,9 @@ def event(number: int, action: str = "start", **more: str) -> dict[str, Any]:
     return {"Type": "container", "Action": action, "Actor": actor}
 
 
-async def watching(proxy: Proxy) -> tuple[Client, EngineConnection, EngineConnection]:
-    """A client that watches events, and both connections to the Engine."""
+async def watching(proxy: Proxy) -> tuple[Client, EngineConnection]:
+    """A client that watches events. It has one connection to the Engine, and no second one while
+    nothing happens: each has two descriptors, which is what `MAX_CONNECTIONS` counts."""
     client, engine = await listing(proxy, target="/events")
     await engine.send(HEADS["events"])
     questions = await proxy.fake.accept()
@@ -519,17 +520,19 @@ async def watching(proxy: Proxy) -> tuple[Client, EngineConnection, EngineConnec
         found: object = {"Volumes": None} if path == "/volumes" else []
         asked = await questions.answer(body=json.dumps(found).encode())
         assert asked.line == f"GET {path} HTTP/1.1".encode()
-    return client, engine, questions
+    assert not await questions.has_more()
+    return client, engine
 
 
 async def test_events_come_one_by_one(own: Proxy) -> None:
     """Each line is there as soon as its last byte is; a container is asked about once."""
-    client, engine, questions = await watching(own)
+    client, engine = await watching(own)
     assert b"chunked" in await client.read_head()
     for step in range(3):
         raw = json.dumps(event(2, f"step {step}", shown="1")).encode()
         await engine.send(chunk(json.dumps(event(9)).encode() + b"\n" + raw))
         if not step:
+            questions = await own.fake.accept()
             for number, labels in ((9, None), (2, OWN)):
                 asked = (await questions.read_request()).line
                 assert asked == f"GET /containers/{number:064x}/json HTTP/1.1".encode()
@@ -541,10 +544,22 @@ async def test_events_come_one_by_one(own: Proxy) -> None:
         assert await client.arrived() == b""
 
 
+async def test_who_reads_no_further_has_two_descriptors(own: Proxy) -> None:
+    """A long list waits for its reader without the connection on which it was asked about."""
+    client, engine = await listing(own)
+    many = [listed(number, OWN, more="x" * 4_000) for number in range(1_000)]
+    own.nursery.start_soon(engine.send, answer(many))
+    questions = await own.fake.accept()
+    await questions.answer(body=image().partition(b"\r\n\r\n")[2])
+    await client.read_head()
+    await settle()
+    assert not await questions.has_more()
+
+
 async def test_a_volume_that_was_made_anew(start: Start) -> None:
     """A stream that does not tell what goes tells of no stranger's volume by a name that was its own."""
     proxy = await start({**LISTED, "ONLY_VOLUMES": "@own"})
-    client, engine, questions = await watching(proxy)
+    client, engine = await watching(proxy)
     await client.read_head()
     for labels in (OWN, {}, OWN):
         actor = {"ID": "cache", "Attributes": {"driver": "local"}}
@@ -553,6 +568,7 @@ async def test_a_volume_that_was_made_anew(start: Start) -> None:
         await engine.send(chunk(raw))
         made = {"Name": "cache", "Driver": "local", "Labels": labels}
         with trio.fail_after(PATIENCE):  # it is asked about each time
+            questions = await proxy.fake.accept()
             asked = await questions.answer(body=json.dumps(made).encode())
         assert asked.line == b"GET /volumes/cache HTTP/1.1"
         if labels:
@@ -599,7 +615,7 @@ async def test_streams_that_remember_much_have_room_for_it(start: Start) -> None
 
 async def test_a_stream_is_cut_where_less_is_shown(named: Proxy) -> None:
     """A new policy is no policy for a stream of weeks, unless what is shown is the same."""
-    client, _, _ = await watching(named)
+    client, _ = await watching(named)
     await client.read_head()
     same = {**LISTED, "ONLY_CONTAINERS": "c1,c1*", "PING": "1"}
     named.server.reload(Gate.enforcing(parse_policy(same)[0]))
@@ -892,6 +908,10 @@ async def test_a_shadow_follows_events(tried: Proxy) -> None:
         await engine.send(raw)
         assert await client.arrived() == raw
         if number == 9:
+            assert (
+                not await questions.has_more()
+            )  # nor has it one while nothing happens
+            questions = await tried.fake.accept()
             asked = await questions.read_request()
             assert b"/containers/" in asked.line
             await questions.send(response("404 Not Found", body=b'{"message":""}'))

@@ -207,6 +207,7 @@ class Narrowing:
                     await self._wire.let_others()
                 for part in await self._shown(piece):
                     out += part
+            self._asking.let_go()
             return out
         if not self._elements.is_whole:
             raise unreadable("it is cut off")
@@ -375,8 +376,13 @@ class _Asking:
 
     def close(self) -> None:
         """Close the connection, if there is one, and hold nothing any more."""
-        self._engine.drop()
+        self.let_go()
         self._reading.release()
+
+    def let_go(self) -> None:
+        """Close the connection until more is asked. Its client may read nothing, or nothing happen,
+        for weeks, and what `MAX_CONNECTIONS` counts has two descriptors each and not three."""
+        self._engine.drop()
 
     def hold_of_answer(self, count: int) -> None:
         """Say how much of the answer itself is held. Raises `TooManyBodies`."""
@@ -486,6 +492,7 @@ class _Asking:
         """Know what is inside: of what goes there may be nothing to be asked any more."""
         for kind in kinds:
             await self._inside(kind, self._remember)
+        self.let_go()
 
     async def _inside(self, kind: Kind, take: Callable[[Thing], None]) -> None:
         """Give all of a kind that is inside to `take`."""
