@@ -308,7 +308,7 @@ def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
 
 
 def test_what_had_no_answer_is_no_evidence() -> None:
-    """A client that left, an Engine that is down, a head that cannot be read."""
+    """A client that left, an Engine that is down, a head that cannot be read; of the first two is told that they came."""
     learner = Learner()
     verdict = judged(learner.gate, "GET", b"/info")
     for outcome in (
@@ -318,6 +318,7 @@ def test_what_had_no_answer_is_no_evidence() -> None:
     ):
         learner.recorder.note(outcome)
     assert not learner.evidence.routes
+    assert learner.recorder.unanswered == 2
 
 
 def rejected(reason: str, peer: str = "10.0.0.5:1") -> Outcome:

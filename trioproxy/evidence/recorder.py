@@ -135,13 +135,15 @@ class Recorder:
         if outcome.narrowed is not None:
             hidden = outcome.narrowed.hidden
             self._note_hidden(verdict.operation, hidden, _host(outcome.peer))
-        if status == 0 or outcome.moment is CLOSED:
+        if outcome.moment is CLOSED:
             return
         decision = verdict.decision
         allowed = decision.allowed
         if verdict.form.objects and verdict.request.endpoint in _TELLING:
             self._note_told(verdict, outcome)
-        if outcome.is_ours and (allowed or decision.reason is Reason.UNRESOLVED):
+        is_unresolved = decision.reason is Reason.UNRESOLVED
+        # Of 0 its client left before.
+        if status == 0 or (outcome.is_ours and (allowed or is_unresolved)):
             self.unanswered += 1
             return
         request, endpoint = verdict.request, verdict.request.endpoint
