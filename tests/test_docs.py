@@ -529,7 +529,7 @@ def test_all_pages() -> None:
 def test_limits() -> None:
     """Each limit in the page on architecture has the value that the code has."""
     rows = re.findall(
-        r"(?m)^\|`(\w+/\w+)\.py`\|`(\w+)`\|([\d,]+)",
+        r"(?m)^\|`(\w+/\w+)\.py`\|`(\w+)`\|([\d.,]+)",
         document("docs/architecture.md").text,
     )
     assert rows

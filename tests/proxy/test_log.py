@@ -4,9 +4,11 @@ import errno
 import json
 import os
 import re
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -449,6 +451,26 @@ def test_repeats_are_told_at_the_end() -> None:
     log.request(REFUSED)
     log.finish()
     assert " count=1 " in os.read(reader, 9999).decode().splitlines()[1]
+
+
+def test_the_last_lines_wait_for_who_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a pipe holds is written whole at the end: of 900 repeats half were lost, and the stop behind them. Who reads no more is waited for a moment."""
+    log, reader = pipe_log(Level.WARNING)
+    for number in range(MAX_REFUSALS):
+        log.request(outcome(b"/images/x%d" % number))
+        log.request(outcome(b"/images/x%d" % number))
+    written(log, reader)
+    with monkeypatch.context() as patched:
+        text = list[bytes]()
+        read = partial(os.read, reader, 1 << 20)
+        patched.setattr(time, "sleep", lambda _: text.append(read()))
+        log.finish()
+        text.append(read())
+    assert b"".join(text).count(b" refused-again ") == MAX_REFUSALS
+    for _ in range(MAX_REFUSALS):
+        log.line(Level.ERR, "crash", filler="x" * 100)
+    log.finish()
+    assert log._entries
 
 
 def test_entries_without_a_line_are_no_full_pipe() -> None:

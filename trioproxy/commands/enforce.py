@@ -183,7 +183,7 @@ def command(
         )
         start.run(run, server, policies, add, folder_seen, record or "")
     finally:
-        log.flush()
+        log.finish()
 
 
 def _warn(log: Log, warnings: Iterable[tuple[str, str]]) -> None:

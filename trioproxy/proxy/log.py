@@ -54,6 +54,9 @@ FLUSH_EVERY: Final = 0.05
 FIRST_RETRY: Final = 0.001
 """Seconds until a full pipe is tried again, doubled up to `FLUSH_EVERY`."""
 
+LAST_SECONDS: Final = 0.5
+"""Seconds for which the end waits while a full pipe is not read: what is lost then nobody counts."""
+
 REPEATS_EVERY: Final = 60.0
 """Seconds between two lines about one refusal that comes again and again."""
 
@@ -251,10 +254,22 @@ class Log:
             pass
 
     def finish(self) -> None:
-        """Say what has been counted and was not told, and flush."""
-        self.flush()
+        """Say what has been counted and was not told, and write all there is.
+
+        Repeats alone may be more than a pipe holds, and its reader has no turn in between.
+        """
+        left = self._write_all(LAST_SECONDS)
         self.tell_repeats()
-        self.flush()
+        self._write_all(left)
+
+    def _write_all(self, seconds: float) -> float:
+        """Write all there is, to who reads it within so many seconds; those that are left."""
+        while self._entries and seconds > 0:
+            if not self._write_some():
+                began = time.monotonic()
+                time.sleep(FIRST_RETRY)
+                seconds -= time.monotonic() - began
+        return seconds
 
     def _write_some(self) -> bool:
         """Write what fits in one write; says whether the reader takes any."""
