@@ -131,12 +131,15 @@ async def test_the_command_gets_its_own_streams(learn: Learning) -> None:
 
 
 async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
-    """Nothing seen is a warning with the likely cause, and no file changes."""
+    """Nothing seen is a warning with the likely cause, whose way out is an option of learn and not of pytest, and no file changes."""
     await learn("--", *client_sending(LIST))
     before = learn.identity
     done = await learn("--", "true")
     assert done.status == 0
-    assert "did the command use -H, --context or a socket of its own" in done.err
+    assert (
+        "did the command use -H, --context or a socket of its own (learn --capture)?"
+        in done.err
+    )
     assert learn.identity == before
 
 

@@ -128,7 +128,7 @@ def nothing_seen(
     elif unanswered:
         ask = f"the Engine answered none of {count(unanswered, 'request')};"
     elif has_command:
-        ask = "did the command use -H, --context or a socket of its own (--capture)?"
+        ask = "did the command use -H, --context or a socket of its own (learn --capture)?"
     elif was_shut:
         ask = "clients were turned away;"
     else:
