@@ -10,10 +10,11 @@ from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
 from tests.markdown import ROOT
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
-from trioproxy.commands.explain import ONE_PROXY, command
+from trioproxy.commands.explain import command
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.file.variables import SWITCHES
+from trioproxy.judge.meaning import ONE_PROXY
 from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.learning.minimize import price, price_of
 
@@ -200,11 +201,23 @@ def test_an_operation_whose_tags_alone_are_limited_keeps_its_risk(file: Path) ->
     assert "HOST-ROOT, gives root on the host:\n  ImageBuild" in text
 
 
+def told_in_all_or_none(told: list[bool]) -> bool:
+    """Whether all say it; none may say it alone."""
+    assert len({*told}) == 1, told
+    return told[0]
+
+
 def test_a_second_proxy_is_told_of(file: Path) -> None:
-    """What no known way relies on is said of a file that creates, and of no other: two proxies share no reservation."""
+    """What no known way relies on is said in every form of a file that creates, and of no other: two proxies share no reservation."""
     limited = "CREATE_BINDS=/srv/app\nALLOW_OPERATIONS={}\n"
+    forms = ((), ("--as", "markdown"), ("--as", "json"), ("--as", "html", "-o", "-"))
     told = {
-        granted: ONE_PROXY in " ".join(explain(file, text).stdout.split())
+        granted: told_in_all_or_none(
+            [
+                ONE_PROXY in " ".join(explain(file, text, *form).stdout.split())
+                for form in forms
+            ]
+        )
         for granted, text in (
             ("creates", limited.format("ContainerCreate,ContainerStart")),
             ("creates none", limited.format("ContainerStart,VolumeCreate")),

@@ -30,12 +30,6 @@ from trioproxy.limits.limit import ANY
 from trioproxy.review.sheet import Line, Sheet, sheet_of, split_news
 from trioproxy.review.translate import elsewhere
 
-ONE_PROXY = (
-    "as long as no second proxy serves such clients at the same Engine: neither knows"
-    " which volumes the other has the Engine fill"
-)
-"""What "no known way" relies on; see `proxy.reservations`."""
-
 NAMES_SHOWN = 6
 """Of what came up on one day."""
 
@@ -165,8 +159,8 @@ def _answer(path: str, sheet: Sheet) -> Iterator[str]:
     yield from wrapped(f"{path}: {meaning.answer}")
     for way in meaning.ways:
         yield from wrapped(f"{way.where}: {way.why}", indent="  ")
-    if sheet.policy.opens("ContainerCreate") and not meaning.is_root:
-        yield from wrapped(f"  {ONE_PROXY}", indent="  ")
+    if meaning.relies_on:
+        yield from wrapped(f"  {meaning.relies_on}", indent="  ")
 
 
 def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
@@ -240,7 +234,8 @@ def _operation(line: Line) -> Iterator[str]:
 def markdown_lines(path: str, sheet: Sheet) -> Iterator[str]:
     """The same, as a person reads it beside the change that it belongs to."""
     meaning = sheet.meaning
-    yield f"**{as_code(path)}: {meaning.answer}.**"
+    relies = f" It holds {meaning.relies_on}." if meaning.relies_on else ""
+    yield f"**{as_code(path)}: {meaning.answer}.**{relies}"
     yield ""
     yield "| risk | what is granted | | seen |"
     yield "|---|---|---|---|"
@@ -280,6 +275,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
             "only_for": meaning.only_for,
             "conditions": meaning.conditions,
             "surroundings": meaning.surroundings,
+            "relies_on": meaning.relies_on,
         },
         "lines": list(map(line_data, sheet.lines)),
         "limits": {one.variable: one.value for one in meaning.limits},

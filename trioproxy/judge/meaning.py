@@ -92,6 +92,13 @@ class Limited:
     """What it limits."""
 
 
+ONE_PROXY: Final = (
+    "as long as no second proxy serves such clients at the same Engine: neither knows"
+    " which volumes the other has the Engine fill"
+)
+"""What volumes rely on; see `proxy.reservations`."""
+
+
 @value_class
 class Meaning:
     """What a file means."""
@@ -114,6 +121,12 @@ class Meaning:
     def is_root(self) -> bool:
         """Whether root on the host can be reached in a known way."""
         return bool(self.ways)
+
+    @property
+    def relies_on(self) -> str:
+        """What "no known way" relies on beside client and host; empty: on nothing."""
+        makes = self.policy.opens("ContainerCreate")
+        return ONE_PROXY if makes and not self.ways else ""
 
     @property
     def beside_objects(self) -> tuple[str, ...]:

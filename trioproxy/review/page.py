@@ -181,6 +181,7 @@ def _answer(
         bullets(conditions),
         para("It holds") if surroundings else None,
         bullets(surroundings),
+        para(f"It holds {meaning.relies_on}.") if meaning.relies_on else None,
         element(
             "ul",
             [element("li", element("strong", n), f" {words}") for n, words in facts],
