@@ -312,6 +312,14 @@ def test_objects_are_shown() -> None:
     assert "not listed is left out of the answers of ContainerList." in found
 
 
+def test_what_is_granted_by_half_is_shown_without_evidence() -> None:
+    """A file that nobody learned is told of as well where its client would stop half-way."""
+    found = Page(page(file("ALLOW_OPERATIONS=ContainerCreate\n")))
+    told = "ContainerCreate without ContainerStart : a container can be created but not"
+    assert f"Where the client may stop half-way {told}" in found.text
+    assert "What came up" not in found.text
+
+
 def test_what_an_edit_flips_is_shown(grown: str) -> None:
     """Beside an older file a page has what was observed and only one of the two allows."""
     found = Page(grown).text

@@ -27,7 +27,7 @@ from trioproxy.judge.meaning import Limited
 from trioproxy.judge.more import open_sections
 from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.flows import half_granted
+from trioproxy.learning.flows import Flow, half_granted
 from trioproxy.learning.proposal import describe_ready
 from trioproxy.learning.wording import count, day, days, describe_watch, from_logs
 from trioproxy.limits.limit import ANY
@@ -219,8 +219,10 @@ def _sections(file: PolicyFile, sheet: Sheet, live: Record | None) -> Iterator[S
         yield Section("answers", "What answers do not tell", hidden)
     yield _operations(file, sheet)
     yield _attacks(file)
-    if others := [one for one in sheet.lines if one.standing is not Standing.GRANTED]:
-        yield _others(sheet, others)
+    others = [one for one in sheet.lines if one.standing is not Standing.GRANTED]
+    flows = half_granted(sheet.policy.opened_operations)
+    if others or flows:
+        yield _others(others, flows)
     if live:
         yield _drift(file, live)
 
@@ -353,11 +355,10 @@ def _attacks(file: PolicyFile) -> Section:
     )
 
 
-def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
+def _others(lines: Iterable[Line], flows: Iterable[Flow]) -> Section:
     """What came up and is not granted, and where a client may stop half-way."""
-    flows: list[Children] = [
-        [code(one.has), " without ", code(one.lacks), f": {one.why}"]
-        for one in half_granted(sheet.policy.opened_operations)
+    halves: list[Children] = [
+        [code(one.has), " without ", code(one.lacks), f": {one.why}"] for one in flows
     ]
     rows = [
         [
@@ -372,9 +373,11 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
     return Section(
         "left-out",
         "What it may not do",
-        table("What came up, or usually does", heads, rows, class_="left-out"),
-        [element("h3", "Where the client may stop half-way"), bullets(flows)]
-        if flows
+        table("What came up, or usually does", heads, rows, class_="left-out")
+        if rows
+        else None,
+        [element("h3", "Where the client may stop half-way"), bullets(halves)]
+        if halves
         else None,
     )
 
