@@ -536,3 +536,10 @@ def test_containers_are_known_from_a_container_alone(tmp_path: Path) -> None:
     done = run("enforce", "--listen", url, variables=variables)
     assert done.status == 2
     assert "no listener asks for that" in done.err
+
+
+def test_a_file_beside_a_folder_judges_nobody() -> None:
+    """Who gives a file where a folder judges all clients of TCP is told of the folder: no listener names a policy."""
+    done = run("enforce", "app.env", variables={"POLICIES": "/policies"})
+    assert done.status == 2
+    assert "a policy of its own, or asks POLICIES\nhint: leave it out, or" in done.err

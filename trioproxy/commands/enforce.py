@@ -212,7 +212,7 @@ def _policies(file: str, config: Config) -> dict[str, str]:
     found = {"": file} if plain else {}
     if file and not found:
         raise ConfigError(
-            f"{file} judges nobody: each listener names a policy of its own",
+            f"{file} judges nobody: each listener names a policy of its own, or asks POLICIES",
             hint=f"leave it out, or ?policy= of the listener that {file} is for",
         )
     return found | {one.client: one.policy for one in entries if one.policy}
