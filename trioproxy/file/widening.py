@@ -6,14 +6,14 @@ policy that it means, stay as they are.
 
 from collections.abc import Iterable
 
-from trioproxy.api.families import LIMITS, NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE
+from trioproxy.api.families import LIMITS, OBJECTS
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
 from trioproxy.judge.rules import Confines, Mode, Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import Limits
-from trioproxy.limits.objects import LISTED_BY, NAME, Objects, parse_objects
+from trioproxy.limits.limit import ANY, Limits
+from trioproxy.limits.objects import NAME, Objects, parse_objects
 from trioproxy.limits.patterns import Pattern
 
 _NOT_LISTED = "no list of a policy file can hold that"
@@ -56,20 +56,13 @@ def _with_items(limits: Limits, items: dict[str, list[str]]) -> Limits:
 def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:
     if not objects:
         raise ConfigError(_NOT_LISTED)
-    listed = {
-        only.variable: list(only.items)
-        for kind, only in objects.by_kind.items()
-        if only.variable in objects.set_variables or LISTED_BY[kind] in items
-    }
+    said = dict(map(Grant.parse, objects.lines))
     for name, more in items.items():
         # A star that a client wrote, or a word of ours, is no name.
         if not all(map(NAME.fullmatch, more)):
             raise ConfigError(_NOT_LISTED)
-        if listed[name] != ["*"]:
-            listed[name] += [one for one in more if one not in listed[name]]
-    variables = {name: ",".join(each) for name, each in listed.items()}
-    if objects.owner:
-        variables[OWNER_VARIABLE] = objects.owner
-    if objects.network:
-        variables[NETWORK_VARIABLE] = objects.network
-    return parse_objects(variables, source="what was allowed")
+        listed = objects.by_kind[OBJECTS[name]].items
+        if listed != (ANY,):
+            new = (one for one in more if one not in listed)
+            said[name] = ",".join((*listed, *new))
+    return parse_objects(said, source="what was allowed")
