@@ -299,26 +299,18 @@ def _action(item: Json, _: Mapping[str, Json]) -> Json:
     return f"{action}{colon} {MARKER}" if line else item
 
 
-def _program(item: Json, parent: Mapping[str, Json]) -> Json:
-    """Hide the program of a container, which stands beside its arguments; no other path."""
-    return _hidden(item) if "Args" in parent else item
+def _beside(*others: str) -> Hide:
+    """Hide a value beside one of these: elsewhere its name says something else."""
+
+    def hide(item: Json, parent: Mapping[str, Json]) -> Json:
+        return item if parent.keys().isdisjoint(others) else _hidden(item)
+
+    return hide
 
 
 def _arguments(item: Json, parent: Mapping[str, Json]) -> Json:
     """Hide arguments; those of a plugin are described one by one."""
     return _described(item) if isinstance(item, dict) else _hidden(item)
-
-
-def _failure(item: Json, parent: Mapping[str, Json]) -> Json:
-    """Hide why a container or task did not start: `exec: "...": executable file not found`."""
-    return (
-        item if parent.keys().isdisjoint({"FinishedAt", "Timestamp"}) else _hidden(item)
-    )
-
-
-def _description(item: Json, parent: Mapping[str, Json]) -> Json:
-    """Hide what a record of the build cache was made by; other descriptions are texts."""
-    return _hidden(item) if "LastUsedAt" in parent else item
 
 
 def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
@@ -358,10 +350,13 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
         {
             _action: "action status",
             _arguments: "args",
-            _description: "description",
-            _failure: "err error",
+            # What a record of the build cache was made by; other descriptions are texts.
+            _beside("LastUsedAt"): "description",
+            # Why a container or task did not start: `exec: "...": executable file not found`.
+            _beside("FinishedAt", "Timestamp"): "err error",
             _processes: "processes",
-            _program: "path",
+            # The program of a container; no other path.
+            _beside("Args"): "path",
             _whole: "arguments cmd command created_by createcommand createdby entrypoint onbuild"
             " output test",
         }
