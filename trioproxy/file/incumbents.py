@@ -25,6 +25,7 @@ from trioproxy.file.variables import (
     ON_BY_DEFAULT,
     PERMISSIONS,
     SWITCHES,
+    WORDS_OF_VERBS,
 )
 from trioproxy.judge.rules import READING
 from trioproxy.values import value_class
@@ -118,8 +119,9 @@ def _sections(names: Iterable[str]) -> Iterator[Rule]:
 
 
 def _verbs(prefix: str, base: str) -> Iterator[Rule]:
-    for verb, words in _WORDS.items():
-        yield Rule(variable=f"{prefix}{verb}", begins=_route(base, words))
+    for verb, words in WORDS_OF_VERBS.items():
+        behind = "|".join(words).lower()
+        yield Rule(variable=f"{prefix}{verb}", begins=_route(base, behind))
 
 
 def _denials() -> Iterator[Rule]:
@@ -130,15 +132,6 @@ def _denials() -> Iterator[Rule]:
 def _route(base: str, words: str) -> str:
     return f"{base}/[a-zA-Z0-9_.-]+/({words})"
 
-
-_WORDS = {
-    "RESTARTS": "stop|restart|kill",
-    "START": "start",
-    "STOP": "stop",
-    "PAUSE": "pause",
-    "UNPAUSE": "unpause",
-}
-"""Verbs that open routes, by how the segment behind a name begins."""
 
 READ_WORDS = {
     "ALLOW_ARCHIVE": "archive",

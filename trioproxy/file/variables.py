@@ -81,18 +81,20 @@ RENAMED = {
 }
 """What people write who guess the name of a limit, and what they mean."""
 
-_LIBPOD_WORDS = {
+WORDS_OF_VERBS = {
     "PAUSE": ("Pause",),
     "RESTARTS": ("Kill", "Restart", "Stop"),
     "START": ("Start",),
     "STOP": ("Stop",),
     "UNPAUSE": ("Unpause",),
 }
+"""The incumbents' verbs: how the names of their operations end, and how the segment behind a
+name begins that they open, in small letters."""
 
 LIBPOD_VERBS = {
     f"LIBPOD_ALLOW_{pod}{verb}": frozenset(f"Libpod{thing}{word}" for word in words)
     for pod, thing in (("", "Container"), ("POD_", "Pod"))
-    for verb, words in _LIBPOD_WORDS.items()
+    for verb, words in WORDS_OF_VERBS.items()
 }
 """Older names of linuxserver's verbs for these routes, which it still reads."""
 
@@ -101,7 +103,7 @@ VERBS_OF_PODMAN = {
     **{
         f"ALLOW_{verb}": LIBPOD_VERBS[f"LIBPOD_ALLOW_{verb}"]
         | LIBPOD_VERBS[f"LIBPOD_ALLOW_POD_{verb}"]
-        for verb in _LIBPOD_WORDS
+        for verb in WORDS_OF_VERBS
     },
 }
 """All verbs that open routes of Podman's own: five of them have Docker's routes too."""
