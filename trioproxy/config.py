@@ -216,8 +216,10 @@ class Config:
             max_connections=of_all,
             max_connections_per_client=of_one,
             allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
-            max_body=parse_max_body(environ.get("MAX_BODY", "")),
-            ask_seconds=parse_ask_seconds(environ.get("ASK_SECONDS", "")),
+            max_body=_whole(
+                "MAX_BODY", environ, DEFAULT_MAX_BODY, BODY_SIZES, "bytes,"
+            ),
+            ask_seconds=_whole("ASK_SECONDS", environ, LONGEST_HOLD, HOLDS, "a number"),
             metrics=_metrics_address(environ.get("METRICS", "").strip()),
         )
 
@@ -583,23 +585,17 @@ def connection_limits(environ: Mapping[str, str]) -> tuple[int, int | None]:
     return limit, parse_max_connections(text, name) if text else None
 
 
-SMALLEST_BODY = 4 * 1024
-LARGEST_BODY = 64 * 1024 * 1024
+BODY_SIZES = range(4 * 1024, 64 * 1024 * 1024 + 1)
+"""What `MAX_BODY` may be."""
+HOLDS = range(1, LONGEST_HOLD + 1)
+"""What `ASK_SECONDS` may be, of `--ask` alone."""
 
 
-def parse_max_body(text: str) -> int:
-    """Read `MAX_BODY`, a size in bytes."""
-    sizes = range(SMALLEST_BODY, LARGEST_BODY + 1)
-    return _whole("MAX_BODY", text or str(DEFAULT_MAX_BODY), sizes, "bytes,")
-
-
-def parse_ask_seconds(text: str) -> int:
-    """Read `ASK_SECONDS`, of `--ask` alone."""
-    seconds = range(1, LONGEST_HOLD + 1)
-    return _whole("ASK_SECONDS", text or str(LONGEST_HOLD), seconds, "a number")
-
-
-def _whole(name: str, text: str, known: range, what: str) -> int:
+def _whole(
+    name: str, environ: Mapping[str, str], default: int, known: range, what: str
+) -> int:
+    """Read a setting that is a whole number of a range."""
+    text = environ.get(name) or str(default)
     if re.fullmatch(r"[1-9][0-9]{0,8}", text.strip(), re.ASCII) and int(text) in known:
         return int(text)
     hint = f"write {what} from {known[0]} to {known[-1]}"
