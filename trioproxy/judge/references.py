@@ -27,7 +27,7 @@ from trioproxy.api.routes import Endpoint, Touch
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 from trioproxy.judge import fills
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import ENGINE, Known, Missing, Thing
+from trioproxy.limits.things import BRIDGE, ENGINE, Known, Missing, Thing
 
 RENAMING: Final = "ContainerRename"
 """Which container that is counts without lists, too (`guard`)."""
@@ -338,12 +338,9 @@ def _pinned(_: Asked, found: Mention) -> Iterator[Edit]:
     yield Edit(found.place.keys, GONE)
 
 
-_BRIDGE: Final = ("bridge", "default")
-
-
 def _bridge(name: str, place: str) -> Reference:
     """The bridge, which every Engine has, and creations call `default`."""
-    thing = Thing(Kind.NETWORK, name, _BRIDGE)
+    thing = Thing(Kind.NETWORK, name, BRIDGE)
     return Reference(Kind.NETWORK, name, place, thing=thing)
 
 
@@ -354,7 +351,7 @@ NOT_JOINED: Final = frozenset({"host", "none"})
 def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
     for name in map_of(found.value):
         place = found.place.at(name)
-        if name in _BRIDGE:
+        if name in BRIDGE:
             yield _bridge(name, place.shown)
         elif name not in NOT_JOINED:
             pins = (Pin(place.below("NetworkID").keys),)
@@ -375,7 +372,7 @@ def _network(_: Asked, found: Mention) -> Iterator[Reference]:
 
 
 _ENDPOINTS: Final = ("NetworkingConfig", "EndpointsConfig")
-USUAL: Final = frozenset({"", *_BRIDGE})
+USUAL: Final = frozenset({"", *BRIDGE})
 """Modes by which a container is on the bridge that every Engine has."""
 
 
@@ -434,7 +431,7 @@ def _build_network(asked: Asked, found: Mention) -> Iterator[Reference]:
 def _mode(asked: Asked, found: Mention, pins: tuple[Pin, ...]) -> Iterator[Reference]:
     """A mode of networks; `pins`: where the id of one that is named goes on."""
     text, place = text_of(found.value), found.place.shown
-    if text in _BRIDGE:
+    if text in BRIDGE:
         yield _bridge(text, place)
     elif text.startswith(_CONTAINER_MODE):
         yield from _joined(asked, found)

@@ -29,7 +29,7 @@ from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal, split_items
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
-from trioproxy.limits.things import ANONYMOUS, BUILT_IN, PROCESS, Thing, made
+from trioproxy.limits.things import ANONYMOUS, BRIDGE, BUILT_IN, PROCESS, Thing, made
 from trioproxy.values import settle, value_class
 
 OWN: Final = "@own"
@@ -40,9 +40,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
-_BRIDGE: Final = frozenset({"bridge", "default"})
-"""One network: creations call it by the second name."""
-NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
+NETWORKS_OF_ALL: Final = (*BRIDGE, "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
 LISTED_BY: Final = {kind: name for name, kind in OBJECTS.items()}
@@ -345,8 +343,8 @@ def is_listed(items: Collection[str], kind: Kind, name: str, project: str = "") 
     holds nobody can tell from a name, so that it holds nothing here.
     """
     said = {ANY, name} | ({item_of_project(project)} if project else set())
-    if kind is Kind.NETWORK and name in _BRIDGE:
-        said |= _BRIDGE
+    if kind is Kind.NETWORK and name in BRIDGE:
+        said |= {*BRIDGE}
     # A star of the name stands for what one of the item stands for, and for no more.
     return not said.isdisjoint(items) or any(
         _fits(item, "*")(name) for item in items if "*" in item and item[0] != "@"

@@ -297,7 +297,9 @@ def _given(labels: Json, command: str) -> Labels:
     return {} if _OF_BUILDS in command else _labels(labels, Kind.CONTAINER)
 
 
-BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
+BRIDGE: Final = ("bridge", "default")
+"""One network, which every Engine has: creations call it by the second name."""
+BUILT_IN: Final = frozenset({"", *BRIDGE, "host", "none"})
 """Networks that every Engine has, and that nobody can make or remove."""
 
 
