@@ -53,10 +53,11 @@ def parse(text: str) -> Instant:
     """Read what a filter says. Raises `BadTarget`."""
     if found := _DURATION.fullmatch(text):
         sign = -1 if found[1] == "-" else 1
-        return Instant(
-            sign * sum(_nanoseconds(*part) for part in _PART.findall(found[2])),
-            is_before_now=True,
+        ago = sum(
+            int(whole) * _UNITS[unit] + _fraction(fraction) * _UNITS[unit] // SECOND
+            for whole, fraction, unit in _PART.findall(found[2])
         )
+        return Instant(sign * ago, is_before_now=True)
     if found := _UNIX.fullmatch(text):
         return Instant(int(found[1]) * SECOND + _fraction(found[2]))
     written = _written(text)
@@ -90,10 +91,6 @@ def _written(text: str) -> tuple[Instant, int] | None:
     zone = _zone(found[8])
     at = int(moment.timestamp()) * SECOND + _fraction(found[7]) - zone
     return Instant(at, is_local=found[8] is None), zone
-
-
-def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
-    return int(whole) * _UNITS[unit] + _fraction(fraction) * _UNITS[unit] // SECOND
 
 
 def _fraction(digits: str | None) -> int:
