@@ -210,10 +210,8 @@ def _lists(sheet: Sheet) -> Iterator[str]:
 
 def _list(limited: Limited, lines: Iterable[Line]) -> Iterator[str]:
     if limited.value:
-        unset = "" if limited.is_set else ", as the variable is not set"
-        yield from wrapped(
-            f"{limited.variable}={limited.value}: {limited.line}{unset}", indent="  "
-        )
+        told = f"{limited.variable}={limited.value}: {limited.line}"
+        yield from wrapped(told, indent="  ")
     for one in lines:
         if told := ". ".join(filter(None, (one.power.root_note, one.sighting))):
             yield from wrapped(f"{one.grant.item}: {told}", indent="    ")

@@ -87,9 +87,8 @@ class Limited:
     variable: str
     value: str
     """As in the file; empty: harmless values only."""
-    is_set: bool
     line: str
-    """What it limits."""
+    """What it limits, and that nobody set it, if something is listed all the same."""
 
 
 ONE_PROXY: Final = (
@@ -204,22 +203,16 @@ def _limits(limits: Limits) -> Iterator[Limited]:
         for name in FAMILIES[family] if family in limits.families else ():
             limit = limits.limit_of(name)
             if limit is not None:
-                yield Limited(
-                    variable=name,
-                    value=limit.value,
-                    is_set=name in limits.by_variable,
-                    line=what_of(name, limit.value),
-                )
+                line = what_of(name, limit.value)
+                yield Limited(variable=name, value=limit.value, line=line)
 
 
 def _objects(objects: Objects) -> Iterator[Limited]:
     for only in objects.by_kind.values():
-        yield Limited(
-            variable=only.variable,
-            value=only.value,
-            is_set=only.variable in objects.set_variables,
-            line=what_of(only.variable),
-        )
+        line = what_of(only.variable)
+        if only.variable not in objects.set_variables:
+            line = f"{line}, as the variable is not set"
+        yield Limited(variable=only.variable, value=only.value, line=line)
 
 
 def gives_what_it_reaches(endpoint: Endpoint) -> bool:

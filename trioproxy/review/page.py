@@ -318,8 +318,7 @@ def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
     shown = list[Children]()
     for one in limits:
         if items := sheet.items(one.variable):
-            unset = "" if one.is_set else ", as the variable is not set"
-            shown.append(element("h3", code(one.variable), f" {one.line}{unset}"))
+            shown.append(element("h3", code(one.variable), f" {one.line}"))
             shown.append(
                 _granted(sheet, items, f"{count(len(items), 'item')} of {one.variable}")
             )
