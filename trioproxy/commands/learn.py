@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from trioproxy.api import normal
 from trioproxy.api.families import NOWHERE, Places
 from trioproxy.commands import tell
 from trioproxy.commands.asked import Call, Scope
@@ -225,7 +226,6 @@ def places_of(environment: Mapping[str, str]) -> Places:
     The folder of temporary files is only where TMPDIR says so: half of what stands in `/tmp`
     is there by its name. A Compose project is called like its folder unless it is said.
     """
-    from trioproxy.api import normal
 
     def folder(path: str) -> str:
         clean = normal.path(path) if path.startswith("/") else "/"

@@ -16,24 +16,22 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from trioproxy.api.arguments import Argument
 from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
+from trioproxy.api.matched import Request
+from trioproxy.api.reading import Asked
 from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import CLOSED, FAILED, Outcome, Verdict, name_of_client
+from trioproxy.judge.references import Named
 from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
-
-if TYPE_CHECKING:
-    from trioproxy.api.arguments import Argument
-    from trioproxy.api.matched import Request
-    from trioproxy.api.reading import Asked
-    from trioproxy.judge.references import Named
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -98,7 +96,7 @@ class Recorder:
     """Where routes that the table does not have are kept, if somebody shows them."""
     unfit: Reasons = field(default_factory=Reasons)
     """For which tars passed that are refused where creations are limited."""
-    asked_more: "dict[str, Request]" = field(default_factory=dict)
+    asked_more: dict[str, Request] = field(default_factory=dict)
     """What passed and did something that a file may refuse though it lists the operation: one
     of each."""
     _has_project: bool = False
@@ -219,7 +217,7 @@ class Recorder:
             self._unmarked.append((self.now() - took, self.now()))
 
     def _observe_asked(
-        self, verdict: Verdict, asked: "Asked", result: str, when: When
+        self, verdict: Verdict, asked: Asked, result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
         from trioproxy.evidence.keeping import kept  # who asks has loaded it
@@ -278,7 +276,7 @@ class Recorder:
         return self._told.get((host, endpoint.kind), "")
 
     def _observe_named(
-        self, verdict: Verdict, named: "Named", result: str, when: When, host: str
+        self, verdict: Verdict, named: Named, result: str, when: When, host: str
     ) -> bool:
         """Observe which objects a request named or made."""
         if not verdict.form.objects:
@@ -344,7 +342,7 @@ class Recorder:
         else:
             run.own = {**run.own, kind: len(known)}
 
-    def _names(self, verdict: Verdict) -> "dict[Argument, str]":
+    def _names(self, verdict: Verdict) -> dict[Argument, str]:
         """The names of images that were asked for by an id."""
         things = verdict.named.things() if verdict.named else ()
         given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
@@ -373,7 +371,7 @@ class Recorder:
                 run.places = Places.of({name: one}, run.places)
         return item
 
-    def _look_for_project(self, asked: "Asked") -> None:
+    def _look_for_project(self, asked: Asked) -> None:
         """Take the project of the first thing that Compose makes for the client's: it knows
         better than who only looked at its folder."""
         if PROJECT_NAME.fullmatch(project := asked.project):

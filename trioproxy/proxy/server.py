@@ -16,6 +16,7 @@ from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import ClientLost, ConfigError, Nobody, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.guard import Guard
 from trioproxy.judge.outcome import Observer, name_of_client
 from trioproxy.proxy import listeners
 from trioproxy.proxy.admission import Admission
@@ -35,7 +36,6 @@ from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
 
 if TYPE_CHECKING:
-    from trioproxy.judge.guard import Guard
     from trioproxy.proxy.asking import Asking
     from trioproxy.proxy.containers import Containers
     from trioproxy.proxy.metrics import Metrics
@@ -257,7 +257,6 @@ class Server:
 
     def _know_containers(self) -> "Containers":
         # Here, for most proxies know their clients by listeners.
-        from trioproxy.judge.guard import Guard
         from trioproxy.proxy.containers import Containers
 
         if self._welcome is None:  # who learns keeps nobody from anything

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.config import Address
 from trioproxy.http.memo import Memo
+from trioproxy.limits.things import Labels, Missing, Thing
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Clients
 from trioproxy.proxy.condition import Health
@@ -20,7 +21,6 @@ from trioproxy.proxy.reservations import Reservations
 from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
-    from trioproxy.limits.things import Labels, Missing, Thing
     from trioproxy.proxy.asking import Asking
 
 
@@ -46,16 +46,16 @@ class Remembered:
 
     own: Own = field(default_factory=Own)
     """The container of this process."""
-    labels: "dict[tuple[str, frozenset[str]], Labels]" = field(default_factory=dict)
+    labels: dict[tuple[str, frozenset[str]], Labels] = field(default_factory=dict)
     """Those of images that are judged, by the id of that or its part, and their keys: it never changes."""
-    volumes: "dict[tuple[str, str], Thing]" = field(default_factory=dict)
+    volumes: dict[tuple[str, str], Thing] = field(default_factory=dict)
     """Of containers, by id and name: what a container uses cannot be removed."""
-    engine: "tuple[float, Thing | Missing | None]" = (0.0, None)
+    engine: tuple[float, Thing | Missing | None] = (0.0, None)
     """The Engine itself, and when it was asked: that holds for seconds alone."""
     size: int = 0
     """Bytes that the Engine said of images and volumes."""
 
-    def keep_labels(self, key: tuple[str, frozenset[str]], labels: "Labels") -> None:
+    def keep_labels(self, key: tuple[str, frozenset[str]], labels: Labels) -> None:
         """Remember an image's, unless they are long: who makes an image says how long."""
         size = sum(map(len, labels.values()))
         if size <= LONGEST_LABELS:
