@@ -69,9 +69,9 @@ SENTENCE = 3
 CARRIERS = {
     **dict.fromkeys(
         (
-            "BadBody", "BadRequest", "BadTarget", "BodyTooLarge", "BodyTooSlow",
+            "BadBody", "BadRequest", "BadTarget", "BodyTooLarge",
             "TooManyBodies", "ConfigError", "ConnectTimeout", "CrossSite",
-            "HeadTooLarge", "HeadTooSlow", "TrioProxyError", "UpstreamError",
+            "HeadTooLarge", "RequestTooSlow", "TrioProxyError", "UpstreamError",
             "UpstreamLost", "UsageError", "_failure", "fail", "warn",
         ),
         0,

@@ -556,7 +556,7 @@ def test_a_strangers_walk() -> None:
 
 
 RAISES = re.compile(
-    r"\braise (?:BadBody|BadRequest|BadTarget|BodyTooLarge|BodyTooSlow|CrossSite|TooManyBodies|HeadTooLarge|HeadTooSlow|self\._failure)\b"
+    r"\braise (?:BadBody|BadRequest|BadTarget|BodyTooLarge|CrossSite|TooManyBodies|HeadTooLarge|RequestTooSlow|self\._failure)\b"
 )
 
 

@@ -37,12 +37,6 @@ class HeadTooLarge(BadRequest):
     status = 431
 
 
-class HeadTooSlow(BadRequest):
-    """A request head that did not arrive in time."""
-
-    status = 408
-
-
 class HeadEvicted(BadRequest):
     """A request head that never ended, and whose memory others needed."""
 
@@ -59,8 +53,8 @@ class BodyTooLarge(BadRequest):
     status = 413
 
 
-class BodyTooSlow(BadRequest):
-    """A body that did not arrive in time."""
+class RequestTooSlow(BadRequest):
+    """A head or a body that did not arrive in time."""
 
     status = 408
 

@@ -20,7 +20,7 @@ from typing import Final
 
 import trio
 
-from trioproxy.errors import BadRequest, BodyTooLarge, BodyTooSlow, TooManyBodies
+from trioproxy.errors import BadRequest, BodyTooLarge, RequestTooSlow, TooManyBodies
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, Dechunked, Framing
 from trioproxy.http.request import HeaderFields
@@ -176,7 +176,7 @@ class Reading:
                 self._has_turn = True
             return raw
         self._check_room(WAITED_LONGEST)
-        raise BodyTooSlow(f"the request body took longer than {BODY_SECONDS:.0f} s")
+        raise RequestTooSlow(f"the request body took longer than {BODY_SECONDS:.0f} s")
 
     async def _answer_expect(self, client: Client, fields: HeaderFields) -> None:
         """Let a client go on that waits for a word before it sends its body."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from trioproxy.errors import ClientLost, HeadEvicted, HeadTooSlow
+from trioproxy.errors import ClientLost, HeadEvicted, RequestTooSlow
 from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.relay import Buffer
@@ -139,7 +139,7 @@ class Client:
     async def read_head(self) -> bytes | None:
         """Wait for a request head; None where the client has no more.
 
-        Raises `BadRequest` for what can be no head, `HeadTooSlow` past the deadline.
+        Raises `BadRequest` for what can be no head, `RequestTooSlow` past the deadline.
         """
         data = self.early
         if data:
@@ -194,7 +194,7 @@ class Client:
                 "too many unfinished request heads, and this one waited longest:"
                 " send it again, in one piece"
             )
-        raise HeadTooSlow(f"the request head took longer than {HEAD_SECONDS:.0f} s")
+        raise RequestTooSlow(f"the request head took longer than {HEAD_SECONDS:.0f} s")
 
     def evict_head(self) -> None:
         """End the wait for the rest of a head: others need the memory."""
