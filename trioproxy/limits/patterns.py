@@ -11,7 +11,6 @@ can never fit anything, because it is in no normal form, is an error and no item
 import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import field
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
@@ -310,10 +309,8 @@ def port_of(text: str) -> Ports:
     return listed
 
 
-@lru_cache(maxsize=16)
 def parse_ports(text: str) -> Ports | None:
     """Read host ports in normal form; None for what is none."""
-    # One value is compared with each item of a list, one after the other.
     found = _PORT.fullmatch(text)
     if found is None:
         return None
