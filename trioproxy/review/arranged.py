@@ -137,10 +137,6 @@ def _mounted(host: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
             yield {"Type": "volume", "Name": source}
     for mount in structs_of(host.get("Mounts")):
         if mount.get("Type") == "volume" and (source := text_of(mount.get("Source"))):
-            options = map_of(mount.get("VolumeOptions"))
-            driver = map_of(options.get("DriverConfig"))
-            made = {
-                "DriverOpts": driver.get("Options"),
-                "Labels": options.get("Labels"),
-            }
-            yield {"Type": "volume", "Name": source, **made}
+            driver = map_of(map_of(mount.get("VolumeOptions")).get("DriverConfig"))
+            made = driver.get("Options")
+            yield {"Type": "volume", "Name": source, "DriverOpts": made}
