@@ -4,7 +4,7 @@ Nothing of an answer is held but the element that is looked at, and others have 
 on the way. Whoever asks keeps what counts, and bounds that.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from trioproxy.errors import TooMuch
@@ -26,6 +26,9 @@ STEP: Final = 32 * 1024
 
 OF_EACH: Final = 1024
 """What an element costs whatever is in it, as bytes."""
+
+_KEYS: Final = frozenset({"", "Volumes", "VolumeUsage"})
+"""What these lists are called, where they are called anything."""
 
 Take = Callable[[Json], None]
 
@@ -52,16 +55,10 @@ class Turns:
 
 
 async def take_each(
-    engine: Engine,
-    framing: Framing,
-    data: bytes,
-    shape: str,
-    keys: Collection[str],
-    take: Take,
+    engine: Engine, framing: Framing, data: bytes, shape: str, take: Take
 ) -> None:
-    """Give each element of the lists that are called `keys` to `take`, and what stands in the
-    place of such a list, unless that is null. An element that is too much to be read is
-    passed over.
+    """Give each element of the lists in an answer to `take`, and what stands in the place of
+    such a list, unless that is null. An element that is too much to be read is passed over.
 
     `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
     connection is dropped where more came than the answer.
@@ -75,7 +72,7 @@ async def take_each(
             is_told = piece.mark is ELEMENT or (
                 piece.mark is VALUE and piece.raw != b"null"
             )
-            if is_told and piece.key in keys:
+            if is_told and piece.key in _KEYS:
                 try:
                     value = piece.value or parse(piece.raw)
                 except TooMuch:

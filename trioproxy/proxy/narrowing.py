@@ -63,7 +63,7 @@ from trioproxy.proxy.bodies import Reading, in_turns
 from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
+from trioproxy.proxy.resolve import LISTS, OK, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
@@ -528,8 +528,6 @@ class _Asking:
     async def _list(self, kind: Kind, take: Take) -> None:
         """Look at all of a kind, at any length."""
         target = LISTS[kind]
-        status, _ = await ask_each(
-            self._engine, target, shape_of(kind), THEIR_KEYS, take, inf
-        )
+        status, _ = await ask_each(self._engine, target, shape_of(kind), take, inf)
         if status != OK:
             raise Untold(f"the Docker Engine answers {status} to GET {target}")

@@ -25,7 +25,6 @@ from trioproxy.proxy.watch import HUNG_UP
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"
-_THEIR_KEYS: Final = frozenset({"Volumes", "VolumeUsage"})
 
 
 class Removing(Exchange):
@@ -96,9 +95,7 @@ class Removing(Exchange):
         deadline = trio.current_time() + QUESTIONS_SECONDS
         # Where it cannot tell, the Engine goes on as well, and counts none.
         with suppress(UpstreamError):
-            await ask_each(
-                self._sides.engine, _SIZES, "lists", _THEIR_KEYS, take, deadline
-            )
+            await ask_each(self._sides.engine, _SIZES, "lists", take, deadline)
         return sizes
 
     async def _ask(self, method: str, target: str) -> tuple[int, bytes]:

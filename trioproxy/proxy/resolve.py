@@ -6,7 +6,7 @@ a size, and all of them together have one deadline; they are read strictly, and 
 of that fails, so does the request. What is remembered of them is what is judged.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -79,9 +79,6 @@ LISTS: Final = {
     Kind.VOLUME: "/volumes",
 }
 """Where it lists what it has."""
-
-THEIR_KEYS: Final = frozenset({"", "Volumes"})
-"""What the lists in these answers are called."""
 
 _KEPT: Final = percent.UNRESERVED | frozenset(b":")
 OK: Final = 200
@@ -191,7 +188,7 @@ class Resolver:
             asked = ids[begin : begin + AT_ONCE]
             target = with_filters(LISTS[Kind.CONTAINER], {"id": list(asked)})
             status, _ = await ask_each(
-                self._engine, target, "list", THEIR_KEYS, take, self._deadline
+                self._engine, target, "list", take, self._deadline
             )
             _check_told(status)
             while there:
@@ -227,7 +224,7 @@ class Resolver:
 
         target = f"{prune.version}{_question_for(prune)}"
         status, raw = await ask_each(
-            self._engine, target, shape_of(kind), THEIR_KEYS, take, self._deadline
+            self._engine, target, shape_of(kind), take, self._deadline
         )
         if status in _HAS_NONE:
             return _missing(status, raw)
@@ -527,12 +524,7 @@ def ask(
 
 
 async def ask_each(
-    engine: Engine,
-    target: str,
-    shape: str,
-    keys: Collection[str],
-    take: "Take",
-    deadline: float,
+    engine: Engine, target: str, shape: str, take: "Take", deadline: float
 ) -> tuple[int, bytes]:
     """Ask for lists, and give each of their elements to `take` (`listing.take_each`).
 
@@ -544,7 +536,7 @@ async def ask_each(
     async def read(head: ResponseHead, data: bytes) -> bytes:
         if head.status not in _HAS_IT:
             return await _read_body(engine, head, data)
-        await take_each(engine, head.framing, data, shape, keys, take)
+        await take_each(engine, head.framing, data, shape, take)
         return b""
 
     with trio.move_on_at(deadline):
