@@ -6,7 +6,7 @@ is let go, and reported. Nothing here opens a file.
 
 It is also quick, for each command that is given evidence reads all of it, and a client of
 thousands of values has as many lines: facts go into one dict as they are read, what
-thousands of lines have in common (dates, runs, what an operation can ask for) is looked at
+thousands of lines have in common (dates, what an operation can ask for) is looked at
 once, and bounds are kept once a file.
 """
 
@@ -221,7 +221,6 @@ class _Reader:
 
     def __init__(self) -> None:
         self.evidence = Evidence()
-        self._runs = set[str]()
         self._dates = dict[str, int]()
 
     def read(self, data: dict[str, Any]) -> None:
@@ -229,7 +228,7 @@ class _Reader:
         if "grant" in data:
             self._add(_sight(data), self._facts(data))
         elif "run" in data:
-            name, run = self._run(data["run"]), _read_run(data)
+            name, run = string(data["run"], RUN), _read_run(data)
             known = self.evidence.runs.setdefault(name, run)
             known.merge(run)
         else:
@@ -246,11 +245,11 @@ class _Reader:
             first=self._date(data["first"]),
             last=self._date(data["last"]),
             results={
-                string(result, _RESULT): self._first(first)
+                string(result, _RESULT): _read_first(first)
                 for result, first in pairs(data["results"])
             },
             runs={
-                self._run(run): {
+                string(run, RUN): {
                     string(result, _RESULT): count(number)
                     for result, number in pairs(counts)
                 }
@@ -264,20 +263,6 @@ class _Reader:
         facts.bound()
         return facts
 
-    def _first(self, value: object) -> First:
-        match items(value):
-            case [run, after]:
-                return First(self._run(run), count(after))
-            case _:
-                raise ValueError(f"expected a run and seconds, not {value!r:.80}")
-
-    def _run(self, value: object) -> str:
-        if isinstance(value, str) and value in self._runs:
-            return value
-        run = string(value, RUN)
-        self._runs.add(run)
-        return run
-
     def _date(self, value: object) -> int:
         if not isinstance(value, str):
             return seconds(value)
@@ -285,6 +270,14 @@ class _Reader:
         if date is None:
             date = self._dates[value] = seconds(value)
         return date
+
+
+def _read_first(value: object) -> First:
+    match items(value):
+        case [run, after]:
+            return First(string(run, RUN), count(after))
+        case _:
+            raise ValueError(f"expected a run and seconds, not {value!r:.80}")
 
 
 def _grant(value: object) -> Grant:
