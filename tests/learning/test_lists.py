@@ -554,6 +554,19 @@ def test_a_ceiling_caps_values() -> None:
     }
 
 
+@pytest.mark.parametrize("objects", ["", "ONLY_CONTAINERS=db\nONLY_OWNER=a\n"])
+def test_execs_of_others_are_started_as_a_ceiling_lists_them(objects: str) -> None:
+    """Beside lists of objects a file of which nobody had an exec made let every one be started, beyond its ceiling."""
+    text = f"{objects}EXEC_COMMANDS=echo\nALLOW_OPERATIONS=ContainerExec,ExecStart\n"
+    ceiling, _ = parse_policy_file(text, name="ceiling.env")
+    file = File()
+    file.wish = replace(WISH, ceiling=ceiling)
+    for _ in range(2):
+        file.learn(("/v1.45/exec/x/start", {"Detach": True}), status=200)
+        listed = {"EXEC_COMMANDS": "echo"} if objects else {"EXEC_PRIVILEGED": ""}
+        assert file.lists() == listed
+
+
 def test_a_ceiling_caps_what_its_base_means_elsewhere() -> None:
     """`{base}/conf` of another folder is none that the ceiling lists, a hole in it neither."""
     lines = (

@@ -24,6 +24,7 @@ from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.learning.wish import Basis
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import ListItems
+from trioproxy.limits.inspected import STARTED
 from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
@@ -219,6 +220,7 @@ class _Proposing:
             # a person took out is not begun anew.
             is_out = self._old is not None and variable in self._once_listed
             if variable not in self._restored and (asking or is_out or not arguments):
+                self._hold_to_ceiling(variable)
                 return
         if listed == [ANY]:
             self._values[variable] = ANY
@@ -228,6 +230,14 @@ class _Proposing:
         is_capped = len(self._notes["capped"]) > before
         if items or listed is not None or is_capped:
             self._values[variable] = ",".join(items)
+
+    def _hold_to_ceiling(self, variable: str) -> None:
+        """List what the ceiling does of which execs of others are started: that nobody notes."""
+        wish = self._known.wish
+        limit = wish.limits.limit_of(variable) if wish.nameable else None
+        is_started = variable in STARTED and "ExecStart" in self._known.granted
+        if limit is not None and is_started:
+            self._values[variable] = limit.value
 
     def _wanted(
         self, variable: str, arguments: Mapping[Sight, frozenset[str]]
