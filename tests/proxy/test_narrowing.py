@@ -1,5 +1,6 @@
 """Answers on the way: read, judged element by element, and written anew."""
 
+import gzip
 import json
 from contextlib import suppress
 from typing import Any
@@ -819,6 +820,15 @@ async def test_an_error_of_which_nobody_knows(own: Proxy) -> None:
     error = response("409 Conflict", body=json.dumps(TAKEN).encode())
     client, _ = await failing(own, error, response("500 Internal Server Error", body=b"{}"))  # fmt: skip
     assert b"(not listed)" in (await client.read_response("POST")).body
+
+
+async def test_an_error_that_comes_packed(own: Proxy) -> None:
+    """What is in it cannot be read here, and would be read by the client: it does not go on."""
+    packed = gzip.compress(json.dumps(TAKEN).encode())
+    client, _ = await failing(own, response("409 Conflict", "Content-Encoding: gzip", body=packed))  # fmt: skip
+    told = await client.read_response("POST")
+    assert told.status == 502
+    assert b"packed" in told.body
 
 
 async def test_an_error_without_ids_is_as_it_came(own: Proxy) -> None:

@@ -4,7 +4,8 @@ from typing import Final
 
 from trioproxy.api.families import Kind
 from trioproxy.errors import UpstreamError
-from trioproxy.http.response import ResponseHead
+from trioproxy.http.elements import unreadable
+from trioproxy.http.response import ResponseHead, is_packed
 from trioproxy.judge.conflicts import told, without
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import Objects
@@ -32,6 +33,8 @@ async def concealed(
     `data` came behind its head; `asked`: what the client named. Raises `UpstreamError`. Closing: the
     connection is dropped unless it is fit for another request.
     """
+    if is_packed(response.client):
+        raise unreadable("it comes packed")
     content = Content(engine.wire, response.framing)
     content.put(data)
     message = await content.whole(MOST_OF_A_MESSAGE)
