@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +25,7 @@ from tests.fakes import (
     Message,
     chunk,
     connect,
+    request,
     response,
     settle,
 )
@@ -231,6 +233,11 @@ class Stack:
     log: Path
     log_of: Log
     clients: list[Client] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.server.addresses[0].rpartition(":")[2])
 
     async def connect(self, source: str = "") -> Client:
         """A new client, from 127.0.0.1 where no address is given."""
@@ -686,6 +693,20 @@ async def test_who_started_later_is_not_who_connected(stack: Stack) -> None:
     assert (await stack.ask())[0] == 200
     stack.host.came = None
     assert (await stack.ask())[0] == 200
+
+
+async def test_who_came_within_a_tick_is_not_who_connected(stack: Stack) -> None:
+    """The kernel says in its ticks how old a connection is: who came to the address a millisecond behind that has no part in it either."""
+    with socket.create_connection(("127.0.0.1", stack.port)) as client:
+        stack.host.containers = [container("ps")]
+        stack.host.came = [("1" * 64, time.time())]
+        client.sendall(request("GET", "/containers/json"))
+        client.setblocking(False)
+        with trio.fail_after(PATIENCE):
+            await trio.lowlevel.wait_readable(client)
+        answer = client.recv(4096)
+    assert b" 403 " in answer
+    assert b"connect again" in answer
 
 
 async def test_who_asks_before_the_engine_notes_that_he_runs_is_known(

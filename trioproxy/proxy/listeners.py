@@ -381,14 +381,19 @@ def name_of(sock: socket.socket) -> str:
     return str(TcpAddress(host=host, port=port))
 
 
+TICK: Final = 0.01
+"""Seconds of the longest tick that a kernel counts by (`CONFIG_HZ=100`)."""
+
+
 def age_of(sock: socket.socket) -> float:
     """Seconds since a TCP connection was made, be that long before it was accepted.
 
-    tcp(7): until something was sent, the time since it was is that since the beginning.
+    tcp(7): until something was sent, the time since it was is that since the beginning. The
+    kernel counts ticks, and may have begun one just before: so it is one more at most.
     """
     with suppress(OSError):  # a kernel that does not tell: since it was accepted
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 48)
-        return int.from_bytes(info[44:48], "little") / 1000
+        return int.from_bytes(info[44:48], "little") / 1000 + TICK
     return 0.0
 
 
