@@ -375,6 +375,30 @@ def test_what_is_reached_into_must_be_within_the_limits() -> None:
     assert "reached into db" in file.proposal.objects.open
 
 
+@pytest.mark.parametrize(
+    ("what", "host", "is_open"),
+    [
+        ("archive?path=/x", {}, True),
+        ("archive?path=/x", {"CapDrop": ["MKNOD"]}, False),
+        ("json", {}, False),
+    ],
+    ids=["with nodes", "without nodes", "nothing is packed"],
+)
+def test_a_container_of_others_that_makes_nodes_is_no_list_s(
+    what: str, host: Json, is_open: bool
+) -> None:
+    """Beside what packs files a list would refuse to reach into it, and its own is made without."""
+    file = Named()
+    file.begin()
+    file.make()
+    db = container("db", host=host)
+    file.send("GET", f"/v1.45/containers/db/{what}", None, db, status=200)
+    file.send("POST", "/v1.45/containers/db/restart", None, db, status=204)
+    file.write()
+    assert bool(file.objects) is not is_open
+    assert ("which has CREATE_CAPS=MKNOD" in file.proposal.objects.open) is is_open
+
+
 def test_a_prune_needs_no_item() -> None:
     """Who prunes names nothing, and beside lists it removes what is listed: they stay."""
     file = Named()

@@ -6,7 +6,7 @@ choose freely beyond that - ids, queries, made-up methods - ends here.
 """
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request
@@ -44,6 +44,10 @@ VERSION = re.compile(
     r"1\.[1-9][0-9]{1,3}|[0-9]{1,2}\.[0-9]{1,3}\.[0-9]{1,3}|unversioned", re.ASCII
 )
 """What may be kept of a run's id and of a client; all else is left out."""
+
+NODES: Final = Grant("CREATE_CAPS", "")
+"""What a container of others has that nobody took the capability for nodes from: not asked for,
+it counts where the Engine packs files alone (`api.nodes`)."""
 
 
 class Sight(NamedTuple):

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 
 from trioproxy.api import timestamps
 from trioproxy.api.families import Family, Kind
+from trioproxy.api.nodes import HAD_BY_DEFAULT
 from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
 from trioproxy.evidence.keeping import kept
-from trioproxy.evidence.sight import Sight
+from trioproxy.evidence.sight import NODES, Sight
 from trioproxy.judge.references import Named
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.objects import (
@@ -68,7 +69,8 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         ):
             engine = named.known.get(ENGINE)
             is_reached = reference.reaches or thing.kind is Kind.VOLUME
-            has = tuple(_has(thing, engine)) if is_reached else ()
+            is_own = objects.is_own(thing)
+            has = tuple(_has(thing, engine, is_own=is_own)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
             if reference.renamed is not None:  # which must be listed by that, too
@@ -76,7 +78,7 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
                 yield _touched(operation, objects, renamed, (), is_named=True)
             for key in reference.leads_to(thing):
                 if isinstance(other := named.known.get(key), Thing):
-                    has = tuple(_has(other, engine))
+                    has = tuple(_has(other, engine, is_own=True))
                     yield _touched(operation, objects, other, has, is_named=is_named)
 
 
@@ -113,11 +115,18 @@ def _made(thing: Thing) -> float:
     return told[0].nanoseconds / timestamps.SECOND if told else 0.0
 
 
-def _has(thing: Thing, engine: Thing | Missing | None) -> Iterator[tuple[str, str]]:
-    """What it has. Where the Engine does not tell its defaults, what may be one is none."""
+def _has(
+    thing: Thing, engine: Thing | Missing | None, *, is_own: bool
+) -> Iterator[tuple[str, str]]:
+    """What it has. Where the Engine does not tell its defaults, what may be one is none.
+
+    The client's own are made anew, and without nodes where that counts.
+    """
     try:
-        for one in arguments_of(thing):
-            if not one.unless_default or (
+        for one in arguments_of(thing, with_nodes=not is_own):
+            if one is HAD_BY_DEFAULT:
+                yield NODES
+            elif not one.unless_default or (
                 isinstance(engine, Thing) and not engine.gives(one)
             ):
                 yield one.variable, kept(one)

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
-from trioproxy.api.routes import kinds_of
-from trioproxy.evidence.sight import Sight
+from trioproxy.api.nodes import MKNOD
+from trioproxy.api.routes import kinds_of, row_of
+from trioproxy.evidence.sight import NODES, Sight
 from trioproxy.learning.lists import with_room
 from trioproxy.learning.wish import Basis, Strangers
 from trioproxy.learning.wording import some
@@ -312,12 +313,19 @@ class _Proposing:
         """
         limits = self._limits
         reached = sorted(one for one in self._used if one.has)
+        granted = map(row_of, self._known.granted)
+        packs = any(one.touches_containers for one in granted if one)
         for one in reached if limits.limits_creation else ():
-            variable, item = Grant.parse(one.has)
+            has = Grant.parse(one.has)
+            if has == NODES:
+                if not packs:
+                    continue
+                has = Grant(NODES.variable, MKNOD)
+            variable, item = has
             if not item or not limits.lists_had(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.item == OWN else one.item
                 return REACHED.format(
-                    operation=one.operation, what=what, has=one.has, variable=variable
+                    operation=one.operation, what=what, has=has, variable=variable
                 )
         return ""
 
