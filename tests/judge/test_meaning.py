@@ -111,6 +111,7 @@ NOT_SERVED = [
     ("127.0.0.2:5000/app:1", "127.0.0.1:5000"),
     ("registry.example:5000/app:1", "5000"),
     ("localhost/app:1", "5000"),
+    *((f"localhost:5000/app{tag}@sha256:{'a' * 64}", "5000") for tag in ("", ":1")),
 ]
 
 

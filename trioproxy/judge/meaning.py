@@ -429,8 +429,9 @@ def _own_images(policy: Policy) -> str:
 
 
 _ON_LOOPBACK: Final = re.compile(
-    r"(?i:[a-z0-9.-]*localhost|(127\.[0-9.]+))(?::([0-9]+))?/.*"
+    r"(?i:[a-z0-9.-]*localhost|(127\.[0-9.]+))(?::([0-9]+))?/[^@]*(?:@.*\*.*)?"
 )
+"""Images of registries there, but for those of which a digest says what is in them."""
 
 
 def _may_serve(limits: Limits, image: str) -> bool:
