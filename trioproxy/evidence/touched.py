@@ -69,8 +69,9 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         ):
             engine = named.known.get(ENGINE)
             is_reached = reference.reaches or thing.kind is Kind.VOLUME
-            is_own = objects.is_own(thing)
-            has = tuple(_has(thing, engine, is_own=is_own)) if is_reached else ()
+            # Podman does not tell that it took them away.
+            is_bare = objects.is_own(thing) and not thing.is_podmans
+            has = tuple(_has(thing, engine, is_bare=is_bare)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
             if reference.renamed is not None:  # which must be listed by that, too
@@ -78,7 +79,7 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
                 yield _touched(operation, objects, renamed, (), is_named=True)
             for key in reference.leads_to(thing):
                 if isinstance(other := named.known.get(key), Thing):
-                    has = tuple(_has(other, engine, is_own=True))
+                    has = tuple(_has(other, engine, is_bare=True))
                     yield _touched(operation, objects, other, has, is_named=is_named)
 
 
@@ -116,14 +117,14 @@ def _made(thing: Thing) -> float:
 
 
 def _has(
-    thing: Thing, engine: Thing | Missing | None, *, is_own: bool
+    thing: Thing, engine: Thing | Missing | None, *, is_bare: bool
 ) -> Iterator[tuple[str, str]]:
     """What it has. Where the Engine does not tell its defaults, what may be one is none.
 
-    The client's own are made anew, and without nodes where that counts.
+    `is_bare`: a container that is made without nodes, where that counts: the client's own.
     """
     try:
-        for one in arguments_of(thing, with_nodes=not is_own):
+        for one in arguments_of(thing, with_nodes=not is_bare):
             if one is HAD_BY_DEFAULT:
                 yield NODES
             elif not one.unless_default or (

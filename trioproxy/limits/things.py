@@ -112,6 +112,11 @@ class Thing(NamedTuple):
         return self.kind is Kind.VOLUME and ANONYMOUS in self.labels
 
     @property
+    def is_podmans(self) -> bool:
+        """Whether it is a container as Podman describes it, unless a runtime has that name."""
+        return map_of(self.value.get("HostConfig")).get("Runtime") == _OF_PODMAN
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is a volume of the Engine's own disk, and nothing but that."""
         return self.value.get("Driver") == "local" and not self.value.get("Options")
