@@ -391,6 +391,13 @@ async def test_a_watched_file_counts_when_it_changes(
         assert await status_of(address, "/containers/json") == 200
 
 
+def test_an_empty_file_is_no_file() -> None:
+    """Of a variable that is not set comes an empty FILE, and nobody serves by the environment then."""
+    for file in (("",), ("--env-file", "")):
+        done = run("enforce", *file, "--print-config")
+        assert (done.status, "FILE is empty: leave it out" in done.err) == (2, True)
+
+
 def test_watching_needs_a_file() -> None:
     """The environment of a process never changes: to watch it is a mistake."""
     done = run("enforce", "--watch", "--listen", ANY_PORT)
