@@ -136,9 +136,11 @@ kind=application/vnd.docker.distribution.manifest.v2+json
 printf 'HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %s\r\nConnection: close\r\n\r\n' $kind $(wc -c < $file)
 [ $method = HEAD ] || cat $file
 END
-chmod +x /answer; echo ready; exec nc -ll -p 5000 -e /answer
+chmod +x /answer; exec nc -ll -p 5000 -e /answer
 """
 """A registry of one image: of its manifest and what that names, each in base64."""
+ANSWERS = r"until printf 'GET / HTTP/1.1\r\n\r\n' | nc 127.0.0.1 5000; do :; done"
+"""Ends when it does."""
 FROM_OWN = {
     "ALLOW_OPERATIONS": "ContainerArchive,ContainerCreate,ContainerStart,ImageCreate,SystemPing",
     "CREATE_IMAGES": "busybox,localhost:5000/app:1",
@@ -184,8 +186,7 @@ def test_a_registry_on_the_host_may_be_a_container_of_the_client(
         port = "--publish=127.0.0.1:5000:5000"
         registry = engine.docker("create", port, "busybox", *serve, host=host).text
         engine.docker("start", registry, host=host)
-        while "ready" not in engine.docker("logs", registry).text:
-            pass
+        engine.docker("exec", registry, "sh", "-c", ANSWERS)
         engine.docker("pull", "localhost:5000/app:1", host=host)
         made = engine.docker("create", "localhost:5000/app:1", "x", host=host).text
         copied = engine.docker("cp", f"{made}:/disk", "-", host=host).output
