@@ -6,7 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from ipaddress import ip_network
 from pathlib import Path
 from typing import cast
@@ -143,6 +143,32 @@ def test_live_socket_is_left_alone(tmp_path: Path) -> None:
     with sock, pytest.raises(ConfigError, match="another program listens"):
         listeners.bind(UnixAddress(path=path))
     assert Path(path).exists()
+
+
+def test_of_two_that_start_at_once_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a socket that is not listened on yet nor one in the place of a dead one is removed."""
+    path, others = tmp_path / "s", list[socket.socket]()
+    with ExitStack() as stack:
+
+        def another(_: float) -> bytes:
+            path.unlink(missing_ok=True)
+            others.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            others[-1].bind(str(path))
+            return b"aside"
+
+        def listen(_: float) -> None:
+            others[-1].listen()
+
+        another(0)
+        steps = ("time.sleep", another), ("os.urandom", another), ("time.sleep", listen)
+        for name, meanwhile in steps:
+            with monkeypatch.context() as patch:
+                patch.setattr(f"trioproxy.proxy.listeners.{name}", meanwhile)
+                with pytest.raises(ConfigError, match="another program listens"):
+                    listeners.bind(UnixAddress(path=str(path)))
+            assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_listener_that_takes_nobody_in_is_not_waited_for(tmp_path: Path) -> None:

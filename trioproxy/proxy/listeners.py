@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import field
@@ -30,6 +31,9 @@ from trioproxy.values import settle, value_class
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777
+
+MOMENT: Final = 0.05
+"""Seconds in which whoever has bound a socket listens on it."""
 
 PACING: Final = frozenset({b"bbr"})
 """Congestion controls that pace what they send, by their names in the kernel."""
@@ -74,8 +78,11 @@ class Listener:
                 os.unlink(self.path)
 
 
-def _file_at(path: str) -> tuple[int, ...]:
-    found = os.lstat(path)
+def _file_at(path: str, folder_fd: int | None = None) -> tuple[int, ...]:
+    return _told_by(os.lstat(path, dir_fd=folder_fd))
+
+
+def _told_by(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
@@ -342,7 +349,9 @@ def _make_room(path: str) -> None:
     """Remove a socket that nobody answers on; anything else stays and is an error.
 
     It is looked at and removed in one folder, opened once: the name of that may come to
-    mean another one meanwhile.
+    mean another one meanwhile. Of two that start at once one has bound and does not listen
+    yet, or has just removed the dead one: what goes is dead twice, and is looked at once it
+    has no name that anybody knows.
     """
     folder, name = os.path.split(path)
     folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -353,24 +362,46 @@ def _make_room(path: str) -> None:
 
 
 def _remove_dead(folder_fd: int, name: str, path: str) -> None:
-    try:
+    with suppress(FileNotFoundError):
         found = os.lstat(name, dir_fd=folder_fd)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigError(f"cannot listen on {path}: the path exists and is no socket")
+        if not stat.S_ISSOCK(found.st_mode):
+            raise ConfigError(
+                f"cannot listen on {path}: the path exists and is no socket"
+            )
+        if _is_dead(path):
+            time.sleep(MOMENT)
+            file = _told_by(found)
+            is_same = _file_at(name, folder_fd) == file
+            if is_same and _is_dead(path) and _removed(folder_fd, name, file):
+                return
+        raise ConfigError(
+            f"cannot listen on {path}: another program listens there",
+            hint="stop it, or choose another path",
+        )
+
+
+def _removed(folder_fd: int, name: str, file: tuple[int, ...]) -> bool:
+    """Remove a file, unless it is another one by now."""
+    aside = f".{os.urandom(8).hex()}"
+    os.rename(name, aside, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    is_same = _file_at(aside, folder_fd) == file
+    if is_same:
+        os.unlink(aside, dir_fd=folder_fd)
+    else:
+        os.rename(aside, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    return is_same
+
+
+def _is_dead(path: str) -> bool:
+    """Whether nobody answers on a socket. Raises `OSError`."""
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with probe, suppress(BlockingIOError):  # its queue is full: somebody has made that
         probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(name, dir_fd=folder_fd)
-            return
-    raise ConfigError(
-        f"cannot listen on {path}: another program listens there",
-        hint="stop it, or choose another path",
-    )
+            return True
+    return False
 
 
 def name_of(sock: socket.socket) -> str:
