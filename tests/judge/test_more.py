@@ -51,6 +51,10 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
         EXEC | OWN | CLOSED | {"CREATE_IMAGES": "a"}, EXEC | OWN | CLOSED, []),
     "what is reached into without": (EXEC | CLOSED, EXEC | {"CREATE_BINDS": "/a"}, []),
     "what is reached into as nothing limits it": (EXEC | OWN | CLOSED, EXEC | OWN, ["CREATE_*=*"]),
+    "what is reached into as no list of objects is there": (
+        EXEC | CLOSED | {"ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}, EXEC | CLOSED, ["CREATE_*=*"]),
+    "what execs of others do as no list of objects is there": (
+        BEGIN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | {"EXEC_COMMANDS": "echo"}, ["EXEC_*=*", "ONLY_CONTAINERS=*"]),
     "an exec of somebody else that is started beside lists": (
         RUN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | OWN | {"EXEC_PRIVILEGED": ""}, ["EXEC_COMMANDS=*"]),
     "an exec of somebody else that is started without": (

@@ -127,14 +127,17 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & LIMITED.keys()
     families = {family for name in opened for family in LIMITED[name]}
-    if narrow.objects:
-        families.update(
-            VARIABLES[one].family for one in reached(wide.opened_operations)
-        )
+    looked_at = {
+        VARIABLES[one].family
+        for one in reached(wide.opened_operations)
+        if narrow.objects
+    }
+    # Without lists of objects nobody looks at what is reached into, whatever is limited.
+    unseen = frozenset[Family]() if wide.objects else looked_at
     for family in Family:
-        if family not in families:
+        if family not in families | looked_at:
             continue
-        if family in wide.limits.families:
+        if family in wide.limits.families and family not in unseen:
             yield from _listed_beyond(family, narrow, wide)
         elif family in narrow.limits.families:
             yield Grant(f"{family}_*", ANY)
