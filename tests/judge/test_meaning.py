@@ -102,6 +102,7 @@ SERVED = [
     ("localhost:5000/app:*", "8080,127.0.0.1:5000"),
     ("localhost:5000/app@sha256:*", "[::1]:5000"),
     ("localhost/app:1", "127.0.0.1:80"),
+    ("localhost:05000/app:1", "5000"),
     ("k3d.localhost:5000/app:1", "4000-6000"),
     ("127.0.0.2:40000/app:1", "random"),
 ]

@@ -429,7 +429,7 @@ def _own_images(policy: Policy) -> str:
 
 
 _ON_LOOPBACK: Final = re.compile(
-    r"(?i:[a-z0-9.-]*localhost|(127\.[0-9.]+))(?::([0-9]+))?/[^@]*(?:@.*\*.*)?"
+    r"(?i:[a-z0-9.-]*localhost|(127\.[0-9.]+))(?::0*([0-9]+))?/[^@]*(?:@.*\*.*)?"
 )
 """Images of registries there, but for those of which a digest says what is in them."""
 
