@@ -47,6 +47,7 @@ KEPT: list[tuple[str, str, str]] = [
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address=tcp%3A//hunter%3A2@logs", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address"),
     ("CREATE_OPTIONS", "NetworkCreate:Options.hunter=2", "NetworkCreate:Options.hunter"),
     ("BUILD_OPTIONS", "ImageBuild:networkmode=host", "ImageBuild:networkmode=host"),
+    ("BUILD_OPTIONS", "ImageBuild:networkmode=app_net", "ImageBuild:networkmode=app_net"),
     ("BUILD_OPTIONS", "ImageBuild:networkmode=container%3Ax", "ImageBuild:networkmode"),
     ("EXEC_COMMANDS", "/usr/bin/pg_dump", "/usr/bin/pg_dump"),
     ("EXEC_COMMANDS", "sh%20-c%20x", NOT_KEPT),
@@ -88,7 +89,7 @@ PLANTED: list[tuple[str, dict[str, Any] | None, str]] = [
     ("ContainerExec", {"Env": [f"PATH={SECRET}", f"LD_PRELOAD={SECRET}"], "Cmd": [f"curl -H 'Authorization: {SECRET}'"]}, ""),
     ("ImageCreate", None, f"fromSrc={URL}&message={SECRET}&changes=ENV%20A={SECRET}&new={SECRET}"),
     ("ImageCreate", None, f"fromSrc=host.example/x?{SECRET}"),
-    ("ImageBuild", None, f"remote={URL}&buildargs=%7B%22A%22:%22{SECRET}%22%7D&labels={SECRET}&outputs={SECRET}&session={SECRET}&networkmode={SECRET}&cgroupparent={SECRET}"),
+    ("ImageBuild", None, f"remote={URL}&buildargs=%7B%22A%22:%22{SECRET}%22%7D&labels={SECRET}&outputs={SECRET}&session={SECRET}&networkmode=container:{SECRET}&cgroupparent={SECRET}"),
     ("ImageCommit", {"Env": [SECRET]}, f"comment={SECRET}&changes=ENV%20A={SECRET}"),
 ]  # fmt: skip
 
