@@ -229,16 +229,22 @@ async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -
 
 async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
     """Whoever left is not waited for: the question ends at once, nothing is sent on, and the log
-    tells that once, and of no refusal."""
+    tells that once, and of no refusal. Who comes again does that for the first time."""
     client, engine, _ = await asking(limited, "a1")
     client.close()
     assert not await engine.read_rest()
     await settle()
     (line,) = limited.lines_of("ContainerCreate")
-    assert " notice request " in line
+    assert " info request " in line
     assert " status=- by=engine " in line
     assert " decision=none reason=unjudged client=" in line
     assert " end=client-left " in line
+    _, engine, _ = await asking(limited, "a1")
+    await engine.send(response(body=described("busybox:latest")))
+    await engine.read_request()
+    await engine.send(response("201 Created", body=b"{}"))
+    await settle()
+    assert " notice request " in limited.lines_of("ContainerCreate")[-1]
 
 
 async def test_a_client_that_sends_no_more(

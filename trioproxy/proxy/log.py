@@ -348,6 +348,8 @@ class Log:
             return Level.WARNING if is_first else Level.INFO
         if verdict is None or told.moment is CLOSED:
             return Level.INFO
+        if verdict.decision.reason is Reason.UNJUDGED:  # it did nothing yet
+            return Level.INFO
         is_new = self._is_first_time(told.peer, verdict.operation)
         return Level.NOTICE if is_new else Level.INFO
 
