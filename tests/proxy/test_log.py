@@ -454,7 +454,7 @@ def test_repeats_are_told_at_the_end() -> None:
 
 
 def test_the_last_lines_wait_for_who_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than a pipe holds is written whole at the end: of 900 repeats half were lost, and the stop behind them. Who reads no more is waited for a moment."""
+    """More than a pipe holds is written whole at the end: of 900 repeats half were lost, and the stop behind them. Who reads no more is waited for a moment, once for all who end it: a stop took 1 s."""
     log, reader = pipe_log(Level.WARNING)
     for number in range(MAX_REFUSALS):
         log.request(outcome(b"/images/x%d" % number))
@@ -471,6 +471,8 @@ def test_the_last_lines_wait_for_who_reads_on(monkeypatch: pytest.MonkeyPatch) -
         log.line(Level.ERR, "crash", filler="x" * 100)
     log.finish()
     assert log._entries
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it is waited for anew"))
+    log.finish()
 
 
 def test_entries_without_a_line_are_no_full_pipe() -> None:

@@ -159,6 +159,8 @@ class Log:
         self._write_out = write
         self._is_within = self._is_torn = False
         """Whether what was written ends within a line, and whether the rest of that is lost."""
+        self._left = LAST_SECONDS
+        """Seconds for which its end still waits: the server ends it, and then who runs that."""
         self._is_json = form is LogFormat.JSON
         self._is_usual = level == Level.INFO and not self._is_json
         """Whether most lines are of the one form that has a short way."""
@@ -258,18 +260,20 @@ class Log:
 
         Repeats alone may be more than a pipe holds, and its reader has no turn in between.
         """
-        left = self._write_all(LAST_SECONDS)
+        self._write_all()
         self.tell_repeats()
-        self._write_all(left)
+        self._write_all()
 
-    def _write_all(self, seconds: float) -> float:
-        """Write all there is, to who reads it within so many seconds; those that are left."""
-        while self._entries and seconds > 0:
-            if not self._write_some():
-                began = time.monotonic()
-                time.sleep(FIRST_RETRY)
-                seconds -= time.monotonic() - began
-        return seconds
+    def _write_all(self) -> None:
+        """Write all there is, as long as it is read, or there is time."""
+        while self._entries:
+            if self._write_some():
+                continue
+            if self._left <= 0:
+                break
+            began = time.monotonic()
+            time.sleep(FIRST_RETRY)
+            self._left -= time.monotonic() - began
 
     def _write_some(self) -> bool:
         """Write what fits in one write; says whether the reader takes any."""
