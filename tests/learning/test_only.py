@@ -401,6 +401,17 @@ def test_what_makes_nodes_is_reached_into_without_lists(
     assert ("which has CREATE_CAPS=MKNOD" in file.proposal.objects.open) is is_open
 
 
+def test_a_capability_that_no_list_holds_is_no_list_s() -> None:
+    """Whoever reaches into what has one is refused beside lists, whatever is packed."""
+    file = Named()
+    file.begin()
+    file.make()
+    db = container("db", host={"CapAdd": ["CAP_OF_LATER"], "CapDrop": ["MKNOD"]})
+    file.send("POST", "/v1.45/containers/db/restart", None, db, status=204)
+    file.write()
+    assert "reached into db" in file.proposal.objects.open
+
+
 def test_a_prune_needs_no_item() -> None:
     """Who prunes names nothing, and beside lists it removes what is listed: they stay."""
     file = Named()

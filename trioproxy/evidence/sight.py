@@ -45,8 +45,8 @@ VERSION = re.compile(
 )
 """What may be kept of a run's id and of a client; all else is left out."""
 
-NODES: Final = Grant("CREATE_CAPS", "")
-"""What a container of others has that nobody took the capability for nodes from: not asked for,
+NODES: Final = Grant("CREATE_NODES", "")
+"""No variable of a file. What a container of others has that nobody took the capability for nodes from: not asked for,
 it counts where the Engine packs files alone (`api.nodes`)."""
 
 

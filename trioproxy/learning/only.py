@@ -320,7 +320,7 @@ class _Proposing:
             if has == NODES:
                 if not packs:
                     continue
-                has = Grant(NODES.variable, MKNOD)
+                has = Grant("CREATE_CAPS", MKNOD)
             variable, item = has
             if not item or not limits.lists_had(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.item == OWN else one.item

@@ -243,6 +243,7 @@ _HINTS: Final[dict[type, dict[int, str]]] = {
         errno.EACCES: "its folder, or a socket that is there, is closed to this user: choose another path,"
         " or have who owns it remove it",
         errno.ENOENT: "make its folder first",
+        errno.EADDRINUSE: "another program has just begun to listen there: stop it, or choose another path",
         errno.EPERM: "this user may not give a file to that uid= or gid=",
     },
 }
