@@ -54,7 +54,9 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
     "what is reached into as no list of objects is there": (
         EXEC | CLOSED | {"ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}, EXEC | CLOSED, ["CREATE_*=*"]),
     "what execs of others do as no list of objects is there": (
-        BEGIN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | {"EXEC_COMMANDS": "echo"}, ["EXEC_*=*", "ONLY_CONTAINERS=*"]),
+        BEGIN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | {"EXEC_COMMANDS": "echo"}, ["ONLY_CONTAINERS=*"]),
+    "what execs of others do as a list of all is there no more": (
+        BEGIN | {"ONLY_CONTAINERS": "*", "ONLY_OWNER": "a", "EXEC_COMMANDS": "echo"}, BEGIN | {"EXEC_COMMANDS": "echo"}, ["EXEC_*=*"]),
     "an exec of somebody else that is started beside lists": (
         RUN | OWN | {"EXEC_COMMANDS": "echo"}, BEGIN | OWN | {"EXEC_PRIVILEGED": ""}, ["EXEC_COMMANDS=*"]),
     "an exec of somebody else that is started without": (

@@ -132,8 +132,10 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
         for one in reached(wide.opened_operations)
         if narrow.objects
     }
-    # Without lists of objects nobody looks at what is reached into, whatever is limited.
-    unseen = frozenset[Family]() if wide.objects else looked_at
+    # Without lists of objects nobody looks at what is reached into, whatever is limited. Where
+    # a list of containers is lost with that, it is told as such.
+    is_seen = wide.objects or narrow.objects.limits(Kind.CONTAINER)
+    unseen = frozenset[Family]() if is_seen else looked_at
     for family in Family:
         if family not in families | looked_at:
             continue
