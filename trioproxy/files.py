@@ -141,7 +141,7 @@ def check_regular(fd: int, path: Path) -> None:
     raise ConfigError(what)
 
 
-def is_same(one: Path, other: Path) -> bool:
+def is_one_file(one: str | Path, other: str | Path) -> bool:
     """Whether two paths are those of one file, however they are spelt."""
     try:
         return os.path.realpath(one) == os.path.realpath(other)

@@ -101,7 +101,7 @@ def test_a_name_is_looked_up_and_not_tried_with_each_item(form: str) -> None:
         counts.append(sum(one.callcount for one in counting.getstats()))
         assert held.holds(container("app-3-z"))
         assert held.holds(container("db-3"))
-    assert counts[1] - counts[0] < 10
+    assert counts[1] - counts[0] <= ("*" in form)
 
 
 @given(

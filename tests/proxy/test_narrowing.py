@@ -918,9 +918,8 @@ async def test_a_shadow_follows_events(tried: Proxy) -> None:
         await engine.send(raw)
         assert await client.arrived() == raw
         if number == 9:
-            assert (
-                not await questions.has_more()
-            )  # nor has it one while nothing happens
+            # Nor has it one while nothing happens.
+            assert not await questions.has_more()
             questions = await tried.fake.accept()
             asked = await questions.read_request()
             assert b"/containers/" in asked.line

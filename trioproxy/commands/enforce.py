@@ -22,6 +22,7 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
+from trioproxy.files import is_one_file
 from trioproxy.hostpath import is_mount, read_mounts
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
@@ -245,7 +246,7 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
     found = policies_in(config.policies)
     if twice := sorted(found.keys() & files.keys()):
         one, other = files[twice[0]], found[twice[0]]
-        if os.path.realpath(one) != os.path.realpath(other):
+        if not is_one_file(one, other):
             raise called_alike(twice[0], one, other)
         raise ConfigError(
             f"{one} is the policy of a listener, and in POLICIES that of a container",

@@ -24,7 +24,7 @@ from trioproxy.evidence.clients import Origins
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import REFUSED
-from trioproxy.files import cannot, is_same
+from trioproxy.files import cannot, is_one_file
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some
 from trioproxy.logs.logformats import FORMATS, PROGRAMS
@@ -241,7 +241,7 @@ def _open(asked: Call, client: str) -> Store:
     """Look at the file for a client; stop before any work where it cannot be extended."""
     path = asked.path_of(client)
     evidence = evidence_path(path)
-    if any(is_same(evidence, Path(log)) for log in asked.logs):
+    if any(is_one_file(evidence, log) for log in asked.logs):
         raise ConfigError(
             f"{evidence} is the log, and where the evidence of {path} is stored",
             hint="write another file with -o",

@@ -19,7 +19,7 @@ from trioproxy.evidence.ledger import Ledger, Saved, belongs, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.policyfile import PolicyFile
 from trioproxy.file.variables import LISTS
-from trioproxy.files import is_same, read_text
+from trioproxy.files import is_one_file, read_text
 from trioproxy.learning.learnedfile import says_left_open
 from trioproxy.learning.proposal import listed_in, listed_operations
 from trioproxy.learning.store import Store
@@ -56,7 +56,7 @@ class Parts:
 
     def is_output(self, path: Path) -> bool:
         """Whether a file is the output, however its path is spelt."""
-        return is_same(path, self.output)
+        return is_one_file(path, self.output)
 
     def add_evidence(self, path: Path, named: Path) -> Evidence:
         """Unite with an evidence file, whose part the result goes on to know by name."""

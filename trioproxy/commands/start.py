@@ -21,6 +21,7 @@ from trioproxy.config import (
     parse_flag,
 )
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
+from trioproxy.files import is_one_file
 from trioproxy.hostpath import is_in_container
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy import listeners
@@ -158,29 +159,34 @@ def _is_same(upstream: Listened, own: Listened, *, is_here: bool = False) -> boo
 
 def _is_one(upstream: Address, own: Address, is_here: bool) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
-        return os.path.realpath(upstream.path) == os.path.realpath(own.path)
+        return is_one_file(upstream.path, own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
         is_here = is_here or upstream.is_loopback or upstream.host in ALL_INTERFACES
         is_within = is_here and own.host in ALL_INTERFACES
-        is_within = is_within and not _families(upstream).isdisjoint(_families(own))
-        same_host = is_within or not _hosts(upstream).isdisjoint(_hosts(own))
-        return upstream.port == own.port != 0 and same_host
+        same_host = (is_within and _families(upstream) & _families(own)) or (
+            _hosts(upstream) & _hosts(own)
+        )
+        return upstream.port == own.port != 0 and bool(same_host)
     return False
 
 
 def _families(one: TcpAddress) -> set[int]:
     """By which versions of IP somebody may come; by a name it may be both."""
-    host = one.host.lower().removeprefix("::ffff:")
+    host = _plain(one)
     if ":" in host:
         return {4, 6} if host == "::" and one.dual_stack else {6}
     return {4} if "." in host else {4, 6}
 
 
 def _hosts(one: TcpAddress) -> set[str]:
-    host = one.host.lower().removeprefix("::ffff:")
+    host = _plain(one)
     if host == "localhost":
         return {"127.0.0.1", "::1"}
     return {"::1" if one.is_loopback and ":" in host else host}
+
+
+def _plain(one: TcpAddress) -> str:
+    return one.host.lower().removeprefix("::ffff:")
 
 
 ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind

@@ -371,9 +371,7 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
             )
         if _is_dead(path):
             time.sleep(MOMENT)
-            file = _told_by(found)
-            is_same = _file_at(name, folder_fd) == file
-            if is_same and _is_dead(path) and _removed(folder_fd, name, file):
+            if _is_dead(path) and _removed(folder_fd, name, _told_by(found)):
                 return
         raise ConfigError(
             f"cannot listen on {path}: another program listens there",
@@ -383,6 +381,8 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
 
 def _removed(folder_fd: int, name: str, file: tuple[int, ...]) -> bool:
     """Remove a file, unless it is another one by now."""
+    if _file_at(name, folder_fd) != file:
+        return False
     aside = f".{os.urandom(8).hex()}"
     os.rename(name, aside, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     is_same = _file_at(aside, folder_fd) == file

@@ -350,9 +350,11 @@ class Log:
         if _is_refused(told):
             is_first = self._is_first(told.peer, told.status, _text_of(told), verdict)
             return Level.WARNING if is_first else Level.INFO
-        if verdict is None or told.moment is CLOSED:
-            return Level.INFO
-        if verdict.decision.reason is Reason.UNJUDGED:  # it did nothing yet
+        if (
+            verdict is None
+            or told.moment is CLOSED
+            or verdict.decision.reason is Reason.UNJUDGED  # it did nothing yet
+        ):
             return Level.INFO
         is_new = self._is_first_time(told.peer, verdict.operation)
         return Level.NOTICE if is_new else Level.INFO

@@ -115,6 +115,12 @@ def _sizes_in(told: jsonbody.Json) -> Iterator[tuple[str, int]]:
 
 def _report(kind: Kind, gone: list[str], freed: int) -> Mapping[str, object]:
     """Say it in the Engine's words: it has no list where nothing went, but of volumes."""
-    told = gone if kind is Kind.VOLUME else gone or None
-    space = {} if kind is Kind.NETWORK else {"SpaceReclaimed": freed}
-    return {f"{kind.title()}sDeleted": told, **space}
+    match kind:
+        case Kind.CONTAINER:
+            return {"ContainersDeleted": gone or None, "SpaceReclaimed": freed}
+        case Kind.NETWORK:
+            return {"NetworksDeleted": gone or None}
+        case Kind.VOLUME:
+            return {"VolumesDeleted": gone, "SpaceReclaimed": freed}
+        case _:
+            raise AssertionError(f"nothing prunes {kind}")
