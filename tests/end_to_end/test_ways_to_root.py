@@ -34,12 +34,16 @@ def proxy(engine: Engine, folder: Path, **variables: str) -> Iterator[str]:
 
 def printed(engine: Engine, host: str, *options: str) -> str:
     """What a container printed that was made and started through a proxy."""
-    made = engine.docker("create", *options, host=host).text
-    engine.docker("start", made, host=host)
-    engine.docker("wait", made, host=host)
-    ran = engine.docker("logs", made)
-    engine.docker("rm", "-f", made)
-    return ran.text + ran.errors
+
+    def run() -> str:
+        made = engine.docker("create", *options, host=host).text
+        engine.docker("start", made, host=host)
+        engine.docker("wait", made, host=host)
+        ran = engine.docker("logs", made)
+        engine.docker("rm", "-f", made)
+        return ran.text + ran.errors
+
+    return engine.unless_lost(run, bool)
 
 
 @pytest.fixture
