@@ -110,11 +110,12 @@ def command(
 ) -> int:
     """Go through what FILE refuses and clients ask for, and allow it or not.
 
-    LIVE.jsonl is what enforce --record or --shadow --record kept. Each question shows what it does at worst, who asked and how often, what FILE grants
-    of the kind already, and the change. Answers: yes, no (asked again next time), always
-    no (remembered in the evidence next to FILE), quit. What gives root on the host is
-    asked last, and its yes is the word root. FILE is written as learn writes it, and each
-    line that changes is shown. It is in force when the proxy has read it.
+    LIVE.jsonl is what enforce --record or --shadow --record kept. Each question shows what
+    it does at worst, who asked and how often, what FILE grants of the kind already, and the
+    change. Answers: yes, no (asked again next time), always no (remembered in the evidence
+    next to FILE), quit. What gives root on the host is asked last, and its yes is the word
+    root. FILE is written as learn writes it, and each line that changes is shown. It is in
+    force when the proxy has read it.
 
     With --live the clients wait meanwhile, some seconds each: what they ask for passes
     once, for an hour, or always; or not, for now or for an hour.
