@@ -15,7 +15,7 @@ from tests.depth import by_depth
 from tests.judge.judging import found_of, judged, outcome_of
 from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import OBJECTS, Kind
+from trioproxy.api.families import OBJECTS, Kind, Places
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence
 from trioproxy.evidence.sight import Sight
@@ -399,6 +399,17 @@ def test_what_makes_nodes_is_reached_into_without_lists(
     file.write()
     assert bool(file.objects) is not is_open
     assert ("which has CREATE_CAPS=MKNOD" in file.proposal.objects.open) is is_open
+
+
+def test_what_makes_nodes_is_reached_into_by_a_client_of_compose() -> None:
+    """Where a project is known, a client that reached into a container of others got 500 for it."""
+    file = Named()
+    file.places = Places(project="shop")
+    file.begin()
+    file.make()
+    file.send("POST", "/v1.45/containers/db/restart", None, DB, status=204)
+    file.write()
+    assert file.listed() == "@own,db"
 
 
 def test_a_capability_that_no_list_holds_is_no_list_s() -> None:

@@ -38,7 +38,7 @@ def as_moving(variable: str, item: str, places: Places) -> str:
         for hole, folder in sorted(folders, key=lambda one: -len(one[1])):
             if folder and f"{path}/".startswith(f"{folder}/"):
                 return f"{hole}{path.removeprefix(folder)}{mark}{mode}"
-    elif places.project and sort_of(variable).varies is Varies.IMAGE:
+    elif item and places.project and sort_of(variable).varies is Varies.IMAGE:
         rest = item.removeprefix(places.project)
         if rest != item and rest[:1] in {"-", "_"} and "/" not in rest:
             return f"{PROJECT}{rest}"
