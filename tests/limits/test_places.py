@@ -8,12 +8,12 @@ from trioproxy.limits import places, root
 from trioproxy.limits.languages import others, with_stars
 
 _IN_RUN = """
-    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio crun dbus docker environment.d extensions fail2ban
-    incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openvswitch podman qemu-server runc runit s6 s6-rc screen
+    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio crun dbus depmod.d docker environment.d extensions fail2ban
+    incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch podman polkit-1 qemu-server runc runit s6 s6-rc screen
     service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
 """
 _IN_VAR = """
-    backups/shadow.bak guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts lib/containerd lib/containers
+    backups/shadow.bak cache/apt guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts lib/containerd lib/containers
     lib/dkms lib/docker lib/dpkg lib/etcd lib/extensions lib/extrausers lib/incus lib/k0s lib/kubelet lib/libvirt lib/lxc lib/lxd
     lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher lib/rpm lib/snapd lib/sss lib/sudo
     lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker snap/lxd snap/microk8s spool/anacron
@@ -38,6 +38,7 @@ ROOT = [
     *("/run/nri", "/var/run/nri/nri.sock", "/run/fail2ban", "/var/run/screen"),
     *("/run/openvswitch/db.sock", "/var/run/docker.raw.sock:ro"),
     *("/tmp", "/tmp/*", "/private/tmp", "/tmp/tmux-0", "/tmp/t*", "/tmp/*{8}"),
+    *("/var/tmp", "/var/tmp/*", "/private/var/tmp", "/var/tmp/r*", "/var/tmp/m*", "/var/tmp/rpm-tmp.a", "/var/cache"),
     *("/sysroot", "/ostree/repo", "/.snapshots/1", "/overlay/upper", "/swapfile"),
     *("/initrd.img", "/mnt", "/mnt/*", "/mnt/disk", "/mnt/disk/etc", "/mnt/d*"),
     *("/media", "/media/me", "/media/me/disk", "/run/media/me/disk", "/var/mnt/disk"),
@@ -71,6 +72,7 @@ ROOT = [
 ]  # fmt: skip
 NO_ROOT = [
     *("/var/backups/app", "/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
+    *("/var/tmp/x", "/var/tmp/tmp*{8}", "/var/tmp:ro", "/var/cache/app", "/var/cache:ro", "/var/cache/apt:ro"),
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),

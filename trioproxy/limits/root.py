@@ -21,9 +21,9 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 _IN_RUN: Final = (
     "NetworkManager", "balena-engine.sock", "balena.sock", "binfmt.d", "buildkit", "cdi", "confexts", "containerd",
-    "containers", "credentials", "crio", "crun", "dbus", "docker", "environment.d", "extensions", "fail2ban",
+    "containers", "credentials", "crio", "crun", "dbus", "depmod.d", "docker", "environment.d", "extensions", "fail2ban",
     "guest-services", "host-services/docker.proxy.sock", "incus", "initramfs", "k0s", "k3s", "libvirt", "lxd",
-    "modprobe.d", "nri", "nscd", "nslcd", "openvswitch", "podman", "qemu-server", "runc", "runit", "s6", "s6-rc",
+    "modprobe.d", "nri", "nscd", "nslcd", "openrc", "openvswitch", "podman", "polkit-1", "qemu-server", "runc", "runit", "s6", "s6-rc",
     "screen", "service", "snapd.socket", "sudo", "sysctl.d", "sysusers.d", "systemd", "tailscale", "tmpfiles.d",
     "udev", "user", "userdb", "wpa_supplicant",
 )  # fmt: skip
@@ -52,12 +52,14 @@ _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  na
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
 whole is root, and what a client makes for itself in there is not."""
 
-_IN_LOG: Final = (
-    "/run/log/journal", "/var/log/audit", "/var/log/auth.log", "/var/log/journal", "/var/log/messages",
-    "/var/log/secure", "/var/log/syslog",
+_WRITTEN: Final = (
+    "/run/log/journal", "/var/cache/apt", "/var/log/audit", "/var/log/auth.log", "/var/log/journal",
+    "/var/log/messages", "/var/log/secure", "/var/log/syslog",
+    "/var/tmp/mkinitramfs_*", "/var/tmp/rpm-tmp.*",  # noqa: S108  names
 )  # fmt: skip
-"""Where root writes its log, in a folder of services' own: rsyslog follows a link that is put
-in place of a file, and writes what anybody logs to where that leads. Reading is no way."""
+"""Where root writes what others must not change; reading is no way. Its log, in a folder of
+services' own: rsyslog follows a link that is put in place of a file, and writes what anybody
+logs to where that leads. Packages, once they were checked, and what is run of them."""
 
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
@@ -67,7 +69,7 @@ _TREES: Final[Mapping[str, places.Place]] = _places(
     *(f"/run/{name}" for name in _IN_RUN),
     *(f"/var/{name}" for name in _IN_VAR),
     *(f"/home/*/{name}" for name in _IN_HOMES),
-    *(*_IN_TMP, *_IN_LOG),
+    *(*_IN_TMP, *_WRITTEN),
 )  # fmt: skip
 """Where whoever may write, or read keys, is root, or soon; by the names of `places`.
 
@@ -152,7 +154,7 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
         # A bind is root in three ways: as such a place, by lying in one, and by holding one. Who binds `/var` has
         # `/var/lib/docker`. A folder for reading is held to the same, for keys are read.
         for tree, place in _TREES.items():
-            if is_read_only and tree in _IN_LOG:
+            if is_read_only and tree in _WRITTEN:
                 continue
             if any(place.meets(name) for name in itself):
                 return "is root's own" if given == place else f"is {tree}"
