@@ -331,6 +331,40 @@ async def test_a_file_on_a_share_that_is_away_is_not_gone(
     assert not folder.proxy.lines_of(" policy-gone ")
 
 
+async def test_a_share_that_is_away_holds_up_nobody(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a file that is watched cannot be looked at, as on NFS whose server is gone, clients are served and other files are read again: all of them waited until it was back."""
+    monkeypatch.setattr(serving_module, "WATCH_EVERY", 0.05)
+    away, here = tmp_path / "share" / "ps.env", folder.path / "app.env"
+    is_looked_at, is_back, ended = threading.Event(), threading.Event(), list[str]()
+
+    def look_at(path: str) -> tuple[int, ...]:
+        if path == str(away):
+            is_looked_at.set()
+            is_back.wait(10)
+            ended.append(path)
+        return look(path)
+
+    monkeypatch.setattr(serving_module, "look", look_at)
+    (tmp_path / "share").mkdir()
+    for file in (away, here):
+        file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+        one = folder.add(file.stem, str(file))
+        one.read_first({})
+        folder.serving.begin(one)
+    with trio.fail_after(PATIENCE):
+        await trio.to_thread.run_sync(is_looked_at.wait)
+        one = folder.policies[here.stem]
+        before = one.fingerprint
+        here.write_text("ALLOW_OPERATIONS=ImageList\n")
+        while one.fingerprint == before:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await folder.proxy.ask("GET", "/containers/json")
+    assert not ended
+    is_back.set()
+
+
 async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(
     folder: Folder,
 ) -> None:

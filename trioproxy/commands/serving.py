@@ -107,6 +107,15 @@ async def run(
     server.log.line(Level.NOTICE, "stop")
 
 
+@dataclass(slots=True, eq=False)
+class Look:
+    """A look at files of one folder."""
+
+    paths: set[str] = field(default_factory=set)
+    seen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    over: trio.Event = field(default_factory=trio.Event)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Serving:
     """A process that serves: its server, and the policies that judge who comes."""
@@ -121,6 +130,8 @@ class Serving:
     """The evidence of policies that come, with {client} in its name."""
     looking: trio.Lock = field(default_factory=trio.Lock)
     """Whose turn it is to look into the folder of policies."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """Those that are about to be taken, by the folder."""
     turns: trio.Semaphore = field(default_factory=partial(trio.Semaphore, AT_ONCE))
     """Whose turn it is to read a policy again."""
     reloads: int = 0
@@ -255,11 +266,30 @@ class Serving:
         latest = known
         while True:
             await trio.sleep(WATCH_EVERY)
-            before, latest = latest, look(path)
+            before, latest = latest, await self._look(path)
             if latest == before != known:
                 known = latest
                 await read()
                 await self._tell_ready("")
+
+    async def _look(self, path: str) -> tuple[int, ...]:
+        """Look at a file in a thread: on a share that is away that takes until it is there again.
+
+        At those of one folder that are due together it is one thread that looks, for to wait for
+        one costs ten times what a look does.
+        """
+        folder = os.path.dirname(path)
+        if (one := self.looks.get(folder)) is None:
+            one = self.looks[folder] = Look()
+            self.beside.start_soon(self._look_into, folder, one)
+        one.paths.add(path)
+        await one.over.wait()
+        return one.seen[path]
+
+    async def _look_into(self, folder: str, one: Look) -> None:
+        del self.looks[folder]  # who is due from now on needs another one
+        one.seen = await in_thread(lambda: {path: look(path) for path in one.paths})
+        one.over.set()
 
     async def obey(self, signals: AsyncIterator[int]) -> None:
         """Do what signals say, until cancelled."""
@@ -415,7 +445,7 @@ class Serving:
         from trioproxy.commands.folder import names_in, policies_in
 
         try:
-            check_mount(folder)
+            await in_thread(check_mount, folder)
             files = await in_thread(policies_in, folder)
             others = {name for name, one in policies.items() if not one.is_containers}
             if twice := sorted(others & files.keys()):
