@@ -117,6 +117,37 @@ def test_a_listed_container_of_somebody_else_has_what_it_has() -> None:
     assert not decide(by_name, EXEC, {}, ours).allowed
 
 
+@pytest.mark.parametrize("line", [EXEC, START])
+def test_whose_processes_a_container_sees(line: str) -> None:
+    """Who reaches into a container has, by `/proc`, the files of whose processes that sees, be it by way of another one."""
+    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
+    body: object = {} if line == EXEC else None
+
+    def seen(*others: dict[str, Any], **lists: str) -> Answer:
+        here = dict[str, Any]()
+        for at, (name, one) in enumerate(zip("cdef", (container(), *others), strict=False)):  # fmt: skip
+            mode = f"container:{'cdef'[at + 1]}" if at < len(others) else ""
+            host = {**one["HostConfig"], "PidMode": mode}
+            here[f"/containers/{name}/json"] = {**one, "Id": f"{at + 1}" * 64, "HostConfig": host}  # fmt: skip
+        return decide({**policy, **lists}, line, body, world() | here)
+
+    bound = container(HostConfig={**HOST, "Binds": ["/etc:/x"]})
+    assert seen(container()).allowed
+    assert seen(container(), container()).allowed
+    for others in ((bound,), (container(), bound)):
+        assert because(seen(*others)) == (
+            f"reaches into container {'def'[len(others) - 1]}, which has HostConfig.Binds[0]=/etc, and CREATE_BINDS does not list that"
+        )
+    volume = container(Mounts=mounts("theirs"))
+    assert because(seen(container(), volume)) == "names volume theirs in container c, which ONLY_VOLUMES does not list"  # fmt: skip
+    stranger = container(None)
+    assert because(seen(stranger)) == "names container d in container c, which ONLY_CONTAINERS does not list"  # fmt: skip
+    # What somebody else's container was joined to is his affair, and what that has is not.
+    assert not seen(bound, ONLY_CONTAINERS="c").allowed
+    gone = world(container(HostConfig={**HOST, "PidMode": "container:d"}))
+    assert decide(policy, line, body, gone).allowed
+
+
 GETTING: dict[str, tuple[str, dict[str, Any]]] = {
     "processes": ("POST /containers/create", {"HostConfig": {"PidMode": "container:c"}}),
     "memory": ("POST /containers/create", {"HostConfig": {"IpcMode": "container:c"}}),

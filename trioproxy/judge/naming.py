@@ -114,30 +114,39 @@ class Judge:
     def _led_to(
         self, reference: Reference, thing: Thing, known: Known
     ) -> Decision | None:
-        """Refuse what comes by way of a container: volumes that a creation may not name, where
-        one reaches into it, and networks that it joins by a name, where one starts it.
+        """Refuse what comes by way of a container: volumes that a creation may not name, and who
+        else's processes it sees, where one reaches into it, and networks that it joins by a
+        name, where one starts it.
 
         A volume has no id that could be pinned. Between our question and a creation
         another may come under its name; from then on it is in use, and stays the same. A
         network's name may mean another one by now.
         """
-        for kind, name in reference.leads_to(thing):
-            is_listed = kind is Kind.NETWORK or self.objects.owns(thing)
-            if kind is Kind.NETWORK:
-                counts = self.objects.limits(kind)
-            else:
-                counts = is_listed or self.limits.limits_creation
-            if not counts:
-                continue
-            there = known.get((kind, name))
-            if not isinstance(there, Thing):
-                return not_there(there)
-            shown = Reference(kind, name, f"container {show(reference.text)}")
-            refusal = self._beyond_limits(shown, there, known)
-            if refusal is None and is_listed:
-                refusal = self._unlisted(shown, there)
-            if refusal is not None:
-                return by_list(refusal)
+        inside = [thing]
+        for one in inside:
+            for kind, name in reference.leads_to(one):
+                is_listed = kind is Kind.NETWORK or self.objects.owns(one)
+                if kind is Kind.NETWORK:
+                    counts = self.objects.limits(kind)
+                else:
+                    counts = is_listed or self.limits.limits_creation
+                if not counts:
+                    continue
+                there, is_joined = known.get((kind, name)), kind is Kind.CONTAINER
+                if is_joined and isinstance(there, Missing):
+                    continue  # its processes are gone with it
+                if not isinstance(there, Thing):
+                    return not_there(there)
+                place = f"container {show(reference.text)}"
+                shown = Reference(kind, name, place, reaches=is_joined)
+                refusal = self._beyond_limits(shown, there, known)
+                if refusal is None and is_listed:
+                    refusal = self._unlisted(shown, there)
+                if refusal is not None:
+                    return by_list(refusal)
+                if is_joined:
+                    inside.append(there)
+            reference = reference._replace(starts=False)
         return None
 
 

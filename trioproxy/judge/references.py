@@ -88,9 +88,11 @@ class Reference(NamedTuple):
 
     def leads_to(self, thing: Thing) -> Iterator[tuple[Kind, str]]:
         """What a request gets by way of a container, in `Known`: the volumes of one that it
-        reaches into, and networks that one joins which it starts."""
+        reaches into, and whose processes that sees, and networks that one joins which it starts."""
         if self.reaches:
             yield from ((Kind.VOLUME, name) for name in thing.volumes)
+            if thing.joined:
+                yield Kind.CONTAINER, thing.joined
         if self.starts:
             yield from ((Kind.NETWORK, name) for name in thing.unpinned)
 

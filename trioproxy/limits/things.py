@@ -64,6 +64,8 @@ class Thing(NamedTuple):
     """Networks that a container joins by their names when it starts."""
     volumes: tuple[str, ...] = ()
     """The volumes of a container, by name."""
+    joined: str = ""
+    """The container whose processes a container sees, by id: each has its files in `/proc`."""
     users: "tuple[Thing, ...]" = ()
     """The containers that use a volume which nobody named."""
     members: frozenset[str] = frozenset()
@@ -287,9 +289,15 @@ def _container(value: Mapping[str, Json]) -> Thing:
         text_of(value.get("Image")),
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
+        joined=_joined(text_of(host.get("PidMode"))),
         value=value,
         part=part_of(value),
     )
+
+
+def _joined(mode: str) -> str:
+    kind, _, name = mode.partition(":")
+    return name if kind == "container" else ""
 
 
 _OF_BUILDS: Final = "#(nop) "

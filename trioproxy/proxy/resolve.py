@@ -254,8 +254,10 @@ class Resolver:
                 # By its new name no list may hold it, and by its labels one does.
                 thing = await self._with_image(thing, (one.renamed,))
             self._known[one.kind, one.text] = thing
-        if isinstance(thing, Thing):
+        while isinstance(thing, Thing):
             await self._resolve_inside(one, thing)
+            thing = await self._joined_by(one, thing)
+            one = one._replace(starts=False)
 
     async def _resolve_inside(self, one: Reference, thing: Thing) -> None:
         """Ask what a thing has that counts where a request reaches into it or starts it."""
@@ -263,7 +265,7 @@ class Resolver:
             await self._resolve_defaults(thing)
         # Whoever reaches into a container reaches what it mounts: a listed container with
         # a stranger's volume would be a way around ONLY_VOLUMES.
-        if one.reaches and (self._looks_inside or self._objects.owns(thing)):
+        if self._counts_inside(one, thing):
             for name in thing.volumes:
                 await self._look_up_volume(thing.id, name)
         # A network's name in a container means whatever has that name when it starts. One
@@ -273,6 +275,18 @@ class Resolver:
                 key = Kind.NETWORK, name
                 if key not in self._known:
                     self._known[key] = await self._look_up(*key)
+
+    def _counts_inside(self, one: Reference, thing: Thing) -> bool:
+        return one.reaches and (self._looks_inside or self._objects.owns(thing))
+
+    async def _joined_by(self, one: Reference, thing: Thing) -> Thing | Missing | None:
+        """Ask about the container whose processes one sees that a request reaches into."""
+        if not thing.joined or not self._counts_inside(one, thing):
+            return None
+        key = Kind.CONTAINER, thing.joined
+        if key not in self._known:
+            self._known[key] = await self._look_up(*key)
+        return self._known[key]
 
     async def _resolve_defaults(self, thing: Thing) -> None:
         """Ask what the Engine gives by default, where a container has what may be that.
