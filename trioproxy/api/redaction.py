@@ -335,7 +335,7 @@ def _by_name(rules: Mapping[Hide, str]) -> Mapping[str, Hide]:
 
 
 # Podman's are `createcommand`, the line by which a container was made, and `secretdata`; `statement` is how an image
-# was built, with all arguments.
+# was built, with all arguments; proxies are of the Engine's own environment, Podman's with their passwords.
 _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
     Hides.ENV: _by_name(
         {
@@ -343,7 +343,7 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
             partial(_built, _SETS): "args cmd command",
             _bytes: "data",
             partial(_step, _SETS): "created_by createdby onbuild",
-            _whole: "createcommand secretdata statement",
+            _whole: "createcommand httpproxy httpsproxy secretdata statement",
         }
     ),
     Hides.COMMANDS: _by_name(
