@@ -87,7 +87,10 @@ class Named(File):
     ) -> None:
         """A request, and what the Engine has under the names in it, or its ids."""
         known: dict[tuple[Kind, str], Thing | Missing] = {
-            (one.kind, name): one for one in things for name in (*one.names, one.id)
+            (kind, name): one
+            for one in things
+            for kind in (one.kind, Kind.EXEC)
+            for name in (*one.names, one.id)
         }
         raw = target.encode()
         found = found_of(self.gate, method, raw, body=body, is_read=True)
@@ -627,6 +630,70 @@ def test_where_nothing_is_named_a_ceilings_lists_hold() -> None:
         "ONLY_OWNER": "corp",
     }
     assert not file.proposal.has_news
+
+
+STARTS = ("POST", "/v1.45/containers/db/start")
+EXECS = ("POST", f"/v1.45/exec/{ID}/start")
+
+
+def runs(command: str, *, privileged: bool) -> Thing:
+    """A container of others in which others have made an exec."""
+    run: Json = {"entrypoint": command, "privileged": privileged, "user": ""}
+    return DB._replace(value={**DB.value, "ProcessConfig": run})
+
+
+@pytest.mark.parametrize(
+    ("sent", "thing", "lists"),
+    [
+        (STARTS, DB, {"CREATE_BINDS": ""}),
+        (STARTS, container("db", host={"Binds": ["/srv/a:/x"]}), {"CREATE_BINDS": "/srv/a"}),
+        (STARTS, container("db", host={"CapAdd": ["SYS_PTRACE"]}), {"CREATE_CAPS": "SYS_PTRACE"}),
+        (EXECS, runs("sh", privileged=False), {"CREATE_BINDS": "", "EXEC_COMMANDS": "sh,true"}),
+        (EXECS, runs("sh", privileged=True), {"CREATE_BINDS": "", "EXEC_COMMANDS": "sh,true", "EXEC_PRIVILEGED": "1"}),
+    ],
+    ids=["started", "with a bind", "with a capability", "exec", "privileged"],
+)  # fmt: skip
+def test_what_is_reached_into_stays_within_a_ceiling(
+    sent: tuple[str, str], thing: Thing, lists: Mapping[str, str]
+) -> None:
+    """Who only started what others made got the ceiling's lists of objects without its lists of values, or none."""
+    ceiling, _ = parse_policy(
+        {
+            "ONLY_CONTAINERS": "db",
+            "CREATE_BINDS": "/srv/a,/srv/b",
+            "CREATE_CAPS": "KILL,SYS_PTRACE",
+            "EXEC_COMMANDS": "sh,true",
+            "EXEC_PRIVILEGED": "1",
+            "ALLOW_OPERATIONS": "ContainerStart,ExecStart",
+            "ONLY_OWNER": "corp",
+        }
+    )
+    file = Named()
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.gate = Gate.learning(ceiling, objects=own_alone("corp"))
+    for _ in range(2):
+        file.begin()
+        file.send(*sent, {"Detach": True}, thing, status=204)
+        file.write()
+        assert file.lists() == lists
+        assert file.listed() == "db"
+        assert not excess(file.text, file.wish)
+
+
+@pytest.mark.parametrize("is_privileged", [True, False])
+def test_execs_that_others_made_are_started_without_lists(is_privileged: bool) -> None:
+    """Lists that would refuse to start an exec of others, which asks for more than was asked for here, are left out."""
+    file = Named()
+    file.begin()
+    file.send("POST", "/v1.45/containers/db/exec", {"Cmd": ["ls"]}, DB, status=201)
+    file.send(*EXECS, {}, runs("ls", privileged=is_privileged))
+    file.write()
+    assert bool(file.objects) is not is_privileged
+    has = "ExecStart reached into db, which has EXEC_PRIVILEGED=1, and"
+    assert (has in file.proposal.objects.open) is is_privileged
+    file.send(*EXECS, {}, runs("sh", privileged=False))
+    file.write()
+    assert not file.objects
 
 
 def test_a_ceiling_of_labels_holds() -> None:

@@ -57,7 +57,7 @@ FILE_LIMIT: Final = 512
 """Characters of the name of a file that are kept, the last ones."""
 
 _SOURCE = re.compile(r"live|log")
-_HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
+_HAS = re.compile(r"|(?:CREATE|EXEC)_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
 _PLACE = re.compile(r"(?:/[!-~]{1,4095}|[a-z0-9][a-z0-9_-]{0,254})?", re.ASCII)
 _OLDEST = re.compile(r"(?:1\.[1-9][0-9]{1,2})?", re.ASCII)
 _STATE = re.compile(r"[a-z-]{1,64}", re.ASCII)

@@ -19,7 +19,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.api.arguments import Argument
-from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
+from trioproxy.api.families import (
+    BUILT,
+    FAMILIES,
+    NOWHERE,
+    OBJECTS,
+    PROXY,
+    Family,
+    Kind,
+    Places,
+)
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
 from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
@@ -303,7 +312,7 @@ class Recorder:
                 () if is_left and verdict.decision.allowed else one.has
             ):
                 value = self._as_moving(variable, item)
-                if not (one.own_id and self._was_asked_for(variable, value)):
+                if not self._was_asked_for(variable, value, is_own=bool(one.own_id)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
         decision = verdict.decision
         if (name := decision.unlisted_name) and not decision.allowed:
@@ -324,11 +333,17 @@ class Recorder:
         news = [self.evidence.observe(one, result, when) for one in sorted(sights)]
         return any(news)
 
-    def _was_asked_for(self, variable: str, value: str) -> bool:
-        """Whether a creation asked for it: what its object has is no news then."""
-        return bool(value) and any(
-            Sight(variable, value, operation) in self.evidence.facts
-            for operation in ("ContainerCreate", "VolumeCreate", "ContainerUpdate")
+    def _was_asked_for(self, variable: str, value: str, *, is_own: bool) -> bool:
+        """Whether who made it asked for it, and is seen: what is had is no news then."""
+        if variable in FAMILIES[Family.EXEC]:
+            return Sight(variable, value, "ContainerExec") in self.evidence.facts
+        return (
+            is_own
+            and bool(value)
+            and any(
+                Sight(variable, value, operation) in self.evidence.facts
+                for operation in ("ContainerCreate", "VolumeCreate", "ContainerUpdate")
+            )
         )
 
     def _count_own(self, kind: str, full_id: str, is_left: bool) -> None:

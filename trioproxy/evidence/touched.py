@@ -9,6 +9,7 @@ were asked for (`judge.naming`).
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from trioproxy.api import timestamps
@@ -19,7 +20,7 @@ from trioproxy.errors import BadRequest
 from trioproxy.evidence.keeping import kept
 from trioproxy.evidence.sight import NODES, Sight
 from trioproxy.judge.references import Named
-from trioproxy.limits.inspected import arguments_of
+from trioproxy.limits.inspected import arguments_of, arguments_of_exec
 from trioproxy.limits.objects import (
     LISTED_BY,
     NAME,
@@ -124,7 +125,8 @@ def _has(
     `is_bare`: a container that is made without nodes, where that counts: the client's own.
     """
     try:
-        for one in arguments_of(thing, with_nodes=not is_bare):
+        execs = arguments_of_exec(thing)
+        for one in chain(execs, arguments_of(thing, with_nodes=not is_bare)):
             if one is HAD_BY_DEFAULT:
                 yield NODES
             elif not one.unless_default or (

@@ -20,6 +20,7 @@ from trioproxy.api.routes import of_family
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.sight import Sight, looked_at
 from trioproxy.file.envfile import LONGEST_LINE
+from trioproxy.judge.more import reached
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.learning.wish import Basis
 from trioproxy.limits.grant import Grant, grants_in
@@ -114,6 +115,10 @@ class _Proposing:
         self._once_listed = {one.variable for one in self._marks}
         self._places = Places.of(self._old or {}, evidence.newest_places)
         self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
+        # Beside a ceiling's lists of objects the file has some, and by these what is reached
+        # into is held to the lists of values, as if it were asked for.
+        self._reached = reached(known.granted) if known.wish.nameable else frozenset()
+        self._had = [has for _, has in known.had() if has.variable in self._reached]
         self._values = dict[str, str]()
         self._notes: dict[str, set[Grant]] = {
             name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
@@ -173,7 +178,9 @@ class _Proposing:
         if not self._listed.keys() & names:
             if why := self._why_open(family, used):
                 self._open[family] = why
-            if why or not (used or arguments or self._restored & names):
+            is_held = family in self._known.wish.limits.families
+            is_held &= not names.isdisjoint(self._reached)
+            if why or not (used or arguments or self._restored & names or is_held):
                 return
         for variable in FAMILIES[family]:
             of_it = {one: r for one, r in arguments.items() if one.variable == variable}
@@ -212,6 +219,9 @@ class _Proposing:
         self, variable: str, arguments: Mapping[Sight, frozenset[str]]
     ) -> None:
         listed = self._listed.get(variable)
+        if Grant(variable, "") in self._had:  # of which no more is known
+            self._hold_to_ceiling(variable)
+            return
         asking = frozenset(one.operation for one in arguments if not one.item)
         if asking:
             self._unlisted[variable] = asking
@@ -220,7 +230,9 @@ class _Proposing:
             # a person took out is not begun anew.
             is_out = self._old is not None and variable in self._once_listed
             if variable not in self._restored and (asking or is_out or not arguments):
-                self._hold_to_ceiling(variable)
+                # Which execs of others were started nobody noted before this version.
+                if variable in STARTED & self._reached:
+                    self._hold_to_ceiling(variable)
                 return
         if listed == [ANY]:
             self._values[variable] = ANY
@@ -232,11 +244,9 @@ class _Proposing:
             self._values[variable] = ",".join(items)
 
     def _hold_to_ceiling(self, variable: str) -> None:
-        """List what the ceiling does of which execs of others are started: that nobody notes."""
-        wish = self._known.wish
-        limit = wish.limits.limit_of(variable) if wish.nameable else None
-        is_started = variable in STARTED and "ExecStart" in self._known.granted
-        if limit is not None and is_started:
+        """List what the ceiling does, if that is limited at all."""
+        limit = self._known.wish.limits.limit_of(variable)
+        if limit is not None:
             self._values[variable] = limit.value
 
     def _wanted(
@@ -252,6 +262,8 @@ class _Proposing:
             for one in self._capped(variable, Item(item, frozenset({item})))
         ]
         items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
+        had = sorted(has.item for has in self._had if has.variable == variable)
+        items += (Item(one, frozenset({one})) for one in had)
         for item in items:
             if refused := self._refused(declined, item):
                 self._notes["declined"] |= {Grant(variable, one) for one in refused}

@@ -21,9 +21,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
-from trioproxy.api.nodes import MKNOD
-from trioproxy.api.routes import kinds_of, row_of
-from trioproxy.evidence.sight import NODES, Sight
+from trioproxy.api.routes import kinds_of
+from trioproxy.evidence.sight import Sight
 from trioproxy.learning.lists import with_room
 from trioproxy.learning.wish import Basis, Strangers
 from trioproxy.learning.wording import some
@@ -306,22 +305,16 @@ class _Proposing:
         return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
     def _reached_beyond(self) -> str:
-        """Say what was reached into and has more than the file lets a creation ask for.
+        """Say what was reached into and has more than the file lets be asked for.
 
         Beside lists of objects that is refused, whoever made it (`judge.naming`), and
         with a list that refuses what was used nobody is served.
         """
         limits = self._limits
-        reached = sorted(one for one in self._used if one.has)
-        granted = map(row_of, self._known.granted)
-        packs = any(one.touches_containers for one in granted if one)
-        for one in reached if limits.limits_creation else ():
-            has = Grant.parse(one.has)
-            if has == NODES:
-                if not packs:
-                    continue
-                has = Grant("CREATE_CAPS", MKNOD)
+        for one, has in self._known.had():
             variable, item = has
+            if limits.limit_of(variable) is None:
+                continue
             if not item or not limits.lists_had(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.item == OWN else one.item
                 return REACHED.format(

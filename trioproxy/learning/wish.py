@@ -1,12 +1,15 @@
 """What a person asked of learning, and all that the lists of one file are made of."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
 from trioproxy.api.families import OPERATIONS_VARIABLE, OWNER_VARIABLE
+from trioproxy.api.nodes import MKNOD
+from trioproxy.api.routes import row_of
 from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import NODES, Sight
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, Limits
@@ -86,6 +89,19 @@ class Basis:
     """The run that is not over: what it did not ask for or name, it may still."""
     is_taken_out: bool
     """Whether a person took the lists of objects out of the existing file."""
+
+    def had(self) -> Iterator[tuple[Sight, Grant]]:
+        """What was reached into, and the items that this needs beside lists of objects."""
+        rows = map(row_of, self.granted)
+        packs = any(one.touches_containers for one in rows if one)
+        used = self.evidence.used_objects(include_failed=self.wish.include_failed)
+        for one in sorted(used):
+            if one.has and one.operation in self.granted:
+                has = Grant.parse(one.has)
+                if has != NODES:
+                    yield one, has
+                elif packs:
+                    yield one, Grant("CREATE_CAPS", MKNOD)
 
     def old(self, lists: Collection[str]) -> Mapping[str, str] | None:
         """The variables of the existing file; None if it is begun anew: it lists no
