@@ -258,6 +258,9 @@ def test_what_is_inside_is_drift_too() -> None:
     assert one.told == "ContainerExec reaches into container web-1, which has /etc, and CREATE_BINDS does not list that"  # fmt: skip
     assert one.power.is_root
     assert not sheet_of_objects(live, CREATE_BINDS="/etc").refused
+    live = named(("web-1", "ContainerExec", "201", 1), has="CREATE_BINDS=/etc")
+    no_lists = {"CREATE_BINDS": "/srv", "ALLOW_OPERATIONS": "ContainerExec"}
+    assert not sheet(live, **no_lists).refused  # diff of a learned file said so
 
 
 def test_by_a_label_nobody_can_tell_but_by_the_refusal() -> None:

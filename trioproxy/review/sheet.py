@@ -450,7 +450,10 @@ class _Items:
         """Whether something passes though no item fits it, or may, as far as it is known."""
         variable = one.grant.variable
         if variable not in OBJECTS:
-            return self._policy.limits.lists(variable, self._whole(one))
+            limits, value = self._policy.limits, self._whole(one)
+            if one.reached:  # which nobody looks at without lists of objects
+                return not self._policy.objects or limits.lists_had(variable, value)
+            return limits.lists(variable, value)
         only = self._policy.objects.by_kind.get(OBJECTS[variable])
         # By a label it may be listed, unless it was refused.
         return only is None or (bool(only.labels) and REFUSED not in one.facts.results)
