@@ -696,6 +696,26 @@ def test_execs_that_others_made_are_started_without_lists(is_privileged: bool) -
     assert not file.objects
 
 
+def test_what_names_nothing_needs_nothing_of_a_ceiling() -> None:
+    """Whoever was first seen with a ping, as each CLI is, kept all that the ceiling lists."""
+    ceiling, _ = parse_policy(
+        {"CONTAINERS": "1", "POST": "1", "ALLOW_START": "1", "ONLY_CONTAINERS": "db,web", "ONLY_OWNER": "corp"}
+    )  # fmt: skip
+    file = Named()
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.gate = Gate.learning(ceiling, objects=own_alone("corp"))
+    file.begin()
+    file.send("GET", "/_ping")
+    file.write(going_on="2026-0001")
+    assert not file.objects
+    assert not excess(file.text, file.wish)
+    file.send("POST", "/v1.45/containers/db/start", None, DB, status=204)
+    for _ in range(2):
+        file.write()
+        assert file.listed() == "db"
+        assert not excess(file.text, file.wish)
+
+
 def test_a_ceiling_of_labels_holds() -> None:
     """What a ceiling lists by a label is learned as that label: names tell nothing of it."""
     ceiling, _ = parse_policy(

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from trioproxy.api.answers import ANSWERS
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
 from trioproxy.evidence.sight import Sight
@@ -210,11 +211,12 @@ class _Proposing:
                 v for v, _ in self._wish.restore
             }
             if not is_told and not any(one.is_touched for one in self._kinds.values()):
-                if (
-                    any(map(self._wish.nameable.limits, Kind))
-                    and not self._known.is_taken_out
-                ):
-                    # The ceiling's: without any, answers would tell of more than it lists.
+                is_limited = any(map(self._wish.nameable.limits, Kind))
+                granted = self._known.granted
+                names_any = any(one in ANSWERS or kinds_of(one) for one in granted)
+                if is_limited and names_any and not self._known.is_taken_out:
+                    # The ceiling's: without any, answers would tell of more than it lists. Not
+                    # after a mere ping, for what a list has stays, and it may name one of these.
                     lists = {name: self._within(name, [ANY]) for name in OBJECTS}
                     return self._written(lists, refused)
                 return _keep(self._old or {}, is_taken_out=self._known.is_taken_out)
