@@ -252,6 +252,9 @@ async def test_a_file_that_cannot_be_looked_for_ends_nobody(
         for _ in range(2):
             answer = await ask(f"unix://{tmp_path}/x.sock")
             assert (answer.status, b"too long" in answer.body) == (500, True)
+        # Where nobody could be learned from, that is no success.
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 2
 
 
 async def test_nobody_is_called_as_a_listener(fake: FakeEngine, tmp_path: Path) -> None:

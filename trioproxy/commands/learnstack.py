@@ -43,6 +43,8 @@ class Learners:
         self.lessons: dict[str, Lesson] = {}
         self.left_out = set[str]()
         """Who came when there was room for no more; some of them."""
+        self.failure: ConfigError | None = None
+        """Why nothing can be learned from somebody who came."""
         self._had_file = set[str]()
         self._asked = asked
         self._nursery = nursery
@@ -69,7 +71,15 @@ class Learners:
 
     def welcome(self, called: list[str], *, is_container: bool = False) -> str:
         """Begin with a client that is new; how it is called. Raises `ConfigError`,
-        and `Nobody` where there is no room for one more.
+        and `Nobody` where there is no room for one more."""
+        try:
+            return self._welcome(called, is_container=is_container)
+        except ConfigError as error:
+            self.failure = self.failure or error
+            raise
+
+    def _welcome(self, called: list[str], *, is_container: bool = False) -> str:
+        """Begin with it by one of its names.
 
         Of the names that it may have it has the first, or the first that has a file, as it will
         where that is enforced: none behind one that another client has begun here, and none that
@@ -157,14 +167,17 @@ async def learn_stack(asked: Call, config: Config) -> int:
             await _serve(learners, asked, signals)
             nursery.cancel_scope.cancel()
         was_shut = learners.server.has_turned_away
-        if not learners.lessons:
+        lessons = learners.lessons.values()
+        if not lessons and not learners.failure:
             tell.nothing_seen(
                 asked.output or "", has_command=False, unread={}, was_shut=was_shut
             )
             return UNSEEN if asked.require_seen else 0
-        lessons = learners.lessons.values()
+        learned = [one.plan.known.evidence.saw_anything() for one in lessons]
         statuses = [await finish(one, 0, was_shut=was_shut) for one in lessons]
         tell.left_out(learners.left_out, MOST_CLIENTS)
+        if learners.failure and not any(learned):
+            raise learners.failure  # as for a single client, at the start
     return max(statuses)
 
 
