@@ -168,6 +168,21 @@ def test_what_is_reached_into_is_listed() -> None:
     assert note.startswith("CREATE_* now limits what b reaches into")
 
 
+@pytest.mark.parametrize("caps", ["", "MKNOD"])
+def test_what_makes_nodes_is_reached_into_no_more(caps: str) -> None:
+    """Nothing said that beside what packs files in the one file the other's containers are refused that can make nodes."""
+    one = {"CREATE_CAPS": caps, **OWN}
+    copies = {**one, "ALLOW_OPERATIONS": "ContainerArchive"}
+    starts = {**one, "ALLOW_OPERATIONS": "ContainerStart"}
+    found = united(lists_of("a", copies), lists_of("b", starts))
+    notes = [
+        "what can make device nodes is refused where b reaches into it, because a packs files:"
+        " make it anew through this file, which takes that away"
+    ]
+    assert list(found.notes) == ([] if caps else notes)
+    assert united(lists_of("a", copies), lists_of("b", copies)).notes == ()
+
+
 def test_what_execs_are_started_in_one_file_are_in_the_union() -> None:
     """Who starts what others made to be run, whatever it is, was refused that by the list of who makes it."""
     makes = {"ALLOW_OPERATIONS": "ContainerExec,ExecStart", "EXEC_COMMANDS": "echo"}

@@ -39,7 +39,8 @@ from trioproxy.api.families import (
     Places,
 )
 from trioproxy.api.fields import variables_of
-from trioproxy.api.routes import kinds_of, of_family
+from trioproxy.api.nodes import MAKE_IT_ANEW, MKNOD
+from trioproxy.api.routes import kinds_of, of_family, row_of
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reached
 from trioproxy.judge.references import NAMES_BRIDGE
@@ -82,6 +83,12 @@ class Member:
     def reaches(self, variable: str) -> bool:
         """Whether that decides which of the listed containers and volumes it reaches into."""
         return bool(self.objects) and variable in reached(self.operations)
+
+    @property
+    def packs(self) -> bool:
+        """Whether the Engine packs or unpacks a container's files for it."""
+        rows = map(row_of, self.operations)
+        return any(one.touches_containers for one in rows if one)
 
     @property
     def is_on_bridge(self) -> bool:
@@ -245,6 +252,8 @@ class _Uniting:
             return
         for name in FAMILIES[family]:
             self._unite_variable(name, limiting)
+        if family is Family.CREATE:
+            self._tell_of_nodes(limiting)
         bound = [p for p in self._parts if p.reaches(family.options)]
         if free := [part for part in bound if part not in limiting]:
             self._notes.append(
@@ -253,6 +262,23 @@ class _Uniting:
             )
         if not self._values.keys() & set(FAMILIES[family]):
             self._values[family.options] = ""
+
+    def _tell_of_nodes(self, limiting: Sequence[Member]) -> None:
+        """Beside what packs files nothing is reached into that can make device nodes."""
+        confined = [p for p in limiting if p.objects.limits(Kind.CONTAINER)]
+        packing = [part for part in confined if part.packs]
+        free = [
+            part
+            for part in confined
+            if part not in packing
+            and part.reaches(Family.CREATE.options)
+            and not part.limits.lists("CREATE_CAPS", MKNOD)
+        ]
+        if free and packing and len(confined) == len(self._parts):
+            self._notes.append(
+                f"what can make device nodes is refused where {_names(free)} reaches into it,"
+                f" because {_names(packing)} packs files: {MAKE_IT_ANEW}"
+            )
 
     def _unite_objects(self) -> None:
         """Unite which objects may be named; the items of a kind, or any."""
