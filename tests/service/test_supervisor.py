@@ -85,6 +85,26 @@ async def test_a_refused_policy_is_told(fake: FakeEngine, tmp_path: Path) -> Non
         assert status.endswith("; refused was a newer policy of app")
 
 
+async def test_who_listens_at_many_places_is_ready(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Of more than 4,096 bytes systemd (257) hears nothing: a unit with a hundred listeners was never ready, and was stopped for that. The first of them are named, and at the end whose newer policy was refused."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    urls = [f"unix://{tmp_path}/{at}.sock?policy={file}" for at in range(100)]
+    listen = [word for url in urls for word in ("--listen", url)]
+    args = ("enforce", *listen, "--upstream", f"unix://{fake.path}")
+    async with supervised(f"{tmp_path}/n", *args) as (proxy, sock):
+        assert len(await sock.recv(65536)) < 4096
+        file.write_text("broken")
+        proxy.process.send_signal(signal.SIGHUP)
+        await hear(sock)
+        ready, status = (await sock.recv(65536)).decode().splitlines()
+        assert ready == "READY=1"
+        assert status.startswith(f"STATUS=serving on unix://{tmp_path}/0.sock and ")
+        assert status.endswith("; refused was a newer policy of app")
+
+
 async def test_a_policy_that_is_watched_is_told_of(
     fake: FakeEngine, tmp_path: Path
 ) -> None:
