@@ -215,19 +215,29 @@ async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "descriptors", "limit"),
+    ("wanted", "descriptors", "listeners", "limit"),
     [
-        (4000, 20_000, 4000),
-        (4000, 1024, 464),
-        (200, resource.RLIM_INFINITY, 200),
-        (4000, 64, 1),
-        (4000, 1 << 30, 4000),
+        (4000, 20_000, 1, 4000),
+        (4000, 1024, 1, 463),
+        (4000, 1024, 250, 339),
+        (200, resource.RLIM_INFINITY, 250, 200),
+        (4000, 64, 1, 1),
+        (4000, 1 << 30, 1, 4000),
     ],
-    ids=["plenty", "1024", "unlimited", "hardly any", "a thousand million"],
+    ids=[
+        "plenty",
+        "1024",
+        "listeners",
+        "unlimited",
+        "hardly any",
+        "a thousand million",
+    ],
 )
-def test_two_descriptors_a_client(wanted: int, descriptors: int, limit: int) -> None:
-    """The limit of connections leaves room for the Engine's side of each, and some spare."""
-    assert connection_limit(wanted, descriptors) == limit
+def test_two_descriptors_a_client(
+    wanted: int, descriptors: int, listeners: int, limit: int
+) -> None:
+    """The limit of connections leaves room for the Engine's side of each, for all listeners, and some spare: beside 200 listeners new ones waited, and a health check was told that the Engine does not answer."""
+    assert connection_limit(wanted, descriptors, listeners) == limit
 
 
 # Listeners

@@ -9,7 +9,7 @@ from trioproxy.config import Config, client_limit
 from trioproxy.proxy.client import Client, Clients
 
 SPARE_DESCRIPTORS: Final = 96
-"""For listeners, log and files, for those who are turned away, and for a health check."""
+"""For log and files, for those who are turned away, and for a health check."""
 
 MOST_LOOKED_AT: Final = 16
 """Idle connections that one newcomer has looked at: each is a call of the system."""
@@ -31,11 +31,12 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def connection_limit(wanted: int, descriptors: int) -> int:
-    """How many clients fit: each needs two descriptors, its own and the Engine's."""
+def connection_limit(wanted: int, descriptors: int, listeners: int) -> int:
+    """How many clients fit: each needs two descriptors, its own and the Engine's, and each
+    listener one."""
     if descriptors == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
+    return max(1, min(wanted, (descriptors - listeners - SPARE_DESCRIPTORS) // 2))
 
 
 class Capacity:
@@ -51,7 +52,8 @@ class Capacity:
 
     def fit(self, config: Config, descriptors: int) -> None:
         """Have as many places as are wanted, or as there are descriptors for."""
-        self.limit = connection_limit(config.max_connections, descriptors)
+        listeners = len(config.all_listened)
+        self.limit = connection_limit(config.max_connections, descriptors, listeners)
         self.limit_of_one = client_limit(config.max_connections_per_client, self.limit)
 
     def take(self, group: str) -> None:
