@@ -88,6 +88,33 @@ def test_a_planted_link_is_followed(
 
 
 @pytest.mark.engine
+def test_a_planted_link_is_followed_by_a_container_that_is_there(
+    engine: Engine, secret: Path, tmp_path: Path
+) -> None:
+    """Who runs a command in it leaves a link in one of its binds, and as it starts again it is given the link's target."""
+    app = tmp_path / "app"
+    binds = (f"--volume={app}:/a", f"--volume={app}/data:/d")
+    made = engine.docker("run", "-d", *binds, "busybox", "sleep", "99").text
+    with proxy(
+        engine,
+        tmp_path,
+        ALLOW_OPERATIONS="ContainerExec,ContainerInspect,ContainerRestart,ExecInspect,ExecStart,SystemPing",
+        CREATE_BINDS=f"{app},{app}/data",
+        EXEC_PRIVILEGED="0",
+        ONLY_CONTAINERS=engine.docker("inspect", "-f", "{{.Name}}", made).text[1:],
+        ONLY_NETWORKS="",
+        ONLY_VOLUMES="",
+    ) as host:
+        plant = f"rmdir /a/data; ln -s {secret} /a/data"
+        engine.docker("exec", made, "sh", "-c", plant, host=host)
+        engine.docker("restart", "-t", "0", made, host=host)
+        read = ("exec", made, "cat", "/d/secret")
+        told = engine.unless_lost(lambda: engine.docker(*read, host=host).text, bool)
+    assert told == SECRET
+    engine.docker("rm", "-f", made)
+
+
+@pytest.mark.engine
 def test_a_star_reaches_what_it_may_be(engine: Engine, tmp_path: Path) -> None:
     """`/et*` is the host's `/etc`, and is told as such."""
     with proxy(

@@ -16,6 +16,12 @@ def meaning(**variables: str) -> Meaning:
 
 
 CREATE = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerList"}
+THERE = {
+    "CREATE_BINDS": "/srv/app,/srv/app/data",
+    "ONLY_CONTAINERS": "web",
+    "ONLY_NETWORKS": "",
+    "ONLY_VOLUMES": "",
+}
 COMMITS = "ImageCommit: reads any file of the host, by a link in the container's way"
 LOGS = "ContainerCreate:HostConfig.LogConfig.Config"
 SUBNET = "NetworkCreate:IPAM.Config.Subnet"
@@ -59,6 +65,12 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({**CREATE, "CREATE_BINDS": "/var/run/app,/run/app"}, []),
     ({**CREATE, "CREATE_BINDS": "/mnt/a/films,/mnt/b/films/new"}, []),
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/srv/app,/srv/app/x"}, ["VolumeCreate: CREATE_BINDS=/srv/app"]),
+    # The Engine looks for the binds of a container that is there anew as it starts, and as files are copied.
+    ({**THERE, "ALLOW_OPERATIONS": "ContainerExec", "EXEC_PRIVILEGED": "0"}, ["ContainerExec: CREATE_BINDS=/srv/app"]),
+    ({**THERE, "ALLOW_OPERATIONS": "ContainerAttach"}, ["ContainerAttach: CREATE_BINDS=/srv/app"]),
+    ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive"}, ["PutContainerArchive: CREATE_BINDS=/srv/app"]),
+    ({**THERE, "ALLOW_OPERATIONS": "ContainerRestart,ContainerArchive"}, []),
+    ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "/srv/app,/srv/data"}, []),
     # A network has the address of a cloud's metadata server, and NetworkConnect puts a container there.
     ({"NETWORKS": "1", "POST": "1"}, ["NetworkCreate: nothing limits what it asks for"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_OPTIONS": ""}, []),
@@ -318,6 +330,8 @@ SURROUNDINGS: list[tuple[dict[str, str], list[str]]] = [
     ({"CONTAINERS": "1"}, []),
     ({"ALLOW_OPERATIONS": "ContainerRestart"}, []),
     ({"ALLOW_OPERATIONS": "ContainerStart"}, [ENGINE]),
+    ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "/srv/a"}, [f"{WRITES}/srv/a"]),
+    ({**THERE, "ALLOW_OPERATIONS": "ContainerRestart", "CREATE_BINDS": "/srv/a"}, []),
     ({**CREATE, "CREATE_BINDS": ""}, [ENGINE]),
     ({**CREATE, "CREATE_BINDS": "/srv/a:ro"}, [ENGINE]),
     ({**CREATE, "CREATE_BINDS": "/srv/a,/srv/b:ro"}, [f"{WRITES}/srv/a", ENGINE]),

@@ -34,6 +34,7 @@ from trioproxy.api.routes import (
     LETTERS,
     OPERATIONS,
     Endpoint,
+    Files,
     Risk,
 )
 from trioproxy.judge.rules import READING, Policy
@@ -244,7 +245,7 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
     return (
         *ways_by_operation(policy, opened),
         *ways_by_item(policy, opened, grants_in(lists, LIMITS)),
-        *ways_by_link(opened, Planted(limits.binds)),
+        *ways_by_link(policy, opened, Planted(limits.binds)),
     )
 
 
@@ -294,10 +295,13 @@ def ways_by_item(
 
 
 def ways_by_link(
-    opened: tuple[Endpoint, ...], planted: "Planted", new: Sequence[Pattern] = ()
+    policy: Policy,
+    opened: tuple[Endpoint, ...],
+    planted: "Planted",
+    new: Sequence[Pattern] = (),
 ) -> Iterator[Way]:
     """The ways by a link that a container leaves in one bind, below which another lies."""
-    if operation := _asking(opened, BINDS):
+    if operation := _asking(opened, BINDS) or _writing(policy, opened):
         why = "a link planted in one of its folders leads anywhere when it is bound"
         for item in planted.leading(new):
             yield Way(operation=operation, grant=Grant(BINDS, item.text), why=why)
@@ -460,6 +464,15 @@ def _reaching(
     return next((e.operation for e in opened if e.powers.reach in letters), None)
 
 
+def _writing(policy: Policy, opened: tuple[Endpoint, ...]) -> str | None:
+    """What writes in the binds of containers that are there. The Engine looks for these anew at
+    each start, which who runs a command brings about, and at each copy."""
+    if not policy.is_confined:
+        return None
+    writing = (e for e in opened if e.powers.reach == "e" or e.files is Files.UNPACKS)
+    return next((e.operation for e in writing), None)
+
+
 def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:
     names = (one.operation for one in endpoints)
     return next((name for name in names if variable in variables_of([name])), None)
@@ -585,7 +598,8 @@ MOST_PLACES: Final = 3
 
 
 def _surroundings(policy: Policy) -> Iterator[str]:
-    if policy.opens("ContainerCreate") and (written := _written(policy.limits)):
+    writes = policy.opens("ContainerCreate") or _writing(policy, policy.opened)
+    if writes and (written := _written(policy.limits)):
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
         yield f"where nobody on the host runs what it writes in {listed(shown)}"

@@ -125,7 +125,7 @@ class Adding:
         grants = (Grant(name, one.text) for name in items for one in items[name])
         yield from ways_by_item(policy, opened, grants)
         if binds := items.get(BINDS):
-            yield from ways_by_link(opened, self._meant.planted, binds)
+            yield from ways_by_link(policy, opened, self._meant.planted, binds)
 
     def _items(self, grants: Iterable[Grant]) -> _Items:
         limits, found = self._meant.policy.limits, dict[str, tuple[Pattern, ...]]()
