@@ -71,6 +71,9 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive"}, ["PutContainerArchive: CREATE_BINDS=/srv/app"]),
     ({**THERE, "ALLOW_OPERATIONS": "ContainerRestart,ContainerArchive"}, []),
     ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "/srv/app,/srv/data"}, []),
+    # Who copies into a container writes in its binds, and what it runs.
+    ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "/etc"}, ["PutContainerArchive: CREATE_BINDS=/etc"]),
+    ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "", "CREATE_CAPS": "SYS_ADMIN"}, ["PutContainerArchive: CREATE_CAPS=SYS_ADMIN"]),
     # A network has the address of a cloud's metadata server, and NetworkConnect puts a container there.
     ({"NETWORKS": "1", "POST": "1"}, ["NetworkCreate: nothing limits what it asks for"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_OPTIONS": ""}, []),

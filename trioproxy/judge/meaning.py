@@ -301,7 +301,7 @@ def ways_by_link(
     new: Sequence[Pattern] = (),
 ) -> Iterator[Way]:
     """The ways by a link that a container leaves in one bind, below which another lies."""
-    if operation := _asking(opened, BINDS) or _writing(policy, opened):
+    if operation := _asking(opened, BINDS) or _entering(policy, opened):
         why = "a link planted in one of its folders leads anywhere when it is bound"
         for item in planted.leading(new):
             yield Way(operation=operation, grant=Grant(BINDS, item.text), why=why)
@@ -456,21 +456,23 @@ def _may_serve(limits: Limits, image: str) -> bool:
 def _reaching(
     policy: Policy, opened: tuple[Endpoint, ...], variable: str
 ) -> str | None:
-    """What reaches into containers that may have a value, which nobody has to ask for: by
-    a command, or by copying where it is a folder."""
-    if variable not in FAMILIES[Family.CREATE] or not policy.is_confined:
+    """What reaches into containers that may have a value, which nobody has to ask for: what
+    enters one, or copies out of it where the value is a folder."""
+    if variable not in FAMILIES[Family.CREATE]:
         return None
-    letters = "ea" if variable == BINDS else "e"
-    return next((e.operation for e in opened if e.powers.reach in letters), None)
+    return _entering(policy, opened, "ea" if variable == BINDS else "e")
 
 
-def _writing(policy: Policy, opened: tuple[Endpoint, ...]) -> str | None:
-    """What writes in the binds of containers that are there. The Engine looks for these anew at
-    each start, which who runs a command brings about, and at each copy."""
+def _entering(
+    policy: Policy, opened: tuple[Endpoint, ...], letters: str = "e"
+) -> str | None:
+    """What writes in containers that are there, and in their binds, and may have it run: by
+    commands, or by copying. The Engine looks for binds anew at each start, which who runs a
+    command brings about, and at each copy."""
     if not policy.is_confined:
         return None
-    writing = (e for e in opened if e.powers.reach == "e" or e.files is Files.UNPACKS)
-    return next((e.operation for e in writing), None)
+    found = (e for e in opened if e.powers.reach in letters or e.files is Files.UNPACKS)
+    return next((e.operation for e in found), None)
 
 
 def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:
@@ -598,7 +600,7 @@ MOST_PLACES: Final = 3
 
 
 def _surroundings(policy: Policy) -> Iterator[str]:
-    writes = policy.opens("ContainerCreate") or _writing(policy, policy.opened)
+    writes = policy.opens("ContainerCreate") or _entering(policy, policy.opened)
     if writes and (written := _written(policy.limits)):
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
