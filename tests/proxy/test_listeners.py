@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, nullcontext
 from ipaddress import ip_network
 from pathlib import Path
@@ -134,6 +135,23 @@ def test_dead_socket_is_replaced(tmp_path: Path) -> None:
         dead.bind(path)
     [sock] = bound(UnixAddress(path=path))
     sock.close()
+
+
+def test_a_socket_that_has_long_been_dead_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has bound it would listen by now: behind a crash of a proxy with a hundred listeners the next one was ready 5 s later."""
+    path, waits = tmp_path / "s", list[float]()
+    monkeypatch.setattr("trioproxy.proxy.listeners.time.sleep", waits.append)
+    for age in (60, 0):
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+        at = time.time() - age
+        os.utime(path, (at, at))
+        [sock] = bound(UnixAddress(path=str(path)))
+        sock.close()
+        assert len(waits) == (age == 0)
+        path.unlink()
 
 
 def test_live_socket_is_left_alone(tmp_path: Path) -> None:

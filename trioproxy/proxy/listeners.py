@@ -35,6 +35,9 @@ ALL_BITS: Final = 0o777
 MOMENT: Final = 0.05
 """Seconds in which whoever has bound a socket listens on it."""
 
+YOUNG: Final = 1.0
+"""Seconds for which a socket file may be that of who has just bound it."""
+
 PACING: Final = frozenset({b"bbr"})
 """Congestion controls that pace what they send, by their names in the kernel."""
 
@@ -370,7 +373,8 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
                 f"cannot listen on {path}: the path exists and is no socket"
             )
         if _is_dead(path):
-            time.sleep(MOMENT)
+            if time.time() - found.st_mtime < YOUNG:
+                time.sleep(MOMENT)
             if _is_dead(path) and _removed(folder_fd, name, _told_by(found)):
                 return
         raise ConfigError(
