@@ -97,6 +97,15 @@ def test_no_value_of_a_policy_is_told() -> None:
     assert "very-secret" not in done.out + done.err
 
 
+def test_what_is_set_to_nothing_is_named() -> None:
+    """A variable without a value is named as those with one: it refuses, or closes a family."""
+    variables = {"CONTAINERS": "1", "POST": "1", "PING": "", "CREATE_BINDS": ""}
+    told = printed(**variables)["policies"][""]
+    assert told["from"] == "environment: CONTAINERS CREATE_BINDS PING POST"
+    told = printed(ALLOW_OPERATIONS="")["policies"][""]
+    assert told["from"] == "environment: ALLOW_OPERATIONS"
+
+
 def test_it_serves_nobody_and_writes_nothing(tmp_path: Path) -> None:
     """No socket is made and no evidence is begun; an Engine is not asked for."""
     record, listen = tmp_path / "x.jsonl", tmp_path / "x.sock"

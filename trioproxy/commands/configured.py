@@ -115,7 +115,7 @@ def policies(
     gates: Mapping[str, Gate], folder: Container[str], *, is_file: bool
 ) -> Iterator[Setting]:
     """Each policy, by what its clients are called; `folder`: those of `POLICIES`."""
-    names = " ".join(sorted(name for name in PERMISSIONS if os.environ.get(name)))
+    names = " ".join(sorted(PERMISSIONS & os.environ.keys()))
     plain = f"{ENVIRONMENT}: {names or 'nothing'}"
     if os.environ.get("ENV_FILE"):
         plain = "ENV_FILE"
