@@ -472,10 +472,11 @@ async def test_a_file_that_limits_less_than_its_ceiling_is_told(
 
 
 async def test_it_ends_by_itself_when_nothing_new_comes(learn: Learning) -> None:
-    """--until-quiet without a command ends the learning, and says that it is ready."""
+    """--until-quiet without a command ends the learning, as was said, and says that it is ready."""
     options = (*learn.options, "--until-quiet", "1s", "--listen", "tcp://127.0.0.1:0")
     async with running("learn", *options) as proxy:
         line = await proxy.line("listening on tcp://")
+        assert "learning until Ctrl-C, or 1 s without news; listening" in line
         client = await connect(line.partition("listening on ")[2])
         await client.ask("GET", "/containers/json")
         await client.read_response()

@@ -68,6 +68,11 @@ class Call:
     """COMMAND; empty: clients come by themselves."""
 
     @property
+    def ends_after(self) -> int:
+        """The seconds without news that end the learning without COMMAND; 0: none do."""
+        return self.until.seconds if self.until else 0
+
+    @property
     def apart(self) -> bool:
         """Whether each client gets a file of its own."""
         return CLIENT in (self.output or "")

@@ -200,7 +200,12 @@ async def _serve(
             await _outlast(plan, recorder, stopping, server)
         else:
             private, is_inside = plan.docker_host, is_in_container()
-            tell.where(server.addresses, private=private, is_contained=is_inside)
+            tell.where(
+                server.addresses,
+                plan.asked.ends_after,
+                private=private,
+                is_contained=is_inside,
+            )
             if block:
                 nursery.start_soon(_show, block, plan, recorder)
             await outwait(plan.asked, partial(_is_quiet, recorder), stopping)
@@ -240,7 +245,7 @@ async def outwait(
     asked: Call, is_quiet: Callable[[int], bool], stopping: Stopping
 ) -> None:
     """Wait for a signal, or until nothing new was seen for as long as was asked for."""
-    seconds = asked.until.seconds if asked.until else 0
+    seconds = asked.ends_after
     while not (stopping.event.is_set() or (seconds and is_quiet(seconds))):
         with trio.move_on_after(QUIET_EVERY if seconds else math.inf):
             await stopping.event.wait()

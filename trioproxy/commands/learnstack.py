@@ -184,5 +184,5 @@ async def learn_stack(asked: Call, config: Config) -> int:
 async def _serve(learners: Learners, asked: Call, signals: AsyncIterator[int]) -> None:
     server, stopping = learners.server, Stopping()
     async with serving(server, signals, stopping):
-        tell.where(server.addresses, private="")
+        tell.where(server.addresses, asked.ends_after, private="")
         await outwait(asked, learners.is_quiet, stopping)

@@ -22,7 +22,7 @@ from trioproxy.judge.power import Power, Powers
 from trioproxy.learning.learnedfile import policy_of
 from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Written
-from trioproxy.learning.wording import count, some
+from trioproxy.learning.wording import count, some, span
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.sorts import why_root
 from trioproxy.quoting import visible
@@ -102,15 +102,21 @@ def unwaited(function: Callable[_Args, None]) -> Callable[_Args, None]:
 
 
 def where(
-    addresses: Sequence[str], *, private: str, is_contained: bool = False
+    addresses: Sequence[str],
+    seconds: int = 0,
+    *,
+    private: str,
+    is_contained: bool = False,
 ) -> None:
-    """Say where clients are waited for; `is_contained`: nobody else reaches what is private."""
+    """Say where clients are waited for, and until when; `seconds`: without anything new, or 0;
+    `is_contained`: nobody else reaches what is private."""
+    end = f"Ctrl-C, or {span(seconds)} without news" if seconds else "Ctrl-C"
     if private:
         others = " (none outside of this container: --listen tcp://:2375 is for those)"
-        warn(f"learning until Ctrl-C; point the client here{others * is_contained}:")
+        warn(f"learning until {end}; point the client here{others * is_contained}:")
         say(f"export DOCKER_HOST={private}", is_whole=True)
     else:
-        warn(f"learning until Ctrl-C, listening on {', '.join(addresses)}")
+        warn(f"learning until {end}; listening on {', '.join(addresses)}")
 
 
 def nothing_seen(
