@@ -28,6 +28,7 @@ it has paths below that, as if it were a folder, and is read by who has loaded t
 PIPE_HINT: Final = (
     "write it to a file: it is read more than once, and <(COMMAND) is a pipe"
 )
+READ_ONLY_HINT: Final = "it is read-only here: do this where it is not, as on the host of a container, or mount a folder that can be written"
 FOLDER_HINT: Final = "name the file in it; Docker makes a folder where the mounted path is missing: remove that, and mount the file that is there"
 
 
@@ -125,7 +126,8 @@ def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
         return symbolic_link(path)
     if error.errno == errno.ENXIO:  # which open(2) says of a socket
         return ConfigError(f"{path} is no regular file: it is a socket")
-    return ConfigError(f"cannot {verb} {path}: {error.strerror or error}")
+    hint = READ_ONLY_HINT if error.errno == errno.EROFS else ""
+    return ConfigError(f"cannot {verb} {path}: {error.strerror or error}", hint=hint)
 
 
 def check_regular(fd: int, path: Path) -> None:

@@ -128,6 +128,21 @@ def test_approve_replaces_no_mount(tmp_path: Path) -> None:
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
+def test_approve_in_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    """Where the folder of policies is mounted read-only, as docs/stack.md has it, what a refusal tells to do says where it can be done."""
+    host = Host(tmp_path, by_itself=False)
+    *unshared, script, name = host.inside
+    read_only = script.replace("--bind", "--bind -o ro")
+    done = host.approve(*unshared, read_only, name, file=host.file)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"trioproxy: cannot write {host.file}: Read-only file system\nhint: it is read-only here:"
+        " do this where it is not, as on the host of a container, or mount a folder that can be"
+        " written\n"
+    )
+    assert host.policy.read_text() == LISTS
+
+
 def test_approve_in_a_mounted_folder(tmp_path: Path) -> None:
     """In the container, a file in a mounted folder is replaced on the host as well."""
     host = Host(tmp_path, by_itself=False)
