@@ -194,6 +194,25 @@ async def test_failed_tests_are_no_proof(fake: FakeEngine, tmp_path: Path) -> No
     assert granted(tmp_path / "tests.env") == {"ContainerList", "SystemInfo"}
 
 
+async def test_a_client_that_stays_is_not_waited_for_in_vain(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Where the file says what @proxy is, a connection that the tests leave open, as docker-py's are, costs no table and no status."""
+    (tmp_path / "conftest.py").write_text(
+        "import os, socket\n"
+        "import trioproxy.pytest_plugin\n"
+        "trioproxy.pytest_plugin.END_SECONDS = 2\n"
+        "kept = socket.socket(socket.AF_UNIX)\n"
+        'kept.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))\n'
+    )
+    file = tmp_path / "tests.env"
+    file.write_text("PROXY_SOCKET=/run/app/proxy.sock\nALLOW_OPERATIONS=\n")
+    done = await run_suite(tmp_path, f"--docker-learn={file}")
+    assert done.status == 0, done.out
+    assert "tests.env lists 2 operations, 2 of them new" in done.out
+    assert granted(file) == {"ContainerList", "SystemInfo"}
+
+
 async def test_the_table_fits_a_terminal(fake: FakeEngine, tmp_path: Path) -> None:
     """What the learner wrote into a file is broken between words where people see it."""
     (tmp_path / "test_suite.py").write_text(TESTS)

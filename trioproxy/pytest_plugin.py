@@ -41,10 +41,16 @@ class Learner:
         """Say how the tests ended, and let it write its file; what it has to say."""
         os.environ.clear()
         os.environ.update(self.environ)
-        try:
-            self.process.communicate(f"{status}\n", timeout=END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        process, said = self.process, f"{status}\n"
+        # Where @proxy may be given away it stays while anybody is connected, as clients are
+        # that live as long as this process: a signal ends that, and the file is written.
+        for end in (process.terminate, process.kill):
+            try:
+                process.communicate(said, timeout=END_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                end()
+                said = ""
         self.status = self.process.wait()
         with self.told:
             self.told.seek(0)
