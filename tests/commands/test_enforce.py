@@ -125,7 +125,7 @@ async def test_hangup_reads_the_file_again(fake: FakeEngine, tmp_path: Path) -> 
 
 
 async def test_a_reload_names_what_changed(fake: FakeEngine, tmp_path: Path) -> None:
-    """The line has what the new policy grants more and less, and a hash that differs with it."""
+    """The line has what the new policy grants more and less, lists of objects too, and a hash that differs with it."""
     file = tmp_path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList,GET:/frob\n")
     options = (str(file), "--listen", ANY_PORT, "--upstream", str(fake.path))
@@ -141,6 +141,16 @@ async def test_a_reload_names_what_changed(fake: FakeEngine, tmp_path: Path) -> 
         line = await proxy.line(" reload ")
         assert " added=GET:/frob removed=ImageList" in line
         assert hash_in(line) == first
+        only = "ONLY_CONTAINERS=web\nONLY_NETWORKS=*\nONLY_VOLUMES=*\nREDACT=env\n"
+        file.write_text(f"{only}ALLOW_OPERATIONS=ContainerList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line(" reload ")
+        names = ",".join(only.split())
+        assert f' added="{names}" removed=GET:/frob' in line
+        file.write_text(f"{only.replace('web', 'db')}ALLOW_OPERATIONS=ContainerList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line(" reload ")
+        assert ' added="ONLY_CONTAINERS=db" removed="ONLY_CONTAINERS=web" ' in line
 
 
 def enforce(file: Path, fake: FakeEngine, *options: str) -> tuple[str, ...]:

@@ -546,8 +546,8 @@ def _granted_more(old: Policy | None, new: Policy) -> str:
 
 
 def _named(policy: Policy | None) -> frozenset[str]:
-    """All that a policy says by name: what it opens, and what that may ask for."""
-    return policy.granted | policy.limits.lines if policy else frozenset()
+    """All that a policy says by name: what it opens, and how far that goes."""
+    return policy.granted | policy.limiting if policy else frozenset()
 
 
 def _some(names: frozenset[str]) -> str:

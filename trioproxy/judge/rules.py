@@ -380,13 +380,17 @@ class Policy:
     @property
     def said(self) -> tuple[Mode, list[str], list[str]]:
         """All that it says: how, what it grants, and how far that goes."""
-        limits = self.limits.lines | self.objects.lines | self.hiding
-        return self.mode, sorted(self.lines), sorted(limits)
+        return self.mode, sorted(self.lines), sorted(self.limiting)
 
     @property
     def fingerprint(self) -> str:
         """Eight hex digits by which people tell policies apart, and not a signature."""
         return f"{zlib.crc32(repr(self.said).encode()):08x}"
+
+    @property
+    def limiting(self) -> frozenset[str]:
+        """How far what it grants goes, and what is hidden, as lines of a file."""
+        return self.limits.lines | self.objects.lines | self.hiding
 
     @property
     def hiding(self) -> frozenset[str]:
