@@ -619,6 +619,21 @@ def test_modules() -> None:
     assert not missing
 
 
+def test_modules_in_comments() -> None:
+    """What the package's own texts name as `room.module` is a module, and what stands behind that a name in it."""
+    package = ROOT / "trioproxy"
+    rooms = "|".join(path.parent.name for path in package.glob("*/__init__.py"))
+    named = re.compile(rf"`(?:trioproxy\.)?({rooms})\.(\w+)(?:\.(\w+))?[^`]*`")
+    lost = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in sorted(package.rglob("*.py"))
+        for found in named.finditer(path.read_text())
+        if not (there := package / found[1] / f"{found[2]}.py").exists()
+        or not re.search(rf"\b{found[3] or ''}\b", there.read_text())
+    ]
+    assert not lost
+
+
 RECIPES = sorted((ROOT / "examples" / "compose").glob("*/policy.env"))
 
 

@@ -1,6 +1,6 @@
 """Addresses, levels and limits: options and environment to one frozen `Config`.
 
-Policy variables are not read here: see `judge.rules`. This module opens nothing.
+Policy variables are not read here: see `file.permissions`. This module opens nothing.
 """
 
 import re

@@ -3,7 +3,7 @@
 Smallest means: fewest writes opened, then fewest reads, then fewest variables at 1, then
 by name. A granted item is the name of an operation or a `METHOD:/path/{template}`, as in
 `ALLOW_OPERATIONS`. Ids are taken to be of one segment. `learning.learnedfile` says the
-result in a comment, `review.export` writes it for that proxy.
+result in a comment, `review.translate` writes it for that proxy.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
