@@ -1,8 +1,10 @@
 """Text of unknown origin stays in its word."""
 
+import shlex
+
 import pytest
 
-from trioproxy.quoting import quote, visible
+from trioproxy.quoting import argument, quote, visible
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,12 @@ def test_what_has_no_glyph_is_shown(text: str, shown: str) -> None:
     """Characters that hide, reorder or end others are shown by their code, in a log too."""
     assert visible(text) == shown
     assert quote(text).isprintable()
+
+
+@pytest.mark.parametrize("path", ["it's/a b.env", "'", "''x", "-x's.env", "a b", "$x"])
+def test_a_command_can_be_pasted_from_the_log(path: str) -> None:
+    """A file name in an advice is one word of a shell, in a line of the log too."""
+    (word,) = shlex.split(argument(path))
+    assert word.removeprefix("./") == path
+    line = quote(f"{argument(path)} # asks")
+    assert line == f'"{argument(path)} # asks"'

@@ -36,7 +36,12 @@ def argument(path: str) -> str:
     """A file name as a shell takes it, and a command of ours for no option."""
     import shlex  # for an advice alone
 
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    path = f"./{path}" if path.startswith("-") else path
+    if (
+        "'" in path
+    ):  # shlex has a `"` for that, which a line of the log shows by its code
+        return "'" + path.replace("'", r"'\''") + "'"
+    return shlex.quote(path)
 
 
 def _has_glyph(one: str) -> bool:
