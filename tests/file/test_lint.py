@@ -128,8 +128,10 @@ def test_what_is_known_is_silent() -> None:
 
 def test_settings_in_a_policy_file() -> None:
     """A setting in a policy file is named as having no effect there, with the place where it
-    has one: a time zone has one nowhere."""
-    assert lint_settings({"LISTEN": "x", "CONTAINERS": "1", "TZ": "UTC"}) == (
+    has one: a time zone has one nowhere, and DOCKER_HOST none for who enforces."""
+    variables = dict.fromkeys(("LISTEN", "CONTAINERS", "TZ", "DOCKER_HOST"), "1")
+    assert lint_settings(variables) == (
+        "DOCKER_HOST has no effect in a policy file",
         "LISTEN has no effect in a policy file: set it in the environment",
         "TZ has no effect in a policy file",
     )

@@ -82,7 +82,8 @@ def lint_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Warn about settings in a policy file, which cannot set them."""
     return tuple(
         f"{name} has no effect in a policy file"
-        + ("" if name == "TZ" else ": set it in the environment")  # nor there has TZ
+        # Nor there has TZ, and who enforces does not follow DOCKER_HOST.
+        + ("" if name in {"DOCKER_HOST", "TZ"} else ": set it in the environment")
         for name in sorted(SETTINGS & variables.keys())
     )
 
