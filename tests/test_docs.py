@@ -585,13 +585,12 @@ def test_where_a_module_is_tested() -> None:
 
 
 def test_who_survives_a_crash() -> None:
-    """The page on architecture names the classes of proxy/ that catch whatever is raised."""
+    """The page on architecture names the classes of the package that catch whatever is raised."""
     page = document("docs/architecture.md").text
     said = re.search(r"The broad `except`s are in ([^.]+)\.", page)
     assert said
     bodies = (
-        ast.parse(path.read_text()).body
-        for path in (ROOT / "trioproxy" / "proxy").glob("*.py")
+        ast.parse(path.read_text()).body for path in (ROOT / "trioproxy").rglob("*.py")
     )
     catching = {
         one.name
