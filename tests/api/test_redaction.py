@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tracemalloc
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,8 +254,11 @@ ATTRIBUTES = "comment container containerdNamespace destination driver execDurat
 
 
 def test_what_is_told_all_the_same() -> None:
-    """How programs are run, and what the Engine says itself: who debugs by it finds it as it is."""
+    """How programs are run, as the page names it, and what the Engine says itself: who debugs by it finds it as it is."""
     environment = {"Env": [f"{name}=x" for name in READABLE.split()]}
+    page = Path(__file__).parents[2] / "docs" / "redacting.md"
+    (told,) = re.findall(r"not whose it is stays: ([^.]+)\.", page.read_text())
+    assert re.findall(r"`(\w+)`", told) == READABLE.split()
     assert ALL(environment) == environment
     attributes = {"Attributes": dict.fromkeys(ATTRIBUTES.split(), "x")}
     assert ALL(attributes) == attributes
