@@ -44,6 +44,7 @@ from trioproxy.api.routes import ENDPOINTS, Risk
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
 from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.file.variables import LIBPOD_VARIABLES
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import listed_operations
 
@@ -616,6 +617,15 @@ def test_modules() -> None:
         and not {str(path.relative_to(ROOT)), str(path.relative_to(package))} & spans
     ]
     assert not missing
+
+
+def test_what_a_list_alone_opens_of_podman() -> None:
+    """The page on Engines names each section of Podman's own that no `LIBPOD_*` opens."""
+    text = document("docs/engines.md").text
+    (told,) = re.findall(r"is 1; ([^;.]+) a list alone opens", text)
+    sections = {one.template.split("/")[2] for one in ENDPOINTS if one.is_podmans}
+    opened = {one.removeprefix("LIBPOD_").lower() for one in LIBPOD_VARIABLES}
+    assert set(re.findall(r"`(\w+)`", told)) == sections - opened - {"_ping"}
 
 
 def test_modules_in_comments() -> None:
