@@ -619,6 +619,15 @@ def test_modules() -> None:
     assert not missing
 
 
+def test_ends() -> None:
+    """The page on the log names each `end=` of a connection that we cut."""
+    folder = ROOT / "trioproxy" / "proxy"
+    sources = "".join(path.read_text() for path in folder.glob("*.py"))
+    ends = set(re.findall(r'(?:\.cut\(|ending = )"([a-z-]+)"', sources))
+    assert "container-gone" in ends
+    assert ends <= set(document("docs/troubleshooting.md").spans)
+
+
 def test_what_a_list_alone_opens_of_podman() -> None:
     """The page on Engines names each section of Podman's own that no `LIBPOD_*` opens."""
     text = document("docs/engines.md").text
