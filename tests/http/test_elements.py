@@ -262,6 +262,14 @@ def test_a_list_has_no_bound() -> None:
         assert len(elements._data) <= 2 * len(one)
 
 
+def test_spaces_are_not_held() -> None:
+    """An Engine that sends nothing else for hours takes no memory, and each is looked at once."""
+    elements = Elements("list")
+    for piece in (b"[", b" " * 1000, b"\n" * 1000):
+        list(elements.feed(piece))
+        assert elements.held == 0
+
+
 ODD = {
     "a name twice": b'{"Id":"secret","Id":"secret"}',
     "a name twice below": b'{"a":{"secret":1,"s\\u0065cret":2}}',

@@ -85,6 +85,7 @@ def test_a_commit(framing: Framing, body: bytes) -> None:
         pytest.param(lines(said("Successfully built b2b2b2b2b2b2"), said("Successfully tagged a"), {"error": "no"}), [], id="printed with a name"),
         pytest.param(lines(said("Successfully built b2b2b2b2b2b2"), said("Successfully built a1a1a1a1a1a1")), ["a1a1a1a1a1a1"], id="printed, and the Engine's own"),
         pytest.param(lines(said(json.dumps(aux(TWO)))), [], id="a step prints what the Engine writes"),
+        pytest.param(lines(aux(TWO) | {"x": "x" * LONGEST_TOLD}, aux(ONE)), [ONE], id="an id in a long line"),
         pytest.param(b'{"aux":{"ID":"sha256:' + b"c" * 64 + b'"}', [], id="no JSON"),
         pytest.param(lines({"aux": "cGI="}, {"aux": {"ID": 1}}, {"aux": {"ID": "sha256:a1"}}, [aux(TWO)]), [], id="no ids"),
         pytest.param(lines({"id": "moby.image.id", "aux": {"ID": f"sha256:{TWO}"}}), [TWO], id="BuildKit in the place of the builder"),

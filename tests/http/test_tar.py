@@ -373,6 +373,12 @@ def test_a_packed_tar_is_refused(pack: Callable[[bytes], bytes], size: int) -> N
                 rewritten(packed, size)
 
 
+def test_a_name_packs_nothing() -> None:
+    """A later entry may be named as what is packed begins; it goes on behind a pax header."""
+    out = rewritten(file() + header(b"BZh9") + END)
+    assert [name for name, *_ in members(out)][1:] == ["BZh9"]
+
+
 @given(
     st.lists(st.binary(max_size=3000), max_size=3),
     st.integers(0, 9),

@@ -303,8 +303,6 @@ class Looker(Rewriter):
         """The next bytes as they came; behind them nothing, once for each piece that is
         looked at, so that others have their turn."""
         yield data
-        if self.fault:
-            return
         try:
             for piece in Rewriter.unpacked(self, data):
                 Rewriter.feed(self, piece)
