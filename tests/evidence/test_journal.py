@@ -336,8 +336,12 @@ class Heard:
         self.told.set()
 
 
-async def test_news_are_told_when_they_are_on_disk(files: Files) -> None:
-    """The announcement comes after the write: who reads it finds the shape in the file."""
+async def test_news_are_told_when_they_are_on_disk(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The announcement comes after the write, which waits for no count: who reads it finds the
+    shape in the file."""
+    monkeypatch.setattr(journal_module, "COUNTS_EVERY", 3_600)
     evidence, heard = learner("r1"), Heard()
     journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
     async with trio.open_nursery() as nursery:

@@ -16,6 +16,7 @@ from trioproxy.evidence.seen import (
     RUNS_KEPT,
     RUNS_LISTED,
     UNFINISHED,
+    VALUES_KEPT,
     Askers,
     Evidence,
     When,
@@ -328,6 +329,22 @@ def test_agents_and_clients_are_bounded() -> None:
     assert len(record.users.clients) == CLIENTS_KEPT
 
 
+def test_a_list_is_bounded_in_whichever_order_it_is_merged() -> None:
+    """Of two that each have as much as there is room for, the smallest values stay."""
+    parts = [
+        seen(
+            *(
+                ("2026-01", Sight("CREATE_ENV", f"V{n:04}", "ContainerCreate"), "201", 1, NOBODY)
+                for n in range(first, 2 * VALUES_KEPT, 2)
+            )
+        )
+        for first in (0, 1)
+    ]  # fmt: skip
+    for whole in (union(*parts), union(*reversed(parts))):
+        kept = {one.item for one in whole.arguments}
+        assert kept == {f"V{n:04}" for n in range(VALUES_KEPT)}
+
+
 def test_client_text_is_kept_only_where_it_is_plain() -> None:
     """Agents, addresses and versions that are not plainly such are left out."""
     evidence = Evidence()
@@ -341,7 +358,7 @@ def test_client_text_is_kept_only_where_it_is_plain() -> None:
 def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
     """What was once used stays used however many runs follow."""
     evidence = seen(
-        ("0000", CREATE, "201", 1, NOBODY), ("0000", LIST, "200", 1, NOBODY)
+        ("0000", LIST, "200", 1, NOBODY), ("0000", CREATE, "201", 2, NOBODY)
     )
     for number in range(1, RUNS_LISTED + 5):
         evidence.begin(f"{number:04}", number)

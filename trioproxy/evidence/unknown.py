@@ -6,7 +6,6 @@ of a route is shown as a parameter.
 """
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -43,21 +42,17 @@ def guess(request: Request) -> str:
     """
     method = request.method if request.method in METHODS else OTHER
     shown = list[str]()
-    for place, segment in _places(request.target.path):
+    for place, segment in enumerate(request.target.path.split("/")[1:]):
         is_free = not shown or shown[-1] == PARAMETER
         is_word = (place, segment) in _words() or (is_free and _WORD.fullmatch(segment))
         shown.append(segment if is_word else PARAMETER)
     return f"{method} /{'/'.join(shown)}"
 
 
-def _places(path: str) -> Iterator[tuple[int, str]]:
-    """Segments with their places, of which Podman's own prefix is none."""
-    first = -1 if path.startswith("/libpod/") else 0
-    return enumerate(path.split("/")[1:], first)
-
-
 @cache
 def _words() -> frozenset[tuple[int, str]]:
     """What is no parameter in the routes of the table, and where it stands."""
-    places = {place for one in ENDPOINTS for place in _places(one.template)}
+    places = {
+        place for one in ENDPOINTS for place in enumerate(one.template.split("/")[1:])
+    }
     return frozenset(place for place in places if "{" not in place[1])
