@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from math import inf
 from typing import Any
 
@@ -24,7 +24,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy import connection, listeners
-from trioproxy.proxy.asking import MOST_UNREAD
+from trioproxy.proxy.asking import MOST_ASKERS, MOST_UNREAD
 from trioproxy.proxy.client import Client as Served
 from trioproxy.proxy.client import Clients
 from trioproxy.proxy.hours import End, Whose
@@ -229,7 +229,7 @@ async def test_an_hour_counts_for_what_waits_already(start: Start) -> None:
 
 
 async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
-    """Nor is what needs that and more."""
+    """Nor is what needs that and more; when the hour is over, it is."""
     proxy = await start(PING, ask=30)
     client = await proxy.connect()
     async with asker(proxy) as one:
@@ -240,6 +240,11 @@ async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
         await refused(client)
         await client.ask(target="/info")
         assert (await one.say("no"))["operation"] == "SystemInfo"
+        await refused(client)
+        hours = proxy.server.asking.hours  # type: ignore[union-attr]
+        hours._declined = dict.fromkeys(hours._declined, End(0, inf))
+        await client.ask(target="/volumes")
+        assert (await one.say("no"))["operation"] == "VolumeList"
 
 
 async def test_all_that_is_missing_is_one_question(start: Start) -> None:
@@ -498,6 +503,36 @@ async def test_who_is_asked_about_one_file_hears_that_it_is_gone(start: Start) -
         await refused(client)
 
 
+async def test_an_hour_is_over_with_its_policy(start: Start) -> None:
+    """What is called the same later, with a policy of its own, has nothing of it; others have theirs."""
+    proxy = await start(PING, ask=30)
+    asking = proxy.server.asking
+    assert asking is not None
+    grant = Grant.of_operation("VolumeList")
+    mine, other = (Whose(policy, "port 1", "10.0.0.5") for policy in ("app", "db"))
+    for who in (mine, other):
+        asking.hours.allow(who, (grant,), is_root=False)
+    asking.forget("app")
+    assert (asking.hours.of(mine), asking.hours.of(other)) == ((), (grant,))
+
+
+async def test_so_many_are_attached_and_no_more(start: Start) -> None:
+    """One more is told so, and comes in when one of them has left."""
+    proxy = await start(PING, ask=30)
+    asking = proxy.server.asking
+    assert asking is not None
+    async with AsyncExitStack() as stack:
+        for _ in range(MOST_ASKERS - 1):
+            await stack.enter_async_context(asker(proxy))
+        async with asker(proxy):
+            late = Asker(await trio.open_unix_socket(asking.address.path))
+            error = {"error": f"{MOST_ASKERS} are attached already"}
+            async with late.stream:
+                assert error.items() <= (await late.line()).items()
+        await settle()
+        await stack.enter_async_context(asker(proxy))
+
+
 async def test_who_has_no_more_to_say_is_answered(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,17 +549,24 @@ async def test_who_has_no_more_to_say_is_answered(
 
 
 async def test_a_drain_refuses_what_is_held(start: Start) -> None:
-    """It ends the wait at once, and with it the asker's socket."""
+    """It ends the wait at once, and with it the socket of askers, whoever else is served still."""
     proxy = await start(PING, ask=30)
-    client = await proxy.connect()
+    client, served = await proxy.connect(), await proxy.connect()
+    asking = proxy.server.asking
+    assert asking is not None
+    await served.ask(target="/_ping")
+    engine = await proxy.fake.accept()
     async with asker(proxy) as one:
         await client.ask(target="/volumes")
         await one.question()
         proxy.nursery.start_soon(proxy.server.drain)
         assert "about to end" in await refused(client)
-        client.close()
         while await one.line():
             pass
+        await settle()
+        assert not await trio.Path(asking.address.path).exists()
+        await engine.answer()
+        assert (await served.read_response()).status == 200
 
 
 async def test_a_reload_judges_what_is_held_anew(start: Start) -> None:

@@ -18,9 +18,10 @@ from tests.fakes import (
 )
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import DEFAULT_MAX_BODY
+from trioproxy.errors import TooManyBodies
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.bodies import BODIES, MOST_CHUNKS
+from trioproxy.proxy.bodies import BODIES, MOST_CHUNKS, Bodies, Reading
 
 JSON = "Content-Type: application/json"
 LIMITED = {
@@ -292,6 +293,18 @@ async def test_all_bodies_have_one_budget(limited: Proxy) -> None:
     assert "this one waited longest" in told(answer)
     assert await clients[1].arrived() == b""
     await limited.assert_clean()
+
+
+async def test_a_share_is_counted_without_what_asks_for_more() -> None:
+    """One request may grow as far as there is room; beside another one with a share none may."""
+    bodies = Bodies(DEFAULT_MAX_BODY)
+    first, second = Reading(bodies, "one"), Reading(bodies, "one")
+    for part in (2, 1):
+        first.keep(bodies.room // part)
+    first.keep(bodies.room // 2)
+    with pytest.raises(TooManyBodies):
+        second.keep(1)
+    Reading(bodies, "other").keep(1)
 
 
 async def test_bodies_have_room_until_the_engine_has_them(limited: Proxy) -> None:

@@ -128,6 +128,8 @@ class Host:
     """Whether the proxy is listed on its networks; of a pod Podman's lists one container."""
     tells: bool = True
     """Whether it tells of events."""
+    refusals: int = 0
+    """How often it tells of none first."""
     between: Callable[[EngineConnection], Awaitable[object]] | None = None
     """What happens between two pieces of a network's description, which comes in one chunk then."""
     holds_back: trio.Event | None = None
@@ -151,7 +153,8 @@ class Host:
                 connection.close()
                 return
             if path == "/events" and b"until=" not in target:
-                if not self.tells:
+                if not self.tells or self.refusals:
+                    self.refusals = max(0, self.refusals - 1)
                     await connection.send(response("500 Internal Server Error"))
                     continue
                 self.events.append(connection)
@@ -269,11 +272,16 @@ class Stack:
 
 
 @pytest.fixture
+def host() -> Host:
+    """Nothing yet."""
+    return Host()
+
+
+@pytest.fixture
 async def stack(
-    fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
+    host: Host, fake: FakeEngine, nursery: trio.Nursery, log_at: LogAt, tmp_path: Path
 ) -> AsyncIterator[Stack]:
     """The proxy, three policies of containers, and an Engine that says who is who."""
-    host = Host()
     nursery.start_soon(fake.serve, host.answer)
     log_file = tmp_path / "proxy.log"
     log = log_at(log_file)
@@ -1110,6 +1118,22 @@ async def test_why_there_are_no_events_is_told(
     assert " turned-away " not in stack.lines()  # which is for want of a place
     said = "the Docker Engine answers 500 to a wait for events"
     assert stack.lines().count(said) == 1
+
+
+@pytest.fixture
+def tells_late(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Engine tells of no events while the proxy starts."""
+    monkeypatch.setattr(containers, "LISTEN_AGAIN", 0.05)
+    host.refusals = 2
+
+
+@pytest.mark.usefixtures("tells_late")
+async def test_an_engine_that_tells_of_events_later(stack: Stack) -> None:
+    """Who starts before the Engine tells of any is told why nobody is chosen, once, and waits for it."""
+    assert stack.lines().count(" events-lost ") == 1
+    assert "the Docker Engine answers 500 to a wait for events" in stack.lines()
+    stack.host.containers = [container("ps")]
+    assert (await stack.ask())[0] == 200
 
 
 async def test_a_proxy_in_a_pod_tells_nobody_apart(stack: Stack) -> None:

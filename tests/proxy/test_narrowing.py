@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -752,6 +753,19 @@ async def test_what_nobody_reads_has_room(named: Proxy) -> None:
         assert LONG_LABEL.encode() in (await client.read_response()).body
 
 
+@pytest.mark.parametrize("read", [1, 2])
+async def test_what_was_read_has_no_room(named: Proxy, read: int) -> None:
+    """A list that does not end, of which a client has read long elements, holds none of them."""
+    element = json.dumps(listed(1, {"long": "x" * SHORT})).encode() + b","
+    client, engine = await listing(named)
+    await engine.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n[")
+    for _ in range(read):
+        await engine.send(element)
+        await client.read_until(b"}}")
+    await settle()
+    assert not named.server._shared.bodies.kept_of
+
+
 async def test_who_has_volumes_has_room(named: Proxy) -> None:
     """What all containers have is remembered for one list of volumes: of a client's lists it has room
     as bodies have, and the next is 503."""
@@ -820,6 +834,15 @@ async def test_an_error_of_which_nobody_knows(own: Proxy) -> None:
     error = response("409 Conflict", body=json.dumps(TAKEN).encode())
     client, _ = await failing(own, error, response("500 Internal Server Error", body=b"{}"))  # fmt: skip
     assert b"(not listed)" in (await client.read_response("POST")).body
+
+
+async def test_an_error_that_names_nothing(own: Proxy) -> None:
+    """What is neither a container nor a network stays in it: no list could hold that."""
+    body = json.dumps(TAKEN).encode()
+    missing = [response("404 Not Found", body=b"{}")] * 2
+    client, asked = await failing(own, response("409 Conflict", body=body), *missing)
+    assert re.findall(rb"/(\w+)/0+9", asked) == [b"containers", b"networks"]
+    assert (await client.read_response("POST")).body == body
 
 
 async def test_an_error_that_comes_packed(own: Proxy) -> None:

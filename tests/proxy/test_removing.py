@@ -68,6 +68,7 @@ async def test_containers(own: Proxy) -> None:
     assert answer.status == 200
     assert answer.one("Content-Type") == b"application/json"
     assert answer.body == b'{"ContainersDeleted":["%b"],"SpaceReclaimed":5}\n' % ID.encode()  # fmt: skip
+    assert f" sent={len(answer.body)} " in own.lines()[-1]
     await client.send(request("POST", "/v1.45/containers/prune"))
     assert (await engine.read_request()).line == LIST
     assert "status=200" in own.lines()[-1]
