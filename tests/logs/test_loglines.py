@@ -199,6 +199,14 @@ def test_dates(text: bytes, date: float | None) -> None:
     assert entry.date == (None if date is None else pytest.approx(date))
 
 
+def test_bytes_that_the_engine_escapes() -> None:
+    """Of a path that is no text the Engine's log has each byte in hexadecimal, and it is read as it came."""
+    line = rb'time=2026-11-25T19:38:27Z level=debug msg="handling GET request" method=GET request-url="/images/\xe9\"/json" vars="map[]"'
+    entry = read_line(line)
+    assert entry is not None
+    assert entry.target == b'/images/\xe9"/json'
+
+
 STATES = {
     "done": (b"200", b"----", "200"),
     "client-gone-later": (b"200", b"CD--", "200"),
