@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from trioproxy.errors import BadBody, BadRequest, BodyTooLarge
 from trioproxy.http import jsonbody
-from trioproxy.http.jsonbody import Json, parse, render
+from trioproxy.http.jsonbody import Json, parse, render, rewritten
 
 
 def nested(levels: int) -> Json:
@@ -159,3 +160,68 @@ def test_bytes_are_read_or_refused(raw: bytes) -> None:
     except BadRequest:
         return
     assert parse(render(value)) == value
+
+
+NAMES = st.sampled_from(
+    ["Labels", "Env", "a.b/c-d", "a", "e\u0301", '"a', "a\\", "", "/"]
+)
+ANY = st.recursive(
+    st.none() | st.integers(0, 9) | NAMES,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner),
+    max_leaves=8,
+)
+
+
+@given(st.data(), ANY, ANY, st.booleans(), st.sampled_from([":", ": ", " :"]))
+def test_what_differs_alone_is_written_anew(
+    data: st.DataObject, value: Json, new: Json, is_ascii: bool, colon: str
+) -> None:
+    """Whatever was put where in a value that was read, and however that was written: it is what is
+    read then, and what the Engine writes stays as it came."""
+    raw = json.dumps(value, ensure_ascii=is_ascii, separators=(",", colon)).encode()
+
+    def changed(one: Json) -> Json:
+        if isinstance(one, dict) and one and data.draw(st.booleans()):
+            kept = dict(one)
+            for name in data.draw(st.lists(st.sampled_from([*one]), max_size=2)):
+                kept[name] = changed(one[name])
+            return kept
+        return new
+
+    read = parse(raw)
+    other = changed(read)
+    written = rewritten(raw, read, other)
+    assert parse(written) == other
+    if raw == render(value):
+        assert written == render(other)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        # A name that is spelled otherwise, and what would be taken for it then.
+        b'{"\\u0045nv":"x","a":{"Env":"y"}}',
+        b'{"a":{"Env":"y"},"E\\u006ev":"x"}',
+        b'{"a":"\\"Env","Env":"x"}',
+        b'{"a":["Env"],"Env":"x"}',
+        b'{"Env" :"x","a":{"Env":"y"}}',
+        b'{"a":"Env","Env": "x"}',
+        b'{"a":{"Env":"y"},"Env" :"x"}',
+        b'{"Env": "x"}',
+        b'{"Env":"Env"}',
+        b'{"Env":"x","n":1.0,"m":1e3,"t":"\\u2028"}',
+    ],
+)
+def test_no_other_text_is_taken_for_a_name(raw: bytes) -> None:
+    """The one of the very object is found, or all of it is written anew."""
+    value = parse(raw)
+    assert isinstance(value, dict)
+    assert parse(rewritten(raw, value, {**value, "Env": "?"})) == {**value, "Env": "?"}
+
+
+def test_numbers_and_escapes_beside_it_stay_as_they_came() -> None:
+    """So what is told of a container is the Engine's own, but for what is hidden."""
+    raw = b'{"a":1.50,"b":{"Env":["x"],"c":"\\t\\u2028"},"d":1E3}'
+    value: Any = parse(raw)
+    other = {**value, "b": {**value["b"], "Env": ["?"]}}
+    assert rewritten(raw, value, other) == raw.replace(b"x", b"?")

@@ -200,17 +200,25 @@ class Elements:
         most = LONG if between is None else AHEAD
         text, at = self._ahead(most), 0
         while True:
-            if found := self._object(key, text, at):
-                piece, end = found
-                yield piece
-                if text[end : end + 2] != between:
-                    return True
-                self._at += 1
-                at = end + 1
-            elif at:  # it may go on behind the text
+            try:
+                # Its end need not be looked for before, for no object is the beginning of another one.
+                value, end = jsonbody.begin(text, at)
+                raw = text[at:end].encode()
+                jsonbody.check(raw, value)
+            except (BadBody, BodyTooLarge):
+                # It is not whole, or so many values, or wrong, which looking closely will tell.
+                if not at:
+                    return False
+                text, at = self._ahead(most), 0  # it may go on behind the text
+                continue
+            self._at += len(raw)
+            yield Piece(ELEMENT, key, raw, value)
+            if text[end : end + 2] != between:
+                return True
+            self._at += 1
+            at = end + 1
+            if len(text) - at < len(raw):  # the next one is hardly whole in it
                 text, at = self._ahead(most), 0
-            else:
-                return False
 
     def _ahead(self, most: int) -> str:
         """Give so many of the next bytes as text; nothing if that is none."""
@@ -219,22 +227,6 @@ class Elements:
                 return utf_8_decode(piece, "strict", False)[0]
             except UnicodeDecodeError:
                 return ""
-
-    def _object(self, key: str, text: str, at: int) -> tuple[Piece, int] | None:
-        """Read the object that stands here, and there in a text of what is here.
-
-        Its end need not be looked for before, for no object is the beginning of another one.
-        None: it is not whole, or so many values, or wrong, which looking closely will tell.
-        """
-        try:
-            value, end = jsonbody.begin(text, at)
-            size = end - at if text.isascii() else len(text[at:end].encode())
-            raw = bytes(memoryview(self._data)[self._at : self._at + size])
-            jsonbody.check(raw, value)
-        except (BadBody, BodyTooLarge):
-            return None
-        self._at += size
-        return Piece(ELEMENT, key, raw, value), end
 
     def _after(self, end: bytes) -> Generator[None, None, bytes]:
         """Give the end, or what follows the comma; an end behind a comma is none."""

@@ -70,7 +70,9 @@ def check(raw: bytes, value: Json) -> None:
         raise BodyTooLarge(_TOO_MANY_VALUES)
     # For one byte that is rare C looks faster than for two.
     may_have_halves = b"\\" in raw and b"\\u" in raw
-    if may_have_halves or raw.count(b"{") + raw.count(b"[") > DEEPEST:
+    # And of one that is rare `replace` takes a third of what `count` does.
+    flat = raw.replace(b"{", b"", DEEPEST).replace(b"[", b"", DEEPEST)
+    if may_have_halves or len(raw) - len(flat) >= DEEPEST:
         finish(_checking(raw, value))
 
 
@@ -132,6 +134,37 @@ def weight(raw: bytes) -> int:
 def render(value: object) -> bytes:
     """Write a body: no space, UTF-8, names in the order in which they came."""
     return _ENCODER.encode(value).encode()
+
+
+def rewritten(raw: bytes, value: Json, other: Json) -> bytes:
+    """Write what was read from `raw` as another value: it stays as it came, but for the part in
+    which they differ."""
+    text, name, part = raw.decode(), "", other
+    while isinstance(value, dict) and isinstance(part, dict):
+        if value.keys() != part.keys():
+            break
+        differing = [key for key, one in part.items() if one is not value[key]]
+        if len(differing) != 1:
+            break
+        (name,) = differing
+        value, part = value[name], part[name]
+    # A name that no escapes spell stands there as it is, and a text like it is it where it is the only one.
+    before, mark, behind = text.partition(f'"{name}":')
+    if (
+        not _PLAIN.fullmatch(name)
+        or ("\\" in text and _SPELLED.search(text))
+        or f'"{name}"' in before
+        or f'"{name}"' in behind
+        or behind[:1] in _SPACES
+    ):
+        return render(other)
+    _, end = begin(behind, 0)
+    return f"{before}{mark}{_ENCODER.encode(part)}{behind[end:]}".encode()
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
+_SPELLED: Final = re.compile(r"\\(?:/|u00[2-7])")
+"""What such a name may be spelled with."""
 
 
 def rendering(value: object) -> Steps[bytes]:

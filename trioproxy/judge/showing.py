@@ -187,22 +187,23 @@ class Showing:
 
     def element(self, key: str, value: Json) -> Looking:
         """Judge an element of the list that is called `key`. Raises `UpstreamError`."""
-        shown = Shown(value)
+        hidden = 0
+        shown: Json | Hidden = value
         if self.narrows:
             try:
-                shown = yield from self._told(self.answer.parts[key], key, value)
+                told = self._told(self.answer.parts[key], key, value)
+                shown, hidden = yield from told
             except BadBody:
                 raise Untold("a part of the Engine's answer is not complete") from None
-        if self.redaction is None or shown.value is HIDDEN:
-            return shown
-        return Shown(self.redaction(shown.value), shown.hidden)
+        if self.redaction is not None and shown is not HIDDEN:
+            shown = self.redaction(shown)
+        return Shown(shown, hidden)
 
     def _told(self, told: Tells, key: str, value: Json) -> Looking:
         match told:
             case Tells.CONTAINER | Tells.NETWORK | Tells.VOLUME:
-                shown = yield from self._object(
-                    listed(KINDS_OF_EVENTS[told], value), value
-                )
+                whole = yield NeedWhole(listed(KINDS_OF_EVENTS[told], value))
+                shown = Shown(value) if self.objects.shows(whole) else _LEFT_OUT
                 if shown.value is not HIDDEN and told is Tells.NETWORK:
                     shown = yield from self._members(map_of(value))
             case Tells.MEMBERS:
@@ -218,12 +219,6 @@ class Showing:
             case _:
                 assert_never(told)
         return shown
-
-    def _object(self, thing: Thing, value: Json) -> Looking:
-        if not self.objects.may_show(thing):
-            return _LEFT_OUT
-        whole = yield NeedWhole(thing)
-        return Shown(value) if self.objects.shows(whole) else _LEFT_OUT
 
     def _members(self, value: dict[str, Json]) -> Looking:
         """Take out of a network who is on it and a stranger, and what no list holds."""

@@ -205,7 +205,7 @@ class Objects:
     def holds(self, thing: Thing) -> bool:
         """Whether requests may name an object."""
         is_listed = self.by_kind[thing.kind].holds(thing)
-        if thing.is_anonymous and thing.users:
+        if thing.users and thing.is_anonymous:
             held = self.by_kind[Kind.CONTAINER].holds
             is_listed = is_listed or all(map(held, thing.users))
         return is_listed and not thing.is_proxys

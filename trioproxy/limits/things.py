@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trioproxy.api import normal, query
 from trioproxy.api.arguments import (
@@ -33,6 +33,9 @@ ANONYMOUS: Final = "com.docker.volume.anonymous"
 
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 """The id of a container or an exec, and the name of a volume that nobody named."""
+
+CONTAINER: Final = Kind.CONTAINER
+"""Looked up once: a member of an enumeration costs a call."""
 
 PROCESS: Final = "ProcessConfig"
 """What an exec runs; of a container that is named by one."""
@@ -136,7 +139,7 @@ class Thing(NamedTuple):
         Whoever may commit or build makes images with any label, and waits for somebody
         to run them. Of an image that is gone nobody knows what labels it had.
         """
-        if self.kind is not Kind.CONTAINER:
+        if self.kind is not CONTAINER:
             return self.labels.get(key)
         if self.inherited is None or key not in self.labels:
             return None
@@ -170,7 +173,7 @@ def describe(kind: Kind, value: Json) -> Thing:
 
 def listed(kind: Kind, value: Json) -> Thing:
     """Read a thing as a list shows it: a container stands there otherwise. Raises `Untold`."""
-    if kind is not Kind.CONTAINER:
+    if kind is not CONTAINER:
         return describe(kind, value)
     try:  # what `_whole` does, without its cost: there are thousands of them
         return _listed(value)
@@ -245,12 +248,10 @@ def _incomplete(kind: Kind) -> Untold:
 def _labels(value: Json, kind: Kind) -> Labels:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict) or not {*map(type, value.values())} <= {str}:
         raise _incomplete(kind)
-    found = {key: one for key, one in value.items() if isinstance(one, str)}
-    if len(found) < len(value):
-        raise _incomplete(kind)
-    return found
+    labels: dict[str, Any] = value
+    return labels
 
 
 def _id(value: Mapping[str, Json], kind: Kind) -> str:
@@ -307,7 +308,7 @@ def _given(labels: Json, command: str) -> Labels:
     """The labels of a container, or none: the classic builder makes a container for each
     `LABEL` of a Dockerfile, which has it and whose image has not, and commits that once its
     client reads on. Its command says what it is; whoever writes so himself owns nothing."""
-    return {} if _OF_BUILDS in command else _labels(labels, Kind.CONTAINER)
+    return {} if _OF_BUILDS in command else _labels(labels, CONTAINER)
 
 
 BRIDGE: Final = ("bridge", "default")
@@ -342,8 +343,8 @@ def _listed(value: Json) -> Thing:
     one = map_of(value)
     mounts = one.get("Mounts")
     return Thing(
-        Kind.CONTAINER,
-        _id(one, Kind.CONTAINER),
+        CONTAINER,
+        _id(one, CONTAINER),
         tuple([name.removeprefix("/") for name in texts_of(one.get("Names"))]),
         _given(one.get("Labels"), text_of(one.get("Command"))),
         text_of(one.get("ImageID")),

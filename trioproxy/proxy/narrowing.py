@@ -202,11 +202,14 @@ class Narrowing:
         out = bytearray()
         if content := await self._read():
             self._weigh(self._elements.held)
+            parts = list[bytes]()
             for piece in self._elements.feed(content):
                 if self._turns.are_due(piece):
+                    out += b"".join(parts)  # so that small ones are not held one by one
+                    parts.clear()
                     await self._wire.let_others()
-                for part in await self._shown(piece):
-                    out += part
+                parts += await self._shown(piece)
+            out += b"".join(parts)
             self._asking.let_go()
             return out
         if not self._elements.is_whole:
@@ -276,22 +279,20 @@ class Narrowing:
         if shown.value is value:
             return piece.raw
         if len(piece.raw) <= LONG:
-            return jsonbody.render(shown.value)
+            return jsonbody.rewritten(piece.raw, value, shown.value)
         await self._wire.let_others()
         return await in_turns(self._wire, jsonbody.rendering(shown.value))
 
     async def _look(self, looking: Looking) -> Shown:
         asking = self._asking
+        answer: object = None
         try:
-            need = next(looking)
             while True:
+                need = looking.send(answer)
                 if isinstance(need, NeedSum):
-                    need = looking.send((self._sums or {}).get(need.told))
-                    continue
-                answer = asking.at_once(need)
-                need = looking.send(
-                    await asking.answer(need) if answer is None else answer
-                )
+                    answer = (self._sums or {}).get(need.told)
+                else:
+                    answer = asking.at_once(need) or await asking.answer(need)
         except StopIteration as over:
             shown: Shown = over.value
             return shown

@@ -31,6 +31,7 @@ from trioproxy.judge.references import Reference
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
+    CONTAINER,
     ENGINE,
     PROCESS,
     Known,
@@ -163,11 +164,13 @@ class Resolver:
 
     def at_once(self, thing: Thing) -> Thing | None:
         """What `complete` gives, where nothing has to be asked for that any more."""
-        if thing.kind is not Kind.CONTAINER or thing.id == self._own.id:
+        if thing.kind is not CONTAINER or thing.id == self._own.id:
             return None
         key = thing.part[0] or thing.image, self._objects.judged_labels
         labels = self._remembered.labels.get(key)
-        return None if labels is None else thing.inheriting(labels)
+        if labels is not None:
+            return thing.inheriting(labels)
+        return None if self._objects.may_show(thing) else thing
 
     async def complete(self, thing: Thing) -> Thing:
         """Add to what an answer tells of a thing what others say of it, where it matters."""
