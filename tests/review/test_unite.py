@@ -183,6 +183,20 @@ def test_what_makes_nodes_is_reached_into_no_more(caps: str) -> None:
     assert united(lists_of("a", copies), lists_of("b", copies)).notes == ()
 
 
+@pytest.mark.parametrize("listed", ["db", "*"])
+def test_who_is_told_of_all_is_told_of_less(listed: str) -> None:
+    """A file that only lists containers has no lists of them, and nothing said that those of the other narrow its answers."""
+    starts = {"ALLOW_OPERATIONS": "ContainerStart", "ONLY_CONTAINERS": listed, "ONLY_OWNER": "o"}  # fmt: skip
+    lists = {"ALLOW_OPERATIONS": "ContainerList,SystemPing"}
+    found = united(lists_of("a", starts), lists_of("b", lists))
+    assert found.values["ONLY_CONTAINERS"] == listed
+    note = (
+        "ONLY_* now narrows what answers tell b: give it a file of its own, or list what it"
+        " looks for"
+    )
+    assert list(found.notes) == ([note] if listed == "db" else [])
+
+
 def test_what_execs_are_started_in_one_file_are_in_the_union() -> None:
     """Who starts what others made to be run, whatever it is, was refused that by the list of who makes it."""
     makes = {"ALLOW_OPERATIONS": "ContainerExec,ExecStart", "EXEC_COMMANDS": "echo"}

@@ -25,6 +25,7 @@ if it does in one of the files.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from trioproxy.api.answers import ANSWERS
 from trioproxy.api.families import (
     FAMILIES,
     MOVING,
@@ -108,6 +109,12 @@ class Member:
     def names_objects(self) -> bool:
         """Whether it grants an operation that names objects; evidence alone decides nothing."""
         return self.is_env and any(map(kinds_of, self.operations))
+
+    @property
+    def is_told_of(self) -> frozenset[Kind]:
+        """The kinds of which answers tell that it may have; evidence alone decides nothing."""
+        told = self.operations & ANSWERS.keys() if self.is_env else ()
+        return frozenset[Kind]().union(*(ANSWERS[one].kinds for one in told))
 
     def declined(self) -> Iterator[Grant]:
         """What a person took out of its lists."""
@@ -300,6 +307,17 @@ class _Uniting:
                 self._values[variable] = ANY
             else:
                 self._list(variable, self._objects_of(variable, kind, limiting))
+        narrowed = {
+            kind
+            for variable, kind in OBJECTS.items()
+            if self._values.get(variable, ANY) != ANY
+        }
+        told = [p for p in self._parts if not p.objects and narrowed & p.is_told_of]
+        if told:
+            self._notes.append(
+                f"ONLY_* now narrows what answers tell {_names(told)}: give it a file of its"
+                " own, or list what it looks for"
+            )
         setting = [part for part in limiting if part.objects.network]
         if unset := [part for part in limiting if setting and part.is_on_bridge]:
             self._tell_not_set(NETWORK_VARIABLE, unset, setting)
