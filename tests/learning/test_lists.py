@@ -554,6 +554,15 @@ def test_a_ceiling_caps_values() -> None:
     }
 
 
+def test_an_empty_line_that_a_person_wrote_stays() -> None:
+    """The second run took it out, as if learning had written it, and so did the second merge."""
+    file = File()
+    file.text = "CREATE_BINDS=\nCREATE_CAPS=KILL\nALLOW_OPERATIONS=ContainerCreate\n"
+    texts = [file.learn(create({"CapAdd": ["KILL"]})) for _ in range(3)]
+    assert "\nCREATE_BINDS=\n" in texts[0]
+    assert texts == texts[:1] * 3
+
+
 @pytest.mark.parametrize("objects", ["", "ONLY_CONTAINERS=db\nONLY_OWNER=a\n"])
 def test_execs_of_others_are_started_as_a_ceiling_lists_them(objects: str) -> None:
     """Beside lists of objects a file of which nobody had an exec made let every one be started, beyond its ceiling."""

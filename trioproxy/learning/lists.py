@@ -195,7 +195,12 @@ class _Proposing:
         ):
             # It closed the family before there was anything to list. Now others do.
             del self._values[empty]
-        self._notes["marks"].add(Grant(empty, ""))
+        # An empty line that a person wrote is no mark of ours, or the next run would take it out.
+        is_by_hand = (
+            self._listed.get(empty) == [] and Grant(empty, "") not in self._marks
+        )
+        marked = family.options if is_by_hand else empty
+        self._notes["marks"].add(Grant(marked, ""))
 
     def _used_operations(self, family: Family) -> frozenset[str]:
         """The operations of a family that were used and will be granted."""
