@@ -696,6 +696,23 @@ def test_execs_that_others_made_are_started_without_lists(is_privileged: bool) -
     assert not file.objects
 
 
+def test_what_a_list_would_refuse_stays_within_a_ceiling() -> None:
+    """What makes nodes is reached into beside a ceiling that lists all containers, and not beside a list of names: there
+    was none then, which is beyond the ceiling."""
+    ceiling, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerExport", "CREATE_BINDS": "", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}
+    )  # fmt: skip
+    file = Named()
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.gate = Gate.learning(ceiling, objects=own_alone("a"))
+    for _ in range(2):
+        file.begin()
+        file.send("GET", "/v1.45/containers/db/export", None, DB)
+        file.write()
+        assert file.listed() == "*"
+        assert not excess(file.text, file.wish)
+
+
 def test_what_names_nothing_needs_nothing_of_a_ceiling() -> None:
     """Whoever was first seen with a ping, as each CLI is, kept all that the ceiling lists."""
     ceiling, _ = parse_policy(

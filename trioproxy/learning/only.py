@@ -205,26 +205,33 @@ class _Proposing:
             for item in items or [""]
         )
         refused = self._reached_beyond()
+        is_limited = any(map(self._wish.nameable.limits, Kind))
+        ceilings = {name: self._within(name, [ANY]) for name in OBJECTS}
         if not is_by_hand:
             # A yes goes into lists that are there, though all that was seen was refused.
             is_told = self._listed and OBJECTS.keys() & {
                 v for v, _ in self._wish.restore
             }
             if not is_told and not any(one.is_touched for one in self._kinds.values()):
-                is_limited = any(map(self._wish.nameable.limits, Kind))
                 granted = self._known.granted
                 names_any = any(one in ANSWERS or kinds_of(one) for one in granted)
                 if is_limited and names_any and not self._known.is_taken_out:
                     # The ceiling's: without any, answers would tell of more than it lists. Not
                     # after a mere ping, for what a list has stays, and it may name one of these.
-                    lists = {name: self._within(name, [ANY]) for name in OBJECTS}
-                    return self._written(lists, refused)
+                    return self._written(ceilings, refused)
                 return _keep(self._old or {}, is_taken_out=self._known.is_taken_out)
             is_out = self._known.is_taken_out and not self._wish.restore & self._marks
             if is_out:
                 return self._nothing(TAKEN_OUT.format(owner=self._owner), is_out=True)
             if why := refused or self._unread():
-                return self._nothing(why)
+                # Without any it would go beyond its ceiling. Where that lists all containers,
+                # what makes nodes is reached into.
+                refused = "" if ceilings["ONLY_CONTAINERS"] == [ANY] else refused
+                return (
+                    self._written(ceilings, refused)
+                    if is_limited
+                    else self._nothing(why)
+                )
         items = {name: self._items(name, is_by_hand=is_by_hand) for name in OBJECTS}
         if not is_by_hand and self._is_all_open(items):
             return self._nothing(NONE_STAYS)
