@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
+from tests.learning.test_only import Named, container
 from trioproxy.api.families import Kind, Places
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
@@ -13,6 +14,7 @@ from trioproxy.evidence.sight import Sight, Who, route
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
+from trioproxy.learning.learnedfile import LEFT_OPEN
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
@@ -188,6 +190,24 @@ def test_a_file_without_evidence_is_what_a_person_wrote(tmp_path: Path) -> None:
     assert not evidence_path(two).exists()
     assert merge(two, one, out=tmp_path / "other.env").status == 0
     assert policy_of(out) == policy_of(tmp_path / "other.env")
+
+
+def test_who_names_what_nobody_knows_leaves_the_lists_open(tmp_path: Path) -> None:
+    """Of two files that learning left open, one without evidence, lists of objects were begun by what the other named."""
+    file = Named()
+    file.begin()
+    file.make()
+    db = container("db", host={"Binds": ["/srv/b:/x"], "CapDrop": ["MKNOD"]})
+    file.send("POST", "/v1.45/containers/db/start", None, db, status=204)
+    file.write()
+    one, two, out = (tmp_path / f"{name}.env" for name in ("one", "two", "out"))
+    one.write_text(file.text)
+    evidence_path(one).write_text(dump(file.evidence))
+    is_open = next(line for line in file.text.split("\n") if LEFT_OPEN in line)
+    lines = ("CREATE_BINDS=/srv/b", "ALLOW_OPERATIONS=ContainerCreate,ContainerAttach")
+    two.write_text("".join(f"{line}\n" for line in (is_open, *lines)))
+    assert merge(one, two, out=out).status == 0
+    assert "ONLY_" not in out.read_text()
 
 
 def test_a_file_of_nothing_is_no_part(tmp_path: Path) -> None:

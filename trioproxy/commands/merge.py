@@ -99,9 +99,9 @@ class Parts:
         if listed is not None:
             self.listed |= listed
             self.declined |= evidence.granted_operations - listed
-        self.lists.append(self.part_of(path, text, evidence.listed))
+        self.lists.append(self.part_of(path, text, evidence))
 
-    def part_of(self, path: Path, text: str, once_listed: frozenset[Grant]) -> Member:
+    def part_of(self, path: Path, text: str, evidence: Evidence) -> Member:
         """What an env file says of what requests may ask for."""
         file = PolicyFile.of(text, str(path))
         policy = file.policy
@@ -112,9 +112,10 @@ class Parts:
             objects=policy.objects,
             proxy_socket=file.variables.get(PROXY_VARIABLE, ""),
             hides=policy.hides or frozenset(),
-            once_listed=once_listed,
+            once_listed=evidence.listed,
             is_output=self.is_output(path),
-            is_left_open=says_left_open(text),
+            # Whatever it named, the union's evidence has it then.
+            is_left_open=bool(evidence.facts) and says_left_open(text),
         )
 
 
@@ -128,19 +129,19 @@ class _Output(Store):
     def __init__(self, wish: Wish, parts: Parts) -> None:
         super().__init__(parts.output, wish)
         self._parts = parts
-        self._once_listed = frozenset[Grant]()
+        self._there = Evidence()
 
     def open(self) -> Loaded:
         """Look at what is there, and remember what learning once listed there."""
         known = super().open()
-        self._once_listed = known.evidence.listed
+        self._there.merge(known.evidence)
         return known
 
     def unite_with(self, text: str) -> United:
         """Unite the lists of all inputs with those of the output."""
         parts = [part for part in self._parts.lists if not part.is_output]
         if text:
-            parts.append(self._parts.part_of(self.env, text, self._once_listed))
+            parts.append(self._parts.part_of(self.env, text, self._there))
         return unite(parts)
 
     def read_env(self) -> str:
