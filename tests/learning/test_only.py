@@ -713,6 +713,22 @@ def test_what_a_list_would_refuse_stays_within_a_ceiling() -> None:
         assert not excess(file.text, file.wish)
 
 
+def test_who_goes_by_ids_stays_within_a_ceiling_of_all_containers() -> None:
+    """Who makes nothing and goes by ids got no lists, which is beyond a ceiling that lists other kinds."""
+    ceiling, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerStart", "CREATE_BINDS": "", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}
+    )  # fmt: skip
+    file = Named()
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.gate = Gate.learning(ceiling, objects=own_alone("a"))
+    for _ in range(2):
+        file.begin()
+        file.send("POST", f"/v1.45/containers/{ID}/start", None, DB, status=204)
+        file.write()
+        assert file.listed() == "*"
+        assert not excess(file.text, file.wish)
+
+
 def test_what_names_nothing_needs_nothing_of_a_ceiling() -> None:
     """Whoever was first seen with a ping, as each CLI is, kept all that the ceiling lists."""
     ceiling, _ = parse_policy(

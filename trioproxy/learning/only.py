@@ -233,7 +233,7 @@ class _Proposing:
                     else self._nothing(why)
                 )
         items = {name: self._items(name, is_by_hand=is_by_hand) for name in OBJECTS}
-        if not is_by_hand and self._is_all_open(items):
+        if not is_by_hand and not is_limited and self._is_all_open(items):
             return self._nothing(NONE_STAYS)
         return self._written(items, refused)
 
