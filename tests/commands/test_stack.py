@@ -293,9 +293,11 @@ async def test_only_listed_users_come_in(fake: FakeEngine, tmp_path: Path) -> No
 HAND_OVER = """
 import os, socket, sys
 number, names, *command = sys.argv[1:]
-os.dup2(int(number), 3)
+count = len(names.split(":"))
+for place in range(count):
+    os.dup2(int(number), 3 + place)
 os.environ["LISTEN_PID"] = str(os.getpid())
-os.environ["LISTEN_FDS"] = str(len(names.split(":")))
+os.environ["LISTEN_FDS"] = str(count)
 os.environ["LISTEN_FDNAMES"] = names
 os.execvp(command[0], command)
 """
@@ -398,6 +400,37 @@ async def test_a_socket_that_nobody_names_is_told_of(
         file.rename(elsewhere)
         refused = await said("--listen", f"fd://web?policy={elsewhere}", ends=True)
         assert f"{tmp_path}/web.sock lies in a folder" in refused
+
+
+async def test_what_is_handed_over_has_two_descriptors(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Of a socket that is handed over there is a copy, and a name may be that of many: beside 120 and a limit of 400 descriptors 151 clients had a place, of whom the 75th got 502."""
+    file = write(tmp_path, ps="ContainerList")["ps"]
+    names = ":".join(["web"] * 120)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "web.sock"))
+        sock.listen(64)
+        few = ["sh", "-c", 'ulimit -n 400 && exec "$@"', "few", sys.executable]
+        hand_over = [*few, "-c", HAND_OVER, str(sock.fileno()), names]
+        enforce = [sys.executable, "-m", "trioproxy", "enforce"]
+        process = await trio.lowlevel.open_process(
+            [*hand_over, *enforce, "--listen", f"fd://web?policy={file}"],
+            env=environment({"SOCKET_PATH": str(fake.path)}),
+            pass_fds=(sock.fileno(),),
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        text = ""
+        with trio.fail_after(PATIENCE):
+            while " policy " not in text and (
+                more := await process.stderr.receive_some()
+            ):
+                text += more.decode()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        await process.stderr.aclose()
+    assert "max-connections wanted=4000 taken=32 descriptors=400" in text
 
 
 FOLDERS = {

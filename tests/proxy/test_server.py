@@ -215,7 +215,7 @@ async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "descriptors", "listeners", "limit"),
+    ("wanted", "descriptors", "listening", "limit"),
     [
         (4000, 20_000, 1, 4000),
         (4000, 1024, 1, 463),
@@ -234,10 +234,10 @@ async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
     ],
 )
 def test_two_descriptors_a_client(
-    wanted: int, descriptors: int, listeners: int, limit: int
+    wanted: int, descriptors: int, listening: int, limit: int
 ) -> None:
     """The limit of connections leaves room for the Engine's side of each, for all listeners, and some spare: beside 200 listeners new ones waited, and a health check was told that the Engine does not answer."""
-    assert connection_limit(wanted, descriptors, listeners) == limit
+    assert connection_limit(wanted, descriptors, listening) == limit
 
 
 # Listeners

@@ -31,12 +31,12 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def connection_limit(wanted: int, descriptors: int, listeners: int) -> int:
-    """How many clients fit: each needs two descriptors, its own and the Engine's, and each
-    listener one."""
+def connection_limit(wanted: int, descriptors: int, listening: int) -> int:
+    """How many clients fit: each needs two descriptors, its own and the Engine's. `listening`:
+    how many the listeners have."""
     if descriptors == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, (descriptors - listeners - SPARE_DESCRIPTORS) // 2))
+    return max(1, min(wanted, (descriptors - listening - SPARE_DESCRIPTORS) // 2))
 
 
 class Capacity:
@@ -50,10 +50,9 @@ class Capacity:
         self._taken_of = Counter[str]()
         self._clients = clients
 
-    def fit(self, config: Config, descriptors: int) -> None:
+    def fit(self, config: Config, descriptors: int, listening: int) -> None:
         """Have as many places as are wanted, or as there are descriptors for."""
-        listeners = len(config.all_listened)
-        self.limit = connection_limit(config.max_connections, descriptors, listeners)
+        self.limit = connection_limit(config.max_connections, descriptors, listening)
         self.limit_of_one = client_limit(config.max_connections_per_client, self.limit)
 
     def take(self, group: str) -> None:

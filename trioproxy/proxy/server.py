@@ -358,7 +358,8 @@ class Server:
         Started when the listeners are bound; `addresses` then names them. Closing: the
         listeners and Unix socket files are removed here, with the beginning of a drain.
         """
-        self._set_limits()
+        give_back_what_is_free()
+        descriptors = raise_descriptor_limit()
         bound = self._bind(self.config.listen)
         scraped = list[Listener]()
         try:
@@ -371,6 +372,7 @@ class Server:
             if self.config.metrics:
                 scraped = self._bind((self.config.metrics,))
                 self.metrics_address = ",".join(one.name for one in scraped)
+            self._set_limits(descriptors, (*bound, *scraped))
             # Two nurseries: those who serve end first, and what they need - the watch, the
             # log - is cancelled when the last of them is gone.
             async with trio.open_nursery() as background:
@@ -411,10 +413,11 @@ class Server:
             raise
         return bound
 
-    def _set_limits(self) -> None:
-        give_back_what_is_free()
-        wanted, descriptors = self.config.max_connections, raise_descriptor_limit()
-        self._capacity.fit(self.config, descriptors)
+    def _set_limits(self, descriptors: int, listening: Iterable[Listener]) -> None:
+        wanted = self.config.max_connections
+        # Of what was lent there is a copy: both are open.
+        open_by_now = sum(1 + one.is_lent for one in listening)
+        self._capacity.fit(self.config, descriptors, open_by_now)
         if (taken := self._capacity.limit) < wanted:
             self.log.line(
                 Level.NOTICE,
