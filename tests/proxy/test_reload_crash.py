@@ -365,6 +365,31 @@ async def test_a_share_that_is_away_holds_up_nobody(
     is_back.set()
 
 
+async def test_one_look_is_that_of_a_folder(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies are looked at together, whenever each began or was read again: behind a change of 200 at once there were 128 looks in threads each second in place of 2, and on a share that is away each would have kept a thread, of the 40 that there are."""
+    looks, is_back = list[str](), threading.Event()
+
+    def look_at(path: str) -> tuple[int, ...]:
+        looks.append(path)
+        is_back.wait(10)
+        return look(path)
+
+    monkeypatch.setattr(serving_module, "WATCH_EVERY", 0.2)
+    monkeypatch.setattr(serving_module, "look", look_at)
+    for at in range(8):
+        file = tmp_path / f"p{at}.env"
+        file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+        one = folder.add(file.stem, str(file))
+        one.read_first({})
+        folder.serving.begin(one)
+        await trio.sleep(0.01)
+    await trio.sleep(0.5)
+    assert 1 <= len(looks) <= 2
+    is_back.set()
+
+
 async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(
     folder: Folder,
 ) -> None:

@@ -265,7 +265,9 @@ class Serving:
         """
         latest = known
         while True:
-            await trio.sleep(WATCH_EVERY)
+            # All at one moment, whenever they have read: so a look is that of a whole folder.
+            moment = round(trio.current_time() / WATCH_EVERY + 1) * WATCH_EVERY
+            await trio.sleep_until(moment)
             before, latest = latest, await self._look(path)
             if latest == before != known:
                 known = latest
