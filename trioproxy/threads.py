@@ -5,6 +5,7 @@ for ours, it is done at once, and all others wait: what was learned must not be 
 and nobody's connection.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -17,8 +18,16 @@ NO_THREAD: Final = "can't start new thread"
 """Python's words for it: there is no other sign."""
 
 
+APART: Final = trio.CapacityLimiter(math.inf)
+"""For work that may have to wait until a share is there again: it keeps none of the 40 threads that
+all others have. Who asks for it sees to it that there are not too many."""
+
+
 async def in_thread(
-    function: Callable[[*_Args], _Result], *args: *_Args, may_leave: bool = True
+    function: Callable[[*_Args], _Result],
+    *args: *_Args,
+    may_leave: bool = True,
+    limiter: trio.CapacityLimiter | None = None,
 ) -> _Result:
     """Do long work in a thread. `may_leave`: who is cancelled does not wait for it.
 
@@ -27,7 +36,7 @@ async def in_thread(
     """
     try:
         return await trio.to_thread.run_sync(
-            function, *args, abandon_on_cancel=may_leave
+            function, *args, abandon_on_cancel=may_leave, limiter=limiter
         )
     except RuntimeError as error:
         if str(error) != NO_THREAD:

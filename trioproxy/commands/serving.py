@@ -33,7 +33,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.memory import give_back_what_lies_between
 from trioproxy.proxy.server import Server
-from trioproxy.threads import in_thread
+from trioproxy.threads import APART, in_thread
 
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""
@@ -290,7 +290,9 @@ class Serving:
 
     async def _look_into(self, folder: str, one: Look) -> None:
         del self.looks[folder]  # who is due from now on needs another one
-        one.seen = await in_thread(lambda: {path: look(path) for path in one.paths})
+        one.seen = await in_thread(
+            lambda: {path: look(path) for path in one.paths}, limiter=APART
+        )
         one.over.set()
 
     async def obey(self, signals: AsyncIterator[int]) -> None:
@@ -345,7 +347,7 @@ class Serving:
             one.reads += 1
             one.wanted = None
             try:
-                found = await in_thread(one.read, os.environ)
+                found = await in_thread(one.read, os.environ, limiter=APART)
                 if asking is not None:
                     await in_thread(asking.hours.survive, one.client, found.policy)
             except Exception as error:  # noqa: BLE001  see `reload`
