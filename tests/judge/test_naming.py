@@ -122,13 +122,14 @@ def test_whose_processes_a_container_sees(line: str) -> None:
     """Who reaches into a container has, by `/proc`, the files of whose processes that sees, be it by way of another one."""
     policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
     body: object = {} if line == EXEC else None
+    ids = ["1" * 64, "2" * 64, "3" * 64]
 
     def seen(*others: dict[str, Any], **lists: str) -> Answer:
         here = dict[str, Any]()
-        for at, (name, one) in enumerate(zip("cdef", (container(), *others), strict=False)):  # fmt: skip
-            mode = f"container:{'cdef'[at + 1]}" if at < len(others) else ""
+        for at, one in enumerate((container(), *others)):
+            mode = f"container:{ids[at + 1]}" if at < len(others) else ""
             host = {**one["HostConfig"], "PidMode": mode}
-            here[f"/containers/{name}/json"] = {**one, "Id": f"{at + 1}" * 64, "HostConfig": host}  # fmt: skip
+            here[f"/containers/{ids[at] if at else 'c'}/json"] = {**one, "Id": ids[at], "HostConfig": host}  # fmt: skip
         return decide({**policy, **lists}, line, body, world() | here)
 
     bound = container(HostConfig={**HOST, "Binds": ["/etc:/x"]})
@@ -136,16 +137,32 @@ def test_whose_processes_a_container_sees(line: str) -> None:
     assert seen(container(), container()).allowed
     for others in ((bound,), (container(), bound)):
         assert because(seen(*others)) == (
-            f"reaches into container {'def'[len(others) - 1]}, which has HostConfig.Binds[0]=/etc, and CREATE_BINDS does not list that"
+            f"reaches into container {ids[len(others)]}, which has HostConfig.Binds[0]=/etc, and CREATE_BINDS does not list that"
         )
     volume = container(Mounts=mounts("theirs"))
     assert because(seen(container(), volume)) == "names volume theirs in container c, which ONLY_VOLUMES does not list"  # fmt: skip
     stranger = container(None)
-    assert because(seen(stranger)) == "names container d in container c, which ONLY_CONTAINERS does not list"  # fmt: skip
+    assert (
+        because(seen(stranger))
+        == f"names container {ids[1]} in container c, which ONLY_CONTAINERS does not list"
+    )
     # What somebody else's container was joined to is his affair, and what that has is not.
     assert not seen(bound, ONLY_CONTAINERS="c").allowed
-    gone = world(container(HostConfig={**HOST, "PidMode": "container:d"}))
+    gone = world(container(HostConfig={**HOST, "PidMode": f"container:{ids[1]}"}))
     assert decide(policy, line, body, gone).allowed
+
+
+@pytest.mark.parametrize("line", [EXEC, START])
+def test_a_container_that_joined_a_name(line: str) -> None:
+    """The Engine keeps a name as it is where nothing has it, beside `label=disable` or privileged. What has it by now is another one, or the container itself."""
+    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
+    body: object = {} if line == EXEC else None
+    for name in ("c", "d", "f" * 64):
+        one = container(HostConfig={**HOST, "PidMode": f"container:{name}"})
+        here = world(one) | {f"/containers/{name}/json": one}
+        assert decide(policy, line, body, here).message == UNRESOLVED.message, name
+    gone = world(container(HostConfig={**HOST, "PidMode": "container:d"}))
+    assert not decide(policy, line, body, gone).allowed
 
 
 GETTING: dict[str, tuple[str, dict[str, Any]]] = {

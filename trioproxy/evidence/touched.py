@@ -78,8 +78,8 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             if reference.renamed is not None:  # which must be listed by that, too
                 renamed = thing._replace(names=(reference.renamed,))
                 yield _touched(operation, objects, renamed, (), is_named=True)
-            for key in reference.leads_to(thing):
-                if isinstance(other := named.known.get(key), Thing):
+            for _, of, name in reference.leads_to(thing, named.known):
+                if isinstance(other := named.known.get((of, name)), Thing):
                     has = tuple(_has(other, engine, is_bare=True))
                     yield _touched(operation, objects, other, has, is_named=is_named)
 

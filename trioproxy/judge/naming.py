@@ -12,7 +12,7 @@ from trioproxy.judge.rules import UNRESOLVED, Decision, Reason, refuse
 from trioproxy.limits.inspected import arguments_of, arguments_of_exec
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import ENGINE, NOT_FOUND, Known, Missing, Thing
+from trioproxy.limits.things import ENGINE, FULL_ID, NOT_FOUND, Known, Missing, Thing
 from trioproxy.values import ordered_class
 
 
@@ -122,31 +122,28 @@ class Judge:
         another may come under its name; from then on it is in use, and stays the same. A
         network's name may mean another one by now.
         """
-        inside = [thing]
-        for one in inside:
-            for kind, name in reference.leads_to(one):
-                is_listed = kind is Kind.NETWORK or self.objects.owns(one)
-                if kind is Kind.NETWORK:
-                    counts = self.objects.limits(kind)
-                else:
-                    counts = is_listed or self.limits.limits_creation
-                if not counts:
-                    continue
-                there, is_joined = known.get((kind, name)), kind is Kind.CONTAINER
-                if is_joined and isinstance(there, Missing):
-                    continue  # its processes are gone with it
-                if not isinstance(there, Thing):
-                    return not_there(there)
-                place = f"container {show(reference.text)}"
-                shown = Reference(kind, name, place, reaches=is_joined)
-                refusal = self._beyond_limits(shown, there, known)
-                if refusal is None and is_listed:
-                    refusal = self._unlisted(shown, there)
-                if refusal is not None:
-                    return by_list(refusal)
-                if is_joined:
-                    inside.append(there)
-            reference = reference._replace(starts=False)
+        for one, kind, name in reference.leads_to(thing, known):
+            is_listed = kind is Kind.NETWORK or self.objects.owns(one)
+            if kind is Kind.NETWORK:
+                counts = self.objects.limits(kind)
+            else:
+                counts = is_listed or self.limits.limits_creation
+            if not counts:
+                continue
+            there, is_joined = known.get((kind, name)), kind is Kind.CONTAINER
+            if is_joined and isinstance(there, Missing) and FULL_ID.fullmatch(name):
+                continue  # its processes are gone with it
+            if not isinstance(there, Thing):
+                return not_there(there)
+            if is_joined and there.id != name:
+                return UNRESOLVED  # a name, which may mean another one by now
+            place = f"container {show(reference.text)}"
+            shown = Reference(kind, name, place, reaches=is_joined)
+            refusal = self._beyond_limits(shown, there, known)
+            if refusal is None and is_listed:
+                refusal = self._unlisted(shown, there)
+            if refusal is not None:
+                return by_list(refusal)
         return None
 
 

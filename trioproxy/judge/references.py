@@ -86,15 +86,22 @@ class Reference(NamedTuple):
     thing: Thing | None = None
     """What it means, where that is known without asking."""
 
-    def leads_to(self, thing: Thing) -> Iterator[tuple[Kind, str]]:
-        """What a request gets by way of a container, in `Known`: the volumes of one that it
-        reaches into, and whose processes that sees, and networks that one joins which it starts."""
+    def leads_to(self, thing: Thing, known: Known) -> Iterator[tuple[Thing, Kind, str]]:
+        """What a request gets by way of a container, as a kind and a name in `known`, behind that
+        container: volumes of one that it reaches into, networks that one joins which it starts,
+        and whose processes one sees, with the volumes of those. `known` may grow meanwhile."""
         if self.reaches:
-            yield from ((Kind.VOLUME, name) for name in thing.volumes)
-            if thing.joined:
-                yield Kind.CONTAINER, thing.joined
+            yield from ((thing, Kind.VOLUME, name) for name in thing.volumes)
         if self.starts:
-            yield from ((Kind.NETWORK, name) for name in thing.unpinned)
+            yield from ((thing, Kind.NETWORK, name) for name in thing.unpinned)
+        while self.reaches and thing.joined:
+            yield thing, Kind.CONTAINER, thing.joined
+            there = known.get((Kind.CONTAINER, thing.joined))
+            # By a name, which the Engine keeps where nothing had it, one may have joined itself.
+            if not isinstance(there, Thing) or there.id != thing.joined:
+                return
+            thing = there
+            yield from ((there, Kind.VOLUME, name) for name in there.volumes)
 
 
 class Named(NamedTuple):

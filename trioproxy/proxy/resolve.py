@@ -257,39 +257,31 @@ class Resolver:
                 # By its new name no list may hold it, and by its labels one does.
                 thing = await self._with_image(thing, (one.renamed,))
             self._known[one.kind, one.text] = thing
-        while isinstance(thing, Thing):
+        if isinstance(thing, Thing):
             await self._resolve_inside(one, thing)
-            thing = await self._joined_by(one, thing)
-            one = one._replace(starts=False)
 
     async def _resolve_inside(self, one: Reference, thing: Thing) -> None:
         """Ask what a thing has that counts where a request reaches into it or starts it."""
         if one.reaches and thing.kind is Kind.CONTAINER:
             await self._resolve_defaults(thing)
         # Whoever reaches into a container reaches what it mounts: a listed container with
-        # a stranger's volume would be a way around ONLY_VOLUMES.
-        if self._counts_inside(one, thing):
-            for name in thing.volumes:
-                await self._look_up_volume(thing.id, name)
-        # A network's name in a container means whatever has that name when it starts. One
-        # that was pinned by its id at the creation cannot become another network.
-        if one.starts and self._objects.limits(Kind.NETWORK):
-            for name in thing.unpinned:
-                key = Kind.NETWORK, name
-                if key not in self._known:
-                    self._known[key] = await self._look_up(*key)
-
-    def _counts_inside(self, one: Reference, thing: Thing) -> bool:
-        return one.reaches and (self._looks_inside or self._objects.owns(thing))
-
-    async def _joined_by(self, one: Reference, thing: Thing) -> Thing | Missing | None:
-        """Ask about the container whose processes one sees that a request reaches into."""
-        if not thing.joined or not self._counts_inside(one, thing):
-            return None
-        key = Kind.CONTAINER, thing.joined
-        if key not in self._known:
-            self._known[key] = await self._look_up(*key)
-        return self._known[key]
+        # a stranger's volume would be a way around ONLY_VOLUMES. A network's name in a
+        # container means whatever has that name when it starts. One that was pinned by its
+        # id at the creation cannot become another network.
+        for by, kind, name in one.leads_to(thing, self._known):
+            if kind is Kind.NETWORK:
+                counts = self._objects.limits(kind)
+            else:
+                counts = self._looks_inside or self._objects.owns(by)
+            if not counts:
+                continue
+            if kind is Kind.VOLUME:
+                await self._look_up_volume(by.id, name)
+                continue
+            there = self._known.get((kind, name)) or await self._look_up(kind, name)
+            self._known[kind, name] = there
+            if kind is Kind.CONTAINER and isinstance(there, Thing):
+                await self._resolve_defaults(there)
 
     async def _resolve_defaults(self, thing: Thing) -> None:
         """Ask what the Engine gives by default, where a container has what may be that.

@@ -69,8 +69,10 @@ class Arranged:
             known[one.kind, one.text] = thing = self._found(one)
             if not isinstance(thing, Thing):
                 continue
-            for key in (*[ENGINE] * one.reaches, *one.leads_to(thing)):
-                known.setdefault(key, self._look_up(*key))
+            if one.reaches:
+                known.setdefault(ENGINE, self._look_up(*ENGINE))
+            for _, kind, name in one.leads_to(thing, known):
+                known.setdefault((kind, name), self._look_up(kind, name))
         return known
 
     def _found(self, one: Reference) -> Thing | Missing:
