@@ -4,7 +4,7 @@ import gc
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import trio
@@ -28,6 +28,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Narrowed, Outcome
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.learning.wording import describe_hidden
+from trioproxy.limits.objects import own_alone
 
 
 class Learner:
@@ -104,6 +105,34 @@ def test_what_is_reached_into_is_no_name_in_another_list() -> None:
         "ONLY_CONTAINERS",
     }
     assert "CREATE_CAPS=NET_ADMIN" in {one.has for one in learner.evidence.facts}
+
+
+def test_what_a_strangers_container_leads_to() -> None:
+    """What it mounts, and whose processes it sees, counts by what that has, and needs no list."""
+    seen = "2" * 64
+    theirs: dict[str, Any] = {"Name": "/c", "Image": corpus.PLAIN, "Config": {}}
+    host = {"CapDrop": ["MKNOD"], "PidMode": f"container:{seen}"}
+    mounts = [{"Type": "volume", "Name": "folder"}]
+    options = {"type": "none", "o": "bind", "device": "/etc"}
+    here = {
+        "/containers/c/json": {**theirs, "Id": "1" * 64, "HostConfig": host, "Mounts": mounts},
+        f"/containers/{seen}/json": {**theirs, "Id": seen, "Name": "/d", "HostConfig": {}},
+        f"/images/{corpus.PLAIN}/json": {"Id": corpus.PLAIN, "Config": {}},
+        "/volumes/folder": {"Name": "folder", "Driver": "local", "Options": options},
+        "/info": {"DefaultRuntime": "runc"},
+    }  # fmt: skip
+    learner, objects = Learner(), own_alone("app")
+    door = Door(gate=Gate.learning(objects=objects))
+    assert asked(door, "POST /containers/c/exec", {}, here).allowed
+    assert door.verdict is not None
+    learner.recorder.note(outcome_of(door.verdict.in_words(), 201))
+    seen_of = learner.evidence.objects
+    assert {one.item for one in seen_of if one.item and not one.has} == {"c"}
+    assert {(one.item, one.has) for one in seen_of if one.has} >= {
+        ("c", "CREATE_NAMESPACES=pid:container"),
+        ("d", "CREATE_NODES="),
+        ("folder", "CREATE_BINDS=/etc"),
+    }
 
 
 def test_a_request_becomes_evidence() -> None:

@@ -301,7 +301,7 @@ class Recorder:
                 looked = one.sight._replace(operation=told_by)
                 sights |= {looked, looked._replace(item="", project="")}
                 continue
-            sights.add(one.sight)
+            sights.update([one.sight] * one.is_judged)
             # What its own earlier runs left there has shows no need of this one, but where it
             # is refused for that.
             began = self.evidence.runs[self.evidence.run].first

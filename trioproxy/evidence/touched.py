@@ -50,6 +50,8 @@ class Touched(NamedTuple):
     """Whether it has a proxy's label, as all has that goes through one and is not refused."""
     has: tuple[tuple[str, str], ...] = ()
     """What it has beyond the harmless, if it was reached into: variables and items."""
+    is_judged: bool = True
+    """Whether lists must hold it. Of what another's container leads to it counts what it has."""
 
 
 def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]:
@@ -70,18 +72,18 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         ):
             engine = named.known.get(ENGINE)
             is_reached = reference.reaches or thing.kind is Kind.VOLUME
-            # Podman does not tell that it took them away.
-            is_bare = objects.is_own(thing) and not thing.is_podmans
-            has = tuple(_has(thing, engine, is_bare=is_bare)) if is_reached else ()
+            has = tuple(_has(thing, engine, objects)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
             if reference.renamed is not None:  # which must be listed by that, too
                 renamed = thing._replace(names=(reference.renamed,))
                 yield _touched(operation, objects, renamed, (), is_named=True)
-            for _, of, name in reference.leads_to(thing, named.known):
+            for by, of, name in reference.leads_to(thing, named.known):
                 if isinstance(other := named.known.get((of, name)), Thing):
-                    has = tuple(_has(other, engine, is_bare=True))
-                    yield _touched(operation, objects, other, has, is_named=is_named)
+                    has = tuple(_has(other, engine, objects))
+                    one = _touched(operation, objects, other, has, is_named=is_named)
+                    is_judged = of is Kind.NETWORK or objects.owns(by)
+                    yield one._replace(is_judged=is_judged)
 
 
 def _touched(
@@ -118,12 +120,12 @@ def _made(thing: Thing) -> float:
 
 
 def _has(
-    thing: Thing, engine: Thing | Missing | None, *, is_bare: bool
+    thing: Thing, engine: Thing | Missing | None, objects: Objects
 ) -> Iterator[tuple[str, str]]:
-    """What it has. Where the Engine does not tell its defaults, what may be one is none.
-
-    `is_bare`: a container that is made without nodes, where that counts: the client's own.
-    """
+    """What it has. Where the Engine does not tell its defaults, what may be one is none."""
+    # The client's own are made without nodes where that counts. Podman does not tell that
+    # it took them away.
+    is_bare = objects.is_own(thing) and not thing.is_podmans
     try:
         execs = arguments_of_exec(thing)
         for one in chain(execs, arguments_of(thing, with_nodes=not is_bare)):

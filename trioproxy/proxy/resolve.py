@@ -119,7 +119,7 @@ class Resolver:
         self._heard = 0
         self._deadline = trio.current_time() + QUESTIONS_SECONDS
         self._goes_by_names = gate.goes_by_names
-        self._looks_inside = gate.limits.limits_creation
+        self._looks_inside = gate.limits.limits_creation or gate.learns
         self._limits_fills = gate.form.limits_fills
         self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
@@ -290,7 +290,7 @@ class Resolver:
         default is another one since then leaves it so. What a creation asks for is asked
         about anew, each time.
         """
-        if ENGINE in self._known or not (self._looks_inside or self._asks_to_learn):
+        if ENGINE in self._known or not self._looks_inside:
             return
         if not any(
             one.unless_default and self._goes_by_names(one)
