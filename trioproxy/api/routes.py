@@ -677,6 +677,12 @@ def row_of(operation: str) -> Endpoint | None:
     return OPERATIONS.get(operation, (None,))[0]
 
 
+def packing(operations: Iterable[str]) -> list[str]:
+    """Those for which the Engine packs or unpacks files of a container that they name."""
+    rows = filter(None, map(row_of, operations))
+    return sorted(one.operation for one in rows if one.touches_containers)
+
+
 def kinds_of(operation: str) -> tuple[Kind, ...]:
     """The kinds of what an operation names or makes, first the one that it is about."""
     row = row_of(operation)

@@ -7,7 +7,7 @@ from typing import Final
 
 from trioproxy.api.families import OPERATIONS_VARIABLE, OWNER_VARIABLE
 from trioproxy.api.nodes import MKNOD
-from trioproxy.api.routes import row_of
+from trioproxy.api.routes import packing
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import NODES, Sight
 from trioproxy.judge.rules import Policy
@@ -92,15 +92,13 @@ class Basis:
 
     def had(self) -> Iterator[tuple[Sight, Grant]]:
         """What was reached into, and the items that this needs beside lists of objects."""
-        rows = map(row_of, self.granted)
-        packs = any(one.touches_containers for one in rows if one)
         used = self.evidence.used_objects(include_failed=self.wish.include_failed)
         for one in sorted(used):
             if one.has and one.operation in self.granted:
                 has = Grant.parse(one.has)
                 if has != NODES:
                     yield one, has
-                elif packs:
+                elif packing(self.granted):
                     yield one, Grant("CREATE_CAPS", MKNOD)
 
     def old(self, lists: Collection[str]) -> Mapping[str, str] | None:

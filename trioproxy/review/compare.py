@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.api.nodes import MKNOD
+from trioproxy.api.routes import packing
 from trioproxy.judge.meaning import Way, listed, meaning_of
 from trioproxy.judge.more import more, reached
 from trioproxy.judge.power import Powers
@@ -76,10 +77,8 @@ def _nodes_lost(old: Policy, new: Policy) -> Iterator[Grant]:
         and reached(old.opened_operations)
         and new.drops_nodes > old.drops_nodes
     ):
-        packing = sorted(
-            {one.operation for one in new.opened if one.touches_containers}
-        )
-        words = f"containers that can make device nodes, beside {listed(packing)}"
+        beside = listed(packing(new.opened_operations))
+        words = f"containers that can make device nodes, beside {beside}"
         yield Grant(OPERATIONS_VARIABLE, words)
 
 

@@ -41,7 +41,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.fields import variables_of
 from trioproxy.api.nodes import MAKE_IT_ANEW, MKNOD
-from trioproxy.api.routes import kinds_of, of_family, row_of
+from trioproxy.api.routes import kinds_of, of_family, packing
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reached
 from trioproxy.judge.references import NAMES_BRIDGE
@@ -84,12 +84,6 @@ class Member:
     def reaches(self, variable: str) -> bool:
         """Whether that decides which of the listed containers and volumes it reaches into."""
         return bool(self.objects) and variable in reached(self.operations)
-
-    @property
-    def packs(self) -> bool:
-        """Whether the Engine packs or unpacks a container's files for it."""
-        rows = map(row_of, self.operations)
-        return any(one.touches_containers for one in rows if one)
 
     @property
     def is_on_bridge(self) -> bool:
@@ -273,18 +267,18 @@ class _Uniting:
     def _tell_of_nodes(self, limiting: Sequence[Member]) -> None:
         """Beside what packs files nothing is reached into that can make device nodes."""
         confined = [p for p in limiting if p.objects.limits(Kind.CONTAINER)]
-        packing = [part for part in confined if part.packs]
+        beside = [part for part in confined if packing(part.operations)]
         free = [
             part
             for part in confined
-            if part not in packing
+            if part not in beside
             and part.reaches(Family.CREATE.options)
             and not part.limits.lists("CREATE_CAPS", MKNOD)
         ]
-        if free and packing and len(confined) == len(self._parts):
+        if free and beside and len(confined) == len(self._parts):
             self._notes.append(
                 f"what can make device nodes is refused where {_names(free)} reaches into it,"
-                f" because {_names(packing)} packs files: {MAKE_IT_ANEW}"
+                f" because {_names(beside)} packs files: {MAKE_IT_ANEW}"
             )
 
     def _unite_objects(self) -> None:
