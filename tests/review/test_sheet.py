@@ -263,6 +263,23 @@ def test_what_is_inside_is_drift_too() -> None:
     assert not sheet(live, **no_lists).refused  # diff of a learned file said so
 
 
+def test_what_can_make_nodes_is_drift_beside_what_packs_files() -> None:
+    """A listed container that can make device nodes is refused there, and not to be listed for that."""
+    live = named(("web-1", "ContainerExec", "201", 1), has="CREATE_NODES=")
+    packs = {"ALLOW_OPERATIONS": "ContainerArchive,ContainerExec", "CREATE_BINDS": ""}
+    found = sheet_of_objects(live, **packs)
+    (one,) = found.refused
+    assert one.told == "ContainerExec reaches into container web-1, which has MKNOD, and CREATE_CAPS does not list that: make it anew through this file, which takes that away"  # fmt: skip
+    assert not lines_of(found)
+    assert not sheet_of_objects(live, CREATE_BINDS="").refused
+    live.observe(Sight("EXEC_COMMANDS", "true", "ContainerExec"), "201", When(DAY))
+    lists = sheet_of_objects(live, **packs, CREATE_CAPS="MKNOD")
+    assert not lists.refused
+    (caps,) = lists.items("CREATE_CAPS")
+    assert caps.seen is not None
+    assert caps.seen.count == 1
+
+
 def test_by_a_label_nobody_can_tell_but_by_the_refusal() -> None:
     """Evidence has no labels: what was refused is drift, what passed is none."""
     live = named(("a", "ContainerInspect", "200", 1), ("b", "ContainerInspect", "refused", 1))  # fmt: skip

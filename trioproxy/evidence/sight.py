@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request
+from trioproxy.api.nodes import MKNOD
 from trioproxy.api.routes import LIMITED, OPERATIONS, Endpoint, kinds_of
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWN
@@ -48,6 +49,9 @@ VERSION = re.compile(
 NODES: Final = Grant("CREATE_NODES", "")
 """No variable of a file. What a container of others has that nobody took the capability for nodes from: not asked for,
 it counts where the Engine packs files alone (`api.nodes`)."""
+
+BY_NODES: Final = Grant("CREATE_CAPS", MKNOD)
+"""What a file lists that lets it have these."""
 
 
 class Sight(NamedTuple):

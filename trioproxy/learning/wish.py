@@ -6,10 +6,9 @@ from enum import StrEnum
 from typing import Final
 
 from trioproxy.api.families import OPERATIONS_VARIABLE, OWNER_VARIABLE
-from trioproxy.api.nodes import MKNOD
 from trioproxy.api.routes import packing
 from trioproxy.evidence.seen import Evidence
-from trioproxy.evidence.sight import NODES, Sight
+from trioproxy.evidence.sight import BY_NODES, NODES, Sight
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, Limits
@@ -99,7 +98,7 @@ class Basis:
                 if has != NODES:
                     yield one, has
                 elif packing(self.granted):
-                    yield one, Grant("CREATE_CAPS", MKNOD)
+                    yield one, BY_NODES
 
     def old(self, lists: Collection[str]) -> Mapping[str, str] | None:
         """The variables of the existing file; None if it is begun anew: it lists no

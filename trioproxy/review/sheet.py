@@ -15,13 +15,22 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, NOWHERE, OBJECTS, OPERATIONS_VARIABLE, Places
+from trioproxy.api.nodes import MAKE_IT_ANEW
 from trioproxy.api.routes import OPERATIONS, Effect, Endpoint, row_of
 from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.seen import NOBODY, Evidence, Facts
-from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
+from trioproxy.evidence.sight import (
+    BY_NODES,
+    NODES,
+    REFUSED,
+    UNKNOWN,
+    UNPROVEN,
+    UNROUTED,
+    Sight,
+)
 from trioproxy.judge.meaning import Meaning, meaning_of, what_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy, Reason
@@ -288,6 +297,11 @@ class _Use(NamedTuple):
     """What has the value and was reached into, as `container db`; empty: it was asked for."""
 
     @property
+    def is_of_nodes(self) -> bool:
+        """Whether it counts where files are packed alone, and is not to be listed for that."""
+        return self.sight.has == str(NODES)
+
+    @property
     def is_used(self) -> bool:
         """Whether any answer shows a need."""
         ends = (
@@ -309,9 +323,10 @@ def _seen(evidence: Evidence) -> Iterator[_Use]:
         elif sight.kind is None:
             if sight.item and sight.variable in LIMITS:
                 yield _Use(sight.grant, sight, facts, known)
-        elif has.item and has.variable in LIMITS:
+        elif has == NODES or (has.item and has.variable in LIMITS):
+            had = BY_NODES if has == NODES else has
             reached = f"{sight.kind} {sight.item}"
-            yield _Use(has, sight, facts, known, reached=reached)
+            yield _Use(had, sight, facts, known, reached=reached)
         elif sight.item and not sight.has and not sight.is_told:
             yield _Use(sight.grant, sight, facts, known, project=sight.project)
 
@@ -443,7 +458,8 @@ class _Items:
             return f"{name} names {named}, which {variable} does not list"
         if one.reached:
             what = f"reaches into {one.reached}, which has {self._whole(one)}, and"
-            return f"{name} {what} {variable} does not list that"
+            way = f": {MAKE_IT_ANEW}" if one.is_of_nodes else ""
+            return f"{name} {what} {variable} does not list that{way}"
         return f"{name} asks for {self._whole(one)}, which {variable} does not list"
 
     def _may_pass(self, one: _Use) -> bool:
@@ -452,7 +468,10 @@ class _Items:
         if variable not in OBJECTS:
             limits, value = self._policy.limits, self._whole(one)
             if one.reached:  # which nobody looks at without lists of objects
-                return not self._policy.objects or limits.lists_had(variable, value)
+                counts = bool(self._policy.objects)
+                if one.is_of_nodes:
+                    counts = self._policy.drops_nodes
+                return not counts or limits.lists_had(variable, value)
             return limits.lists(variable, value)
         only = self._policy.objects.by_kind.get(OBJECTS[variable])
         # By a label it may be listed, unless it was refused.
@@ -589,6 +608,7 @@ class _Others:
             of_it = refused.get(grant, [])
             sights = [one for one, _ in of_it]
             standing, note = self._standing(grant, sights)
+            is_of_nodes = bool(sights) and all(one.is_of_nodes for one in sights)
             yield Line(
                 grant=grant,
                 standing=standing,
@@ -596,7 +616,7 @@ class _Others:
                 told=_told(of_it) if of_it else "",
                 note=note,
                 seen=_sum(sights, self._evidence, is_granted=False),
-                is_nameable=self._is_nameable(grant),
+                is_nameable=self._is_nameable(grant) and not is_of_nodes,
             )
         for state in unseen_states(self._evidence, self._policy.opened_operations):
             for name in state.lacks:
