@@ -165,6 +165,20 @@ def test_a_container_that_joined_a_name(line: str) -> None:
     assert not decide(policy, line, body, gone).allowed
 
 
+@pytest.mark.parametrize("line", [EXEC, START])
+def test_containers_that_joined_in_a_ring(line: str) -> None:
+    """Each is looked at once: whatever an Engine tells, no request keeps all others waiting."""
+    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
+    here, ids = world(), ["1" * 64, "2" * 64, "3" * 64]
+    for at, name in enumerate(("c", *ids[1:])):
+        host = {**HOST, "PidMode": f"container:{ids[(at + 1) % 3]}"}
+        here[f"/containers/{name}/json"] = container(Id=ids[at], HostConfig=host)
+    assert decide(policy, line, {} if line == EXEC else None, here).allowed
+    # It may have joined its own id as well.
+    here["/containers/c/json"] = container(Id=ids[0], HostConfig={**HOST, "PidMode": f"container:{ids[0]}"})  # fmt: skip
+    assert decide(policy, line, {} if line == EXEC else None, here).allowed
+
+
 GETTING: dict[str, tuple[str, dict[str, Any]]] = {
     "processes": ("POST /containers/create", {"HostConfig": {"PidMode": "container:c"}}),
     "memory": ("POST /containers/create", {"HostConfig": {"IpcMode": "container:c"}}),

@@ -94,7 +94,9 @@ class Reference(NamedTuple):
             yield from ((thing, Kind.VOLUME, name) for name in thing.volumes)
         if self.starts:
             yield from ((thing, Kind.NETWORK, name) for name in thing.unpinned)
-        while self.reaches and thing.joined:
+        met = {"", thing.id}
+        while self.reaches and thing.joined not in met:
+            met.add(thing.joined)
             yield thing, Kind.CONTAINER, thing.joined
             there = known.get((Kind.CONTAINER, thing.joined))
             # By a name, which the Engine keeps where nothing had it, one may have joined itself.
