@@ -14,6 +14,7 @@ from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.inspected import arguments_of_exec
 from trioproxy.limits.marks import mark
 from trioproxy.limits.objects import (
     NO_OBJECTS,
@@ -54,6 +55,18 @@ def test_what_is_kept_of_a_thing() -> None:
     value: dict[str, Json] = {"HostConfig": {"Binds": ["/x:/x"]}, "Created": "2026"}
     thing = container("db")._replace(value={**value, "State": {}, "Name": "/db"})
     assert thing.in_words().value == value
+
+
+@pytest.mark.parametrize(("user", "told"), [("0", []), ("7", ["7"]), ("", [])])
+def test_whose_an_exec_is_is_kept_with_it(user: str, told: list[str]) -> None:
+    """The Engine gives it its container's user: who learns, or reloads, knows it for that later."""
+    run: Json = {"entrypoint": "sh", "user": user}
+    value: dict[str, Json] = {"ProcessConfig": run, "Config": {"User": "0", "Env": []}}
+    thing = container("db")._replace(value=value)
+    for one in (thing, thing.in_words()):
+        users = [u.value for u in arguments_of_exec(one) if u.variable == "EXEC_USERS"]
+        assert users == told
+    assert thing.in_words().value["Config"] == {"User": "0"}
 
 
 NUMBERED = {

@@ -90,11 +90,15 @@ class Thing(NamedTuple):
     def in_words(self) -> "Thing":
         """The same without what nobody asks of it once it was judged."""
         kept = _KEPT.get(self.kind, ())
+        value = {key: self.value[key] for key in kept if key in self.value}
+        if PROCESS in value:  # whose user may be the container's own
+            user = map_of(self.value.get("Config")).get("User")
+            value["Config"] = {"User": user}
         return self._replace(
             users=tuple(one.in_words() for one in self.users),
             members=frozenset(),
             makes=None,
-            value={key: self.value[key] for key in kept if key in self.value},
+            value=value,
         )
 
     def inheriting(self, labels: Labels) -> "Thing":
