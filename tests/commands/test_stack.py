@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.commands.running import environment, run, running
+from tests.commands.running import Running, environment, run, running
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
 from trioproxy.commands.enforce import _read_folder
@@ -421,16 +421,13 @@ async def test_what_is_handed_over_has_two_descriptors(
             stderr=subprocess.PIPE,
         )
         assert process.stderr is not None
-        text = ""
-        with trio.fail_after(PATIENCE):
-            while " policy " not in text and (
-                more := await process.stderr.receive_some()
-            ):
-                text += more.decode()
+        proxy = Running(process=process, stream=process.stderr)
+        told = await proxy.line(" max-connections ")
+        await proxy.line(" policy ")
         process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
+        assert await proxy.end() == 0
         await process.stderr.aclose()
-    assert "max-connections wanted=4000 taken=32 descriptors=400" in text
+    assert "max-connections wanted=4000 taken=32 descriptors=400" in told
 
 
 FOLDERS = {

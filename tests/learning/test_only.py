@@ -632,6 +632,15 @@ def test_where_nothing_is_named_a_ceilings_lists_hold() -> None:
     assert not file.proposal.has_news
 
 
+def held_to(owner: str, ceiling: Mapping[str, str]) -> Named:
+    """A file within a ceiling that lists what an owner made."""
+    policy, _ = parse_policy({**ceiling, "ONLY_OWNER": owner})
+    file = Named()
+    file.wish = replace(WISH, ceiling=policy)
+    file.gate = Gate.learning(policy, objects=own_alone(owner))
+    return file
+
+
 STARTS = ("POST", "/v1.45/containers/db/start")
 EXECS = ("POST", f"/v1.45/exec/{ID}/start")
 
@@ -657,20 +666,15 @@ def test_what_is_reached_into_stays_within_a_ceiling(
     sent: tuple[str, str], thing: Thing, lists: Mapping[str, str]
 ) -> None:
     """Who only started what others made got the ceiling's lists of objects without its lists of values, or none."""
-    ceiling, _ = parse_policy(
-        {
-            "ONLY_CONTAINERS": "db",
-            "CREATE_BINDS": "/srv/a,/srv/b",
-            "CREATE_CAPS": "KILL,SYS_PTRACE",
-            "EXEC_COMMANDS": "sh,true",
-            "EXEC_PRIVILEGED": "1",
-            "ALLOW_OPERATIONS": "ContainerStart,ExecStart",
-            "ONLY_OWNER": "corp",
-        }
-    )
-    file = Named()
-    file.wish = replace(WISH, ceiling=ceiling)
-    file.gate = Gate.learning(ceiling, objects=own_alone("corp"))
+    ceiling = {
+        "ONLY_CONTAINERS": "db",
+        "CREATE_BINDS": "/srv/a,/srv/b",
+        "CREATE_CAPS": "KILL,SYS_PTRACE",
+        "EXEC_COMMANDS": "sh,true",
+        "EXEC_PRIVILEGED": "1",
+        "ALLOW_OPERATIONS": "ContainerStart,ExecStart",
+    }
+    file = held_to("corp", ceiling)
     for _ in range(2):
         file.begin()
         file.send(*sent, {"Detach": True}, thing, status=204)
@@ -696,34 +700,23 @@ def test_execs_that_others_made_are_started_without_lists(is_privileged: bool) -
     assert not file.objects
 
 
-def test_what_a_list_would_refuse_stays_within_a_ceiling() -> None:
-    """What makes nodes is reached into beside a ceiling that lists all containers, and not beside a list of names: there
-    was none then, which is beyond the ceiling."""
-    ceiling, _ = parse_policy(
-        {"ALLOW_OPERATIONS": "ContainerExport", "CREATE_BINDS": "", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}
-    )  # fmt: skip
-    file = Named()
-    file.wish = replace(WISH, ceiling=ceiling)
-    file.gate = Gate.learning(ceiling, objects=own_alone("a"))
+@pytest.mark.parametrize(
+    ("granted", "sent"),
+    [
+        ("ContainerExport", ("GET", "/v1.45/containers/db/export")),
+        ("ContainerStart", ("POST", f"/v1.45/containers/{ID}/start")),
+    ],
+    ids=["what a list would refuse", "who goes by ids"],
+)
+def test_lists_stay_within_a_ceiling_of_all_containers(
+    granted: str, sent: tuple[str, str]
+) -> None:
+    """What makes nodes is reached into beside such a ceiling, and not beside a list of names; who makes nothing and goes
+    by ids has no use for names. There was no list then, which is beyond the ceiling."""
+    file = held_to("a", {"ALLOW_OPERATIONS": granted, "CREATE_BINDS": "", "ONLY_CONTAINERS": "*"})  # fmt: skip
     for _ in range(2):
         file.begin()
-        file.send("GET", "/v1.45/containers/db/export", None, DB)
-        file.write()
-        assert file.listed() == "*"
-        assert not excess(file.text, file.wish)
-
-
-def test_who_goes_by_ids_stays_within_a_ceiling_of_all_containers() -> None:
-    """Who makes nothing and goes by ids got no lists, which is beyond a ceiling that lists other kinds."""
-    ceiling, _ = parse_policy(
-        {"ALLOW_OPERATIONS": "ContainerStart", "CREATE_BINDS": "", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "a"}
-    )  # fmt: skip
-    file = Named()
-    file.wish = replace(WISH, ceiling=ceiling)
-    file.gate = Gate.learning(ceiling, objects=own_alone("a"))
-    for _ in range(2):
-        file.begin()
-        file.send("POST", f"/v1.45/containers/{ID}/start", None, DB, status=204)
+        file.send(*sent, None, DB)
         file.write()
         assert file.listed() == "*"
         assert not excess(file.text, file.wish)
@@ -731,12 +724,7 @@ def test_who_goes_by_ids_stays_within_a_ceiling_of_all_containers() -> None:
 
 def test_what_names_nothing_needs_nothing_of_a_ceiling() -> None:
     """Whoever was first seen with a ping, as each CLI is, kept all that the ceiling lists."""
-    ceiling, _ = parse_policy(
-        {"CONTAINERS": "1", "POST": "1", "ALLOW_START": "1", "ONLY_CONTAINERS": "db,web", "ONLY_OWNER": "corp"}
-    )  # fmt: skip
-    file = Named()
-    file.wish = replace(WISH, ceiling=ceiling)
-    file.gate = Gate.learning(ceiling, objects=own_alone("corp"))
+    file = held_to("corp", {"CONTAINERS": "1", "POST": "1", "ALLOW_START": "1", "ONLY_CONTAINERS": "db,web"})  # fmt: skip
     file.begin()
     file.send("GET", "/_ping")
     file.write(going_on="2026-0001")
