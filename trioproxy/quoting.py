@@ -37,9 +37,8 @@ def argument(path: str) -> str:
     import shlex  # for an advice alone
 
     path = f"./{path}" if path.startswith("-") else path
-    if (
-        "'" in path
-    ):  # shlex has a `"` for that, which a line of the log shows by its code
+    if "'" in path:
+        # shlex has a `"` for that, which a line of the log shows by its code.
         return "'" + path.replace("'", r"'\''") + "'"
     return shlex.quote(path)
 

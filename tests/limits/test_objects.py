@@ -60,13 +60,13 @@ def test_what_is_kept_of_a_thing() -> None:
 @pytest.mark.parametrize(("user", "told"), [("0", []), ("7", ["7"]), ("", [])])
 def test_whose_an_exec_is_is_kept_with_it(user: str, told: list[str]) -> None:
     """The Engine gives it its container's user: who learns, or reloads, knows it for that later."""
-    run: Json = {"entrypoint": "sh", "user": user}
-    value: dict[str, Json] = {"ProcessConfig": run, "Config": {"User": "0", "Env": []}}
-    thing = container("db")._replace(value=value)
+    value: dict[str, Json] = {"Config": {"User": "0", "Env": []}}
+    run: dict[str, Json] = {"entrypoint": "sh", "user": user}
+    thing = container("db")._replace(value=value).running(run)
     for one in (thing, thing.in_words()):
         users = [u.value for u in arguments_of_exec(one) if u.variable == "EXEC_USERS"]
         assert users == told
-    assert thing.in_words().value["Config"] == {"User": "0"}
+    assert "Config" not in thing.in_words().value
 
 
 NUMBERED = {

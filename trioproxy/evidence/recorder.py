@@ -14,9 +14,9 @@ clock at all but once a second, for the dates.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.arguments import Argument
 from trioproxy.api.families import (
@@ -41,6 +41,9 @@ from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
+
+if TYPE_CHECKING:
+    from trioproxy.evidence.touched import Touched
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -301,19 +304,16 @@ class Recorder:
                 looked = one.sight._replace(operation=told_by)
                 sights |= {looked, looked._replace(item="", project="")}
                 continue
-            sights.update([one.sight] * one.is_judged)
+            if one.is_judged:
+                sights.add(one.sight)
             # What its own earlier runs left there has shows no need of this one, but where it
             # is refused for that.
             began = self.evidence.runs[self.evidence.run].first
             is_left = bool(one.own_id) and 0 < one.made < began
             if one.own_id:
                 self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
-            for variable, item in (
-                () if is_left and verdict.decision.allowed else one.has
-            ):
-                value = self._as_moving(variable, item)
-                if not self._was_asked_for(variable, value, is_own=bool(one.own_id)):
-                    sights.add(one.sight._replace(has=str(Grant(variable, value))))
+            if not (is_left and verdict.decision.allowed):
+                sights.update(self._had(one))
         decision = verdict.decision
         if (name := decision.unlisted_name) and not decision.allowed:
             # What it would have made, which nobody looks up.
@@ -321,6 +321,13 @@ class Recorder:
             if (decision.rule, name) not in told:
                 sights.add(Sight(decision.rule, name, verdict.operation, is_named=True))
         return self._observe_all(sights, result, when)
+
+    def _had(self, one: "Touched") -> Iterator[Sight]:
+        """What a thing has that nobody was seen to ask for."""
+        for variable, item in one.has:
+            value = self._as_moving(variable, item)
+            if not self._was_asked_for(variable, value, is_own=bool(one.own_id)):
+                yield one.sight._replace(has=str(Grant(variable, value)))
 
     def _follows_refusal(self, made: float) -> bool:
         """Whether something was made when a policy that is only tried out would have refused

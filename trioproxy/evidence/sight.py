@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request
-from trioproxy.api.nodes import MKNOD
+from trioproxy.api.nodes import HAD_BY_DEFAULT
 from trioproxy.api.routes import LIMITED, OPERATIONS, Endpoint, kinds_of
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWN
@@ -50,7 +50,7 @@ NODES: Final = Grant("CREATE_NODES", "")
 """No variable of a file. What a container of others has that nobody took the capability for nodes from: not asked for,
 it counts where the Engine packs files alone (`api.nodes`)."""
 
-BY_NODES: Final = Grant("CREATE_CAPS", MKNOD)
+BY_NODES: Final = Grant(HAD_BY_DEFAULT.variable, HAD_BY_DEFAULT.value)
 """What a file lists that lets it have these."""
 
 

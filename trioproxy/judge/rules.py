@@ -230,13 +230,12 @@ class Policy:
 
             showings = showings_of(self.objects, self.hides or frozenset())
         touches = any(rows[one].allowed and one.touches_containers for one in rows)
-        keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
         settle(
             self,
             rows=rows,
             opened_operations=frozenset(opened),
             showings=showings,
-            drops_nodes=self.is_confined and touches and not keeps,
+            drops_nodes=self.is_confined and touches and not self.limits.lists_nodes,
         )
 
     @property

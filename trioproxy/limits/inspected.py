@@ -56,16 +56,12 @@ def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument
 
 
 def arguments_of_exec(thing: Thing) -> Iterator[Argument]:
-    """Tell what an exec asked for by which a container is named: who starts it may be another.
-
-    The Engine gives it the container's own user where it names none: that is not told.
-    """
+    """Tell what an exec asked for by which a container is named: who starts it may be another."""
     config = map_of(thing.value.get(PROCESS))
-    own = map_of(thing.value.get("Config")).get("User")
     body: dict[str, Json] = {
         "Privileged": config.get("privileged"),
         "Cmd": [config.get("entrypoint")],
-        "User": None if config.get("user") == own else config.get("user"),
+        "User": config.get("user"),
     }
     found = _asked("ContainerExec", body) if config else ()  # named by itself
     yield from (one for one in found if one.value != DEFAULT_USER)

@@ -317,6 +317,11 @@ class Limits:
         limit = self.limit_of(IMAGES)
         return limit is not None and limit.lists(BUILT)
 
+    @property
+    def lists_nodes(self) -> bool:
+        """Whether what is made may make device nodes (`api.nodes`)."""
+        return self.lists("CREATE_CAPS", "MKNOD")
+
     def limits_power_of(self, operation: str) -> bool:
         """Whether an operation's own family is limited, and not its tags alone."""
         return any(own in self.families for own in LIMITED.get(operation, ())[:1])

@@ -90,16 +90,19 @@ class Thing(NamedTuple):
     def in_words(self) -> "Thing":
         """The same without what nobody asks of it once it was judged."""
         kept = _KEPT.get(self.kind, ())
-        value = {key: self.value[key] for key in kept if key in self.value}
-        if PROCESS in value:  # whose user may be the container's own
-            user = map_of(self.value.get("Config")).get("User")
-            value["Config"] = {"User": user}
         return self._replace(
             users=tuple(one.in_words() for one in self.users),
             members=frozenset(),
             makes=None,
-            value=value,
+            value={key: self.value[key] for key in kept if key in self.value},
         )
+
+    def running(self, config: Mapping[str, Json]) -> "Thing":
+        """The same container as an exec names it, with what that runs. The Engine gives it the
+        container's own user where it names none: that is not told."""
+        own = map_of(self.value.get("Config")).get("User")
+        user = None if config.get("user") == own else config.get("user")
+        return self._replace(value={**self.value, PROCESS: {**config, "user": user}})
 
     def inheriting(self, labels: Labels) -> "Thing":
         """The same with the labels of its image. Field by field: of a long list each is asked."""

@@ -33,7 +33,6 @@ from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
     CONTAINER,
     ENGINE,
-    PROCESS,
     Known,
     Labels,
     Missing,
@@ -354,7 +353,7 @@ class Resolver:
             thing = await self._look_up(Kind.CONTAINER, container)
             if isinstance(thing, Missing):
                 return thing
-            return thing._replace(value={**thing.value, PROCESS: config})
+            return thing.running(config)
         return await self.complete(describe(kind, parse_answer(raw)))
 
     async def with_what_counts(self, thing: Thing) -> Thing:

@@ -7,7 +7,6 @@ is new.
 from collections.abc import Iterable, Iterator
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
-from trioproxy.api.nodes import MKNOD
 from trioproxy.api.routes import packing
 from trioproxy.judge.meaning import Way, listed, meaning_of
 from trioproxy.judge.more import more, reached
@@ -71,7 +70,7 @@ def compare(old: Policy, new: Policy) -> Comparison:
 def _nodes_lost(old: Policy, new: Policy) -> Iterator[Grant]:
     """What `new` refuses, and takes from what it makes, beside operations that pack files. Where
     it is `new` that has none of these, it is no more that could do harm."""
-    is_there = old.is_confined and not old.limits.lists("CREATE_CAPS", MKNOD)
+    is_there = old.is_confined and not old.limits.lists_nodes
     if (
         is_there
         and reached(old.opened_operations)

@@ -40,7 +40,7 @@ from trioproxy.api.families import (
     Places,
 )
 from trioproxy.api.fields import variables_of
-from trioproxy.api.nodes import MAKE_IT_ANEW, MKNOD
+from trioproxy.api.nodes import MAKE_IT_ANEW
 from trioproxy.api.routes import kinds_of, of_family, packing
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reached
@@ -273,7 +273,7 @@ class _Uniting:
             for part in confined
             if part not in beside
             and part.reaches(Family.CREATE.options)
-            and not part.limits.lists("CREATE_CAPS", MKNOD)
+            and not part.limits.lists_nodes
         ]
         if free and beside and len(confined) == len(self._parts):
             self._notes.append(
