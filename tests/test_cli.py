@@ -161,3 +161,29 @@ def test_a_file_may_have_its_option(name: str, tmp_path: Path) -> None:
     assert f"cannot read {tmp_path}" in plain.err
     assert run(name, "--env-file", missing, *more) == plain
     assert run(name, f"--env-file={missing}", *more) == plain
+
+
+QUOTES, COMMENT = (
+    "write the value without quotes",
+    "put the comment on a line of its own",
+)
+
+
+@pytest.mark.parametrize(
+    ("variables", "hint"),
+    [
+        ({"LISTEN": '"tcp://127.0.0.1:0,unix:///x"'}, f"{QUOTES}: LISTEN "),
+        ({"SOCKET_PATH": "'/var/run/docker.sock'"}, f"{QUOTES}: SOCKET_PATH "),
+        ({"METRICS": '"tcp://127.0.0.1:0"'}, f"{QUOTES}: METRICS "),
+        ({"ALLOW_OPERATIONS": '"SystemPing"'}, f"{QUOTES}: ALLOW_OPERATIONS "),
+        ({"CONTAINERS": '"1"'}, f"{QUOTES}: CONTAINERS "),
+        ({"ALLOW_OPERATIONS": "ContainerList # x"}, f"{COMMENT}: ALLOW_OPERATIONS "),
+        ({"ALLOW_OPERATIONS": "ContainerList ContainerStop"}, "write a comma between"),
+        ({"IMAGES": '"1"', "LISTEN": "x"}, "write tcp://HOST:PORT"),
+        ({"SOCKET_PATH": "/o'brien/none.sock"}, "name the socket with --upstream"),
+    ],
+)
+def test_what_docker_leaves_in_a_value(variables: dict[str, str], hint: str) -> None:
+    """Quotes or a comment in an --env-file of docker's had advice of their own in no variable."""
+    done = run("enforce", variables=variables)
+    assert (done.status, f"\nhint: {hint}" in done.err) == (2, True)

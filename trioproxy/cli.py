@@ -154,7 +154,9 @@ def main() -> NoReturn:
     try:
         status = group.main(prog_name="trioproxy", standalone_mode=False)
     except ConfigError as error:
-        fail(str(error), error.hint)
+        from trioproxy.file.envfile import hint_of_left
+
+        fail(str(error), hint_of_left(str(error), os.environ) or error.hint)
     except click.exceptions.Abort:
         fail("interrupted")
     except click.exceptions.NoArgsIsHelpError as error:

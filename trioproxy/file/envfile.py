@@ -26,7 +26,7 @@ from collections.abc import Mapping
 
 from trioproxy import percent
 from trioproxy.errors import ConfigError
-from trioproxy.file.variables import is_ours
+from trioproxy.file.variables import PERMISSIONS, SETTINGS, is_ours
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,=\[\]-]|%[0-9A-Fa-f]{2})*")
@@ -62,6 +62,7 @@ _HINTS = (
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),
 )
+_LEFT = re.compile(r"\A[\"']|\s#")
 _OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
 
 
@@ -147,6 +148,18 @@ def _check_value(name: str, value: str, number: int, file: str) -> None:
     if found := _VALUE.match(value):  # of a long one from the item on that is wrong
         value = value[value.rfind(",", 0, max(found.end() - _SHOWN // 2, 0)) + 1 :]
     raise _error(file, number, f"{name} has the value {value[:_SHOWN]!r}", hint)
+
+
+def hint_of_left(message: str, environ: Mapping[str, str]) -> str:
+    """Advise on a value of the environment that a message is about, where quotes or a comment
+    are left in it, as `docker run --env-file` leaves them; "" if there are none."""
+    for name in sorted((PERMISSIONS | SETTINGS) & environ.keys()):
+        value = environ[name]
+        items = [name, *filter(None, value.split(","))]
+        if _LEFT.search(value) and any(one in message for one in items):
+            hint = next(hint for bad, hint in _HINTS if bad.search(value))
+            return f"{hint}: {name} has all that stands behind its ="
+    return ""
 
 
 _SWALLOWS = "swallows the next line"
