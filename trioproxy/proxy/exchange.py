@@ -30,9 +30,9 @@ from trioproxy.http.framing import (
     NOTHING,
     UNTIL_CLOSE,
     Boundary,
-    UntilClose,
     boundary_of,
     content_of,
+    until_close,
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
@@ -582,7 +582,7 @@ class Exchange:
         self._is_tunnel = True
         self._begin_to_answer()
         await client.wire.send_all(response.client + data)
-        upward, downward = UntilClose(), UntilClose()
+        upward, downward = until_close(), until_close()
         upward.skip(self.upward.passed)
         downward.skip(len(data))
         self.upward, self.downward = upward, downward

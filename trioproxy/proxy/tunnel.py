@@ -3,13 +3,13 @@
 import trio
 
 from trioproxy.errors import ClientLost, UpstreamLost
-from trioproxy.http.framing import UntilClose
+from trioproxy.http.framing import Sized
 from trioproxy.proxy.relay import SMALL_SIZE, relay
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import READABLE
 from trioproxy.proxy.wire import Wire
 
-Direction = tuple[Wire, UntilClose]
+Direction = tuple[Wire, Sized]
 """Where bytes come from, and the count of those that have passed."""
 
 
