@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.api.families import (
     OBJECTS,
@@ -29,7 +29,6 @@ from trioproxy.commands.tell import (
     unread_lines,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
 from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
@@ -93,17 +92,16 @@ class Closing:
             say(f"{OPERATIONS_VARIABLE}={','.join(sorted(saved.proposal.granted))}")
 
     def _say_how_to_go_on(self) -> None:
-        """Say how to use the file, and where, if that is not where it was written."""
-        place = place_of(self.store.wish.file)
-        if place.why:
-            say(f"trioproxy enforce will not start so: {place.why}; do this first:")
-            for command in place.commands:
-                say(f"  {command}", is_whole=True)
-        command = f"trioproxy enforce --env-file {argument(place.file)}"
+        """Say how to use the file, and what has to be done before."""
+        file = self.store.wish.file
+        for error in _hindrances(file):
+            say(f"trioproxy enforce will not start so: {error}")
+            say(f"hint: {error.hint}")
+        command = f"trioproxy enforce --env-file {argument(file)}"
         if os.environ.get("POLICIES"):  # beside which one file would judge nobody
-            folder = os.path.dirname(place.file) or "."
+            folder = os.path.dirname(file) or "."
             command = f"POLICIES={argument(folder)} trioproxy enforce"
-        say_command(f"review {place.file} before you use it:", command)
+        say_command(f"review {file} before you use it:", command)
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
@@ -187,37 +185,17 @@ class Closing:
             yield self.until.describe(facts_for_ready(evidence), states)
 
 
-class Whereabouts(NamedTuple):
-    """Where `enforce` starts with a file."""
-
-    file: str
-    why: str = ""
-    """Why not where file and program are; empty: it does."""
-    commands: tuple[str, ...] = ()
-    """What brings them there."""
-
-
-def place_of(file: str) -> Whereabouts:
-    """Say where that is."""
+def _hindrances(file: str) -> Iterator[ConfigError]:
+    """What keeps `enforce` from starting with a file where it and the program are."""
     try:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return Whereabouts(file)
-    mounts, at, evidence = ours.mounts_here(), file, str(evidence_path(Path(file)))
-    reasons, commands = list[str](), list[str]()
-    wanted = (
-        (tuple(ours.program()), ours.installing(policy)),
-        ((ours.Ours(path=file),), ours.moving(policy, [file, evidence])),
-    )
-    for own, command in wanted:
+        return
+    for own in (ours.program(), [ours.Ours(path=file)]):
         try:
-            ours.check_own(policy, own, mounts)
+            ours.check_own(policy, own, ours.mounts_here())
         except ConfigError as error:
-            reasons.append(str(error))
-            commands.append(error.hint if mounts is not None else command)
-    if reasons and commands[-1].startswith("mkdir"):
-        at = f"{ours.place_for(policy)}/{os.path.basename(file)}"
-    return Whereabouts(at, "; ".join(reasons), tuple(filter(None, commands)))
+            yield error
 
 
 def _asked(

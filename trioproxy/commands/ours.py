@@ -11,14 +11,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
 import trioproxy
 from trioproxy.api import normal
 from trioproxy.api.families import PROXY
 from trioproxy.errors import ConfigError
-from trioproxy.files import ARCHIVE
 from trioproxy.hostpath import Mount, is_in_container, mount_of, read_mounts
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import Limits, parse_limits
@@ -207,70 +205,31 @@ def _may_be_written(
 
 
 def _advice(policy: Policy, one: Ours, *, in_container: bool) -> str:
-    read_only = "list the folder as :ro"
-    if in_container:
-        return f"mount it from a folder of the host that no bind holds, or {read_only}"
     match one.kind:
-        case OurKind.FILE:
-            # What is only to be written, as by --record, cannot be moved.
-            command = moving(policy, [one.path]) if os.path.exists(one.path) else ""
-            return f"{command or 'keep it elsewhere'}, or {read_only}"
         case OurKind.ASKER:
             return (
                 "ask at a socket in a folder that no bind holds, read-only ones neither"
             )
+        case _ if in_container:
+            place = "mount it from a folder of the host that no bind holds"
+        case OurKind.FILE:
+            place = f"keep it {_place_for(policy)}"
         case OurKind.LISTENER:
-            return f"listen in a folder that no bind holds, or {read_only}"
+            place = "listen in a folder that no bind holds"
         case OurKind.ENGINE:
-            return f"list folders that do not hold it, or {read_only}"
-        case OurKind.PROGRAM:
-            return f"{installing(policy)}, and start that; or {read_only}"
+            place = "list folders that do not hold it"
+        case _:  # the program
+            place = "install it outside of these folders, as with pipx"
+    return f"{place}, or list the folder as :ro"
 
 
-def place_for(policy: Policy) -> str:
-    """A folder for files of ours that no listed bind reaches; empty if none is known."""
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    for folder in (f"{os.path.expanduser(home)}/trioproxy", "/etc/trioproxy"):
+def _place_for(policy: Policy) -> str:
+    """Say where files of ours may lie: in a usual folder that no listed bind reaches."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    for folder in (f"{home}/trioproxy", "/etc/trioproxy"):
         try:
             check_own(policy, [Ours(path=f"{folder}/x", kind=OurKind.LISTENER)])
         except ConfigError:
             continue
-        return folder
-    return ""
-
-
-def moving(policy: Policy, paths: Iterable[str]) -> str:
-    """A command that puts files where no client writes."""
-    folder = place_for(policy)
-    if not folder:
-        return ""
-    named = " ".join(map(argument, paths))
-    return f"mkdir -p {argument(folder)} && mv {named} {argument(folder)}/"
-
-
-def installing(policy: Policy) -> str:
-    """A command that puts the program where no client writes."""
-    home, settings = os.path.expanduser("~/.local"), ""
-    try:
-        check_own(policy, [Ours(path=home, kind=OurKind.LISTENER)])
-    except ConfigError:
-        home = "/usr/local"
-        settings = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin "
-    if ARCHIVE:
-        return f"install -D {argument(ARCHIVE)} {argument(f'{home}/bin/trioproxy')}"
-    return f"{settings}pipx install {argument(_source())}"
-
-
-def _source() -> str:
-    """What the package was installed from, as pip knows it."""
-    import json
-    from importlib import metadata
-    from urllib.parse import unquote, urlsplit
-
-    try:
-        text = metadata.distribution("trioproxy").read_text("direct_url.json")
-        url = urlsplit(json.loads(text or "{}").get("url", ""))
-    except (metadata.PackageNotFoundError, ValueError):
-        return "trioproxy"
-    folder = unquote(url.path) if url.scheme == "file" else ""
-    return folder if folder and Path(folder).exists() else "trioproxy"
+        return f"in {argument(folder)}"
+    return "elsewhere"
