@@ -15,6 +15,7 @@ way to get markup into the page, it could neither run nor tell anybody.
 
 import hashlib
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from typing import Final
@@ -41,8 +42,10 @@ from trioproxy.review.parts import (
     badge,
     bullets,
     code,
+    headed,
     para,
     seen_of,
+    sentence,
     some_codes,
     table,
     under,
@@ -52,7 +55,6 @@ from trioproxy.review.readings import HOLE, reading
 from trioproxy.review.sheet import (
     DAY,
     UNUSED_DAYS,
-    Flips,
     Line,
     Sheet,
     Standing,
@@ -107,6 +109,7 @@ def page(
     if old and found:
         sections.insert(0, _changes(old, file, found, learned, sheet))
     sections.append(_provenance(file, learned, old, live))
+    was_safe = old.path if old and found and found.is_root_new else ""
     body = element(
         "body",
         element("a", "Skip to the answer", href="#answer", class_="skip"),
@@ -117,7 +120,7 @@ def page(
         ),
         element(
             "main",
-            _answer(sheet, sections, old, found, learned),
+            _answer(sheet, sections, learned, was_safe),
             [one.markup for one in sections],
         ),
         element("footer", para(f"Written by trioproxy {__version__}.")),
@@ -148,17 +151,12 @@ def _head(title: str) -> Markup:
 
 
 def _answer(
-    sheet: Sheet,
-    sections: Iterable[Section],
-    old: PolicyFile | None,
-    found: Comparison | None,
-    learned: Record | None,
+    sheet: Sheet, sections: Iterable[Section], learned: Record | None, was_safe: str
 ) -> Markup:
+    """The verdict, what it holds for, and links; `was_safe`: an older file that gave no way."""
     meaning = sheet.meaning
     ways = meaning.ways
     word = f"Yes, in {count(len(ways), 'known way')}." if ways else "No known way."
-    conditions = () if ways else meaning.conditions
-    surroundings = () if ways else meaning.surroundings
     used = [one for one in sheet.operations if one.seen and one.seen.last]
     facts = [
         (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
@@ -170,17 +168,10 @@ def _answer(
         "section",
         element("h2", "Can it become root on the host?", id="answer"),
         para(word, class_="verdict"),
-        bullets(map(way_of, ways), "ol"),
-        para("That is new: ", code(old.path), " gave no known way.", class_="worse")
-        if old and found and found.is_root_new
+        bullets(map(way_of, ways), "ol") or sentence(meaning.answer),
+        para("That is new: ", code(was_safe), " gave no known way.", class_="worse")
+        if was_safe
         else None,
-        para(f"Except for {meaning.only_for}.")
-        if not ways and meaning.only_for
-        else None,
-        para("That holds for a client that") if conditions else None,
-        bullets(conditions),
-        para("It holds") if surroundings else None,
-        bullets(surroundings),
         para(f"It holds {meaning.relies_on}.") if meaning.relies_on else None,
         element(
             "ul",
@@ -206,16 +197,15 @@ def _sections(file: PolicyFile, sheet: Sheet, live: Record | None) -> Iterator[S
         lists = _lists(sheet, meaning.limits)
         yield Section("arguments", "What its requests may ask for", para(told), lists)
     if meaning.objects:
-        told = "The objects that are listed here, and no others."
         yield Section(
             "objects",
             "Which objects they may name",
-            para(told),
+            para("The objects that are listed here, and no others."),
             _lists(sheet, meaning.objects),
-            [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.beside_objects],
+            map(sentence, meaning.beside_objects),
         )
     if meaning.redacted:
-        hidden = [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.redacted]
+        hidden = map(sentence, meaning.redacted)
         yield Section("answers", "What answers do not tell", hidden)
     yield _operations(file, sheet)
     yield _attacks(file)
@@ -230,49 +220,48 @@ def _sections(file: PolicyFile, sheet: Sheet, live: Record | None) -> Iterator[S
 def _operations(file: PolicyFile, sheet: Sheet) -> Section:
     """What it may do: the operations, by power; who used them; and the price elsewhere."""
     policy = sheet.policy
-    unknown = [
-        *(str(route) for route in policy.routes),
-        *(f"all of {name}" for name in open_sections(policy)),
-    ]
-    tables = list[Children]()
-    for power in sorted(
-        {Power(one.power.level) for one in sheet.operations}, key=lambda one: one.rank
-    ):
-        lines = [one for one in sheet.operations if one.power.level == power.level]
-        tables.append(element("h3", badge(power), f" {WORDS[power.level]}"))
-        tables.append(
-            _granted(sheet, lines, f"{count(len(lines), 'operation')}, {power.shown}")
+    unknown = [*policy.routes, *(f"all of {name}" for name in open_sections(policy))]
+    by_level = defaultdict[str, list[Line]](list)
+    for one in sorted(sheet.operations, key=lambda one: one.power.rank):
+        by_level[one.power.level].append(one)
+    tables = [
+        headed(
+            [badge(Power(level)), f" {WORDS[level]}"],
+            _granted(
+                sheet,
+                lines,
+                f"{count(len(lines), 'operation')}, {Power(level).shown}",
+            ),
         )
+        for level, lines in by_level.items()
+    ]
     return Section(
         "operations",
         "What it may do",
         tables or para("Nothing: no operation is open."),
-        [
-            element("h3", "Routes that this version does not know"),
-            para("They pass, too:"),
-            bullets(map(code, unknown)),
-        ]
-        if unknown
-        else None,
+        headed(
+            "Routes that this version does not know pass, too",
+            bullets(code(str(one)) for one in unknown),
+        ),
         para(f"Elsewhere: {elsewhere(policy, file.variables)}."),
     )
 
 
-def _granted(sheet: Sheet, lines: Sequence[Line], caption: str) -> Markup:
+def _granted(sheet: Sheet, lines: Sequence[Line], caption: str) -> Markup | None:
     """A table of what is granted; without evidence there are no columns for it.
 
     Of a value it is not known who asked for it.
     """
     heads = ["Granted", "What that is"]
-    heads += ["Seen"] if any(one.seen for one in lines) else []
-    heads += ["By"] if "Seen" in heads and any(one.endpoint for one in lines) else []
+    if any(one.seen for one in lines):
+        is_known = any(one.endpoint for one in lines)
+        heads += ["Seen", "By"] if is_known else ["Seen"]
     rows = [
-        [_name(one), _told(one, sheet.policy), seen_of(one.seen), _who(one)][
-            : len(heads)
-        ]
+        [_name(one), _told(one, sheet.policy), seen_of(one.seen), _who(one)]
         for one in lines
     ]
-    return table(caption, heads, rows, class_="granted")
+    shown = [one[: len(heads)] for one in rows]
+    return table(caption, heads, shown, class_="granted")
 
 
 def _name(line: Line) -> Children:
@@ -282,8 +271,8 @@ def _name(line: Line) -> Children:
         parts = enumerate(HOLE.split(line.grant.item))
         item = [element("mark", one) if at % 2 else one for at, one in parts]
         return element("code", item)
-    marks = ["writes"] if endpoint.effect is Effect.WRITE else []
-    marks += [CONNECTS] if endpoint.connects else []
+    marks = ["writes"] * (endpoint.effect is Effect.WRITE)
+    marks += [CONNECTS] * endpoint.connects
     return [
         element("strong", code(line.grant.item)),
         [[" ", element("span", one, class_="effect")] for one in marks],
@@ -312,23 +301,20 @@ def _who(line: Line) -> Children:
     return [line.among(names), some_codes(names)]
 
 
-def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
+def _lists(sheet: Sheet, limits: Sequence[Limited]) -> list[Children]:
     """Each list, item by item; then what is open, and what is closed."""
-    limits = list(limits)
     shown = list[Children]()
     for one in limits:
-        if items := sheet.items(one.variable):
-            shown.append(element("h3", code(one.variable), f" {one.line}"))
-            shown.append(
-                _granted(sheet, items, f"{count(len(items), 'item')} of {one.variable}")
-            )
+        items = sheet.items(one.variable)
+        caption = f"{count(len(items), 'item')} of {one.variable}"
+        of_it = _granted(sheet, items, caption)
+        shown.append(headed([code(one.variable), f" {one.line}"], of_it))
     for words, names in (
         ("Anything at all of ", [one.variable for one in limits if one.value == ANY]),
         ("Nothing of ", [one.variable for one in limits if not one.value]),
     ):
         if names:
-            listed = [[", " if at else None, code(one)] for at, one in enumerate(names)]
-            shown.append(para(words, listed, "."))
+            shown.append(para(words, some_codes(names, len(names)), "."))
     return shown
 
 
@@ -350,7 +336,7 @@ def _attacks(file: PolicyFile) -> Section:
         "attacks",
         "Which known attacks it shuts",
         para(f"{trials}. Each of their requests was judged as a client's is."),
-        table(f"Open: {len(rows)}", heads, rows, class_="attacks") if rows else None,
+        table(f"Open: {len(rows)}", heads, rows),
     )
 
 
@@ -372,12 +358,8 @@ def _others(lines: Iterable[Line], flows: Iterable[Flow]) -> Section:
     return Section(
         "left-out",
         "What it may not do",
-        table("What came up, or usually does", heads, rows, class_="left-out")
-        if rows
-        else None,
-        [element("h3", "Where the client may stop half-way"), bullets(halves)]
-        if halves
-        else None,
+        table("What came up, or usually does", heads, rows, class_="left-out"),
+        headed("Where the client may stop half-way", bullets(halves)),
     )
 
 
@@ -392,7 +374,7 @@ def _news(sheet: Sheet, learned: Record) -> Section:
     return Section(
         "news",
         "What is new since when",
-        para(f"{told[:1].upper()}{told[1:]}.") if told else None,
+        sentence(told) if told else None,
         bullets([*days, f"{before}."]),
     )
 
@@ -423,69 +405,50 @@ def _changes(
     """What is different from another file, root first; and for whom, where that is known."""
     more = {one.grant for one in found.more}
     known = _until(one for one in sheet.granted if one.grant not in more)
-    flips = flips_of(old.policy, file.policy, learned.evidence) if learned else None
+    was, now = code(old.path), code(file.path)
     said = para(
         f"It grants {found.extent} than ",
-        code(old.path),
+        was,
         f". Root on the host: {found.root}.",
         class_="worse" if found.is_root_new else None,
     )
-    if not found.extent:
-        said = para("It grants what ", code(old.path), " grants.")
     return Section(
         "changes",
         "What changed",
-        said,
+        said if found.extent else para("It grants what ", was, " grants."),
         para(
-            "The newest of what ",
-            code(old.path),
-            f" grants came up on {known}, of what ",
-            code(file.path),
-            f" grants on {_until(sheet.granted)}.",
+            *("The newest of what ", was, f" grants came up on {known}, of what "),
+            *(now, f" grants on {_until(sheet.granted)}."),
         )
         if known
         else None,
-        element("h3", "New ways to root on the host") if found.ways else None,
-        bullets(map(way_of, found.ways)),
-        [
-            [
-                element("h3", title),
-                table(
-                    count(len(side), "grant"),
-                    ("Grant", "Risk", "What that is"),
-                    [
-                        [code(one.grant.name), badge(one.power), one.does]
-                        for one in side
-                    ],
-                    class_="grants",
-                ),
-            ]
-            for title, side in (("More", found.more), ("Less", found.less))
-            if side
-        ],
-        _flipped(old, file, flips) if flips and flips.number else None,
+        headed("New ways to root on the host", bullets(map(way_of, found.ways))),
+        headed("More", _grants(found.more)),
+        headed("Less", _grants(found.less)),
+        _flipped(old, file, learned.evidence) if learned else None,
     )
 
 
-def _flipped(old: PolicyFile, file: PolicyFile, flips: Flips) -> Children:
+def _grants(lines: Sequence[Line]) -> Markup | None:
+    rows = [[code(one.grant.name), badge(one.power), one.does] for one in lines]
+    heads = ("Grant", "Risk", "What that is")
+    return table(count(len(lines), "grant"), heads, rows, class_="grants")
+
+
+def _flipped(old: PolicyFile, file: PolicyFile, evidence: Evidence) -> Children:
     """What was observed and one of the files alone allows."""
-    sides = ((old, flips.refused), (file, flips.allowed))
+    flips = flips_of(old.policy, file.policy, evidence)
     rows: list[list[Children]] = [
         [code(one.grant.name), code(by.path), seen_of(one.seen), _who(one)]
-        for by, lines in sides
+        for by, lines in ((old, flips.refused), (file, flips.allowed))
         for one in lines
     ]
-    heads = ("What", "Allowed by", "Seen", "By")
-    return [
-        element("h3", "What was observed and only one of the two files allows"),
-        para(f"The last on {day(flips.last)}."),
-        table(
-            f"{flips.number} of {flips.recorded} operations, values and objects",
-            heads,
-            rows,
-            class_="flipped",
-        ),
-    ]
+    caption = f"{flips.number} of {flips.recorded} operations, values and objects"
+    return headed(
+        "What was observed and only one of the two files allows",
+        rows and para(f"The last on {day(flips.last)}."),
+        table(caption, ("What", "Allowed by", "Seen", "By"), rows),
+    )
 
 
 def _drift(file: PolicyFile, live: Record) -> Section:
@@ -510,23 +473,21 @@ def _drift(file: PolicyFile, live: Record) -> Section:
         if one.seen
     ]
     heads = ("What", "Why", "Asked for", "By")
+    is_watched = bool(live.evidence.facts)
+    none = (
+        "It refuses nothing that was sent."
+        if is_watched
+        else "Nothing is recorded there."
+    )
     return Section(
         "drift",
         "What really happens",
         para(code(live.path), f": {_watched(live.evidence)}."),
-        table("Refused, or would be", heads, refused, class_="refused")
-        if refused
-        else para(
-            "It refuses nothing that was sent."
-            if live.evidence.facts
-            else "Nothing is recorded there."
-        ),
-        [
-            element("h3", f"Granted, and not used {unused_for(facts.seconds)}"),
+        table("Refused, or would be", heads, refused, class_="refused") or para(none),
+        headed(
+            f"Granted, and not used {unused_for(facts.seconds)}",
             bullets([code(one.grant.name), one.last_used] for one in unused),
-        ]
-        if unused
-        else None,
+        ),
     )
 
 
@@ -544,27 +505,27 @@ def _provenance(
     old: PolicyFile | None,
     live: Record | None,
 ) -> Section:
-    rows: list[tuple[str, Children]] = [("File", _source(file))]
-    if learned:
-        rows += [
-            ("Evidence", _source(learned)),
-            ("Watched", _watched(learned.evidence)),
-        ]
-        if dropped := learned.evidence.dropped():
-            rows.append(("Without room", count(dropped, "value")))
-    rows.append(("Compared with", _source(old) if old else _how_to_compare(file)))
-    rows += [("Beside", _source(live))] if live else []
-    rows += [("Warnings", bullets(file.warnings))] if file.warnings else []
+    dropped = learned.evidence.dropped() if learned else 0
+    compare_with = (
+        f"trioproxy diff OLD.env {argument(file.path)} --as html -o PAGE.html"
+    )
+    rows: dict[str, Children] = {
+        "File": _source(file),
+        "Evidence": _source(learned) if learned else None,
+        "Watched": _watched(learned.evidence) if learned else None,
+        "Without room": count(dropped, "value") if dropped else None,
+        "Compared with": _source(old)
+        if old
+        else ["nothing; what is new since an older file shows ", code(compare_with)],
+        "Beside": _source(live) if live else None,
+        "Warnings": bullets(file.warnings),
+    }
     pairs = [
         element("div", element("dt", name), element("dd", value))
-        for name, value in rows
+        for name, value in rows.items()
+        if value
     ]
     return Section("provenance", "Where this comes from", element("dl", pairs))
-
-
-def _how_to_compare(file: PolicyFile) -> list[Children]:
-    command = f"trioproxy diff OLD.env {argument(file.path)} --as html -o PAGE.html"
-    return ["nothing; what is new since an older file shows ", code(command)]
 
 
 def _source(one: PolicyFile | Record) -> list[Children]:

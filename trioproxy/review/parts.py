@@ -31,6 +31,16 @@ def para(*content: Children, class_: str | None = None) -> Markup:
     return element("p", *content, class_=class_)
 
 
+def sentence(text: str) -> Markup:
+    """Make a paragraph of words that are no sentence yet."""
+    return para(f"{text[:1].upper()}{text[1:]}.")
+
+
+def headed(title: Children, *content: Children) -> Children:
+    """Put a heading above something; None above nothing."""
+    return [element("h3", title), *content] if any(content) else None
+
+
 def code(text: str) -> Markup:
     """Show a name as it is written."""
     return element("code", text)
@@ -47,8 +57,8 @@ def table(
     heads: Sequence[str],
     rows: Iterable[Sequence[Children]],
     class_: str | None = None,
-) -> Markup:
-    """Make a table whose rows become blocks where there is no room for columns.
+) -> Markup | None:
+    """Make a table, None of no rows, whose rows become blocks where there is no room for columns.
 
     A browser takes an element that is shown as a block for no part of a table any more,
     so its role is said; and the head of each cell is written in front of it.
@@ -71,6 +81,8 @@ def table(
         )
         for row in rows
     ]
+    if not body:
+        return None
     return element(
         "table",
         element("caption", caption),
