@@ -94,7 +94,7 @@ class ListItems:
         means, same = item.means, self._by_text.get(item.text)
         if isinstance(means, Ports):
             return self._limit.lists(item.text)
-        if isinstance(same, Words) and same == means:
+        if isinstance(same, Words) and same.language == means.language:
             return True
         if (values := means.values()) is not None:
             # A value or two: no proof is needed, and sockets are looked at.

@@ -3,10 +3,10 @@
 A list may have thousands of items and a request ask for a thousand values, and judging
 is done in one go: an item tried for each value would be work for millions, while nobody
 else is served. So items are kept by what can be looked up. What an item fits word for
-word is in one set. Of ports, those of one address and protocol are sorted: a range is
-within one of them if of all that begin no later the one that ends last does not end
-before it. A word with a star is kept by the texts in front of it and behind (`limits.ends`),
-and only items are tried that begin as the value does.
+word is in one set. Of ports, those of one address and protocol are sorted: of all that begin no
+later than a range the last ones are tried, as long as any in front may end late enough. A word
+with a star is kept by the texts in front of it and behind (`limits.ends`), and only items are
+tried that begin as the value does.
 
 Nothing is decided otherwise than by the items one by one, and a test holds the two to
 each other.
@@ -20,7 +20,7 @@ from typing import Final
 
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.languages import Word, is_literal
-from trioproxy.limits.patterns import Pattern, Ports, parse_ports
+from trioproxy.limits.patterns import EPHEMERAL, Pattern, Ports, parse_ports
 
 ALL_ADDRESSES: Final = ""
 """How a list says that the address of a port does not matter."""
@@ -54,61 +54,45 @@ class Lookup:
         if value in self._texts:
             return True
         if self._ports:
-            return any(ranges.include(asked) for ranges, asked in self._asked(value))
+            return any(True for _ in self._including(value))
         return any(pattern.fits(value) for pattern in self.candidates(value))
 
     def fitting(self, value: str) -> Iterator[Pattern]:
         """All the items that fit a value in normal form."""
         yield from self._texts.get(value, ())
-        for ranges, asked in self._asked(value) if self._ports else ():
-            yield from ranges.including(asked)
+        yield from self._including(value)
         yield from (one for one in {*self.candidates(value)} if one.fits(value))
 
     def candidates(self, value: str) -> list[Pattern]:
         """The items with a star that are tried for a value; one may be there twice."""
         return self._starred.near(value, value, is_whole=True)
 
-    def _asked(self, value: str) -> "Iterator[tuple[_Ranges, Ports]]":
-        """The ports that may be what a value asks for, and what that is."""
-        asked = parse_ports(value)
-        if asked is None:
-            return
-        for address in {ALL_ADDRESSES, asked.address}:
-            if ranges := self._ports.get((address, asked.protocol)):
-                yield ranges, asked
+    def _including(self, value: str) -> Iterator[Pattern]:
+        """The ports that include those of a value."""
+        asked = parse_ports(value) if self._ports else None
+        if asked is not None:
+            for address in {ALL_ADDRESSES, asked.address}:
+                if ranges := self._ports.get((address, asked.protocol)):
+                    yield from ranges.including(asked)
 
 
 class _Ranges:
     """Ports of one address and protocol."""
 
-    __slots__ = ("_firsts", "_lasts", "_listed", "_random")
+    __slots__ = ("_firsts", "_lasts", "_listed")
 
     def __init__(self, listed: list[tuple[Ports, Pattern]]) -> None:
-        listed.sort(key=lambda one: one[0].first)
-        self._listed = listed
-        self._firsts = [ports.first for ports, _ in listed]
-        # The latest end so far: whether one of all that begin no later ends late enough is one comparison.
-        self._lasts = list(accumulate((ports.last for ports, _ in listed), max))
-        self._random = next((one for one in listed if not one[0].first), None)
-
-    def include(self, asked: Ports) -> bool:
-        if self._random is not None and self._random[0].includes(asked):
-            return True
-        count = bisect_right(self._firsts, asked.first)
-        return (
-            count > 0
-            and asked.first <= asked.last
-            and asked.last <= self._lasts[count - 1]
-        )
+        self._listed = sorted(listed, key=lambda one: one[0].first)
+        self._firsts = [ports.first for ports, _ in self._listed]
+        # The latest end so far: where none up to an item ends late enough, nothing in front of it does.
+        ends = (ports.last or EPHEMERAL[-1] for ports, _ in self._listed)
+        self._lasts = list(accumulate(ends, max))
 
     def including(self, asked: Ports) -> Iterator[Pattern]:
         """All of them that include others."""
-        if self._random is not None and self._random[0].includes(asked):
-            yield self._random[1]
         at = bisect_right(self._firsts, asked.first)
-        # Where none up to here ends so late, nothing further down does.
         while at and self._lasts[at - 1] >= asked.last:
             at -= 1
             ports, pattern = self._listed[at]
-            if ports.first and ports.includes(asked):
+            if ports.includes(asked):
                 yield pattern

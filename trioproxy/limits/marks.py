@@ -37,8 +37,6 @@ MARKED: Final = frozenset(
 )
 """These, and those whose query has some: what is made there is content, and has no mark."""
 
-CONTENTS: Final = MARKED - BODIES
-"""Those: their body is content."""
 
 _NOBODYS: Final = Edit(("changes",), f"LABEL {OWNER_LABEL}=", Part.FRONT)
 """What a commit is marked with: an image is nobody's, whatever its container is.
@@ -51,7 +49,7 @@ escape at its end would take it in.
 
 def read(operation: str, raw_query: bytes, body: Json) -> Asked:
     """Read a creation that nothing limits: all goes on as it came. Raises `BadBody`."""
-    if operation in CONTENTS:
+    if operation in MARKED - BODIES:
         body = None
     if body is not None and not isinstance(body, dict):
         raise BadBody("the body must be a JSON object")
@@ -71,17 +69,14 @@ def mark(operation: str, asked: Asked, owner: str) -> Asked:
     places = list(_places(operation, body)) if body is not None else []
     # The very value that it would get passes: updaters make a container anew with the labels that they inspected.
     # An empty one claims nothing: another proxy in front of this one gives it.
-    claims = next(
-        _claims(operation, asked, [one for _, one in places], {owner, ""}), ""
-    )
-    edits = (
-        [_NOBODYS]
-        if operation == "ImageCommit"
-        else [
-            Edit((*keys, OWNER_LABEL), marked(labels, owner)[OWNER_LABEL])
-            for keys, labels in places
-        ]
-    )
+    given = [labels for _, labels in places]
+    claims = next(_claims(operation, asked, given, {owner, ""}), "")
+    edits = [
+        Edit((*keys, OWNER_LABEL), marked(labels, owner)[OWNER_LABEL])
+        for keys, labels in places
+    ]
+    if operation == "ImageCommit":
+        edits = [_NOBODYS]
     return asked._replace(claims=claims, edits=(*asked.edits, *edits))
 
 
@@ -99,13 +94,10 @@ def _claims(
     places: Iterable[Mapping[str, Json]],
     may_give: set[str],
 ) -> Iterator[str]:
-    for labels in places:
-        for name, value in labels.items():
-            is_ours = (
-                name == OWNER_LABEL and isinstance(value, str) and value in may_give
-            )
-            if name.startswith(PREFIX) and not is_ours:
-                yield f"the label {name[:64]!a}: {_ADVICE}"
+    for name, value in chain.from_iterable(labels.items() for labels in places):
+        may = name == OWNER_LABEL and isinstance(value, str) and value in may_give
+        if name.startswith(PREFIX) and not may:
+            yield f"the label {name[:64]!a}: {_ADVICE}"
     if operation in BODIES - {"ImageCommit"}:
         return
     pairs = query.parse(asked.query)
@@ -142,11 +134,9 @@ def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
             continue
         name = key_of(holder, "Mounts")
         mounts = holder.get(name)
-        if not isinstance(mounts, list):
-            continue
-        if len(mounts) > MOST_ITEMS:
+        if isinstance(mounts, list) and len(mounts) > MOST_ITEMS:
             raise BodyTooLarge(f"Mounts has more than {MOST_ITEMS:,} items")
-        for index, mount in enumerate(mounts):
+        for index, mount in enumerate(mounts if isinstance(mounts, list) else ()):
             if isinstance(mount, dict) and _is_volume(mount):
                 options = below(((*keys, name, index), mount), "VolumeOptions")
                 yield below(options, "Labels")
@@ -194,16 +184,12 @@ def _names(text: str) -> list[str]:
         return []
     import json
 
-    names = list[str]()
-
-    def note(pairs: list[tuple[str, object]]) -> None:
-        names.extend(name for name, _ in pairs)
-
+    pairs = list[tuple[str, object]]()
     try:
-        json.loads(text, object_pairs_hook=note)
+        json.loads(text, object_pairs_hook=pairs.extend)
     except (ValueError, RecursionError):
         raise BadTarget("labels in the query is no JSON") from None
-    return names
+    return [name for name, _ in pairs]
 
 
 _REMARK: Final = re.compile(r"(?m)^[^\S\n]*#.*$")

@@ -57,16 +57,8 @@ class Only:
     holds: Callable[[Thing], bool] = field(compare=False, repr=False)
     """Whether an object is listed."""
     is_any: bool = False
-    labels: frozenset[str] = field(init=False, compare=False, repr=False)
+    labels: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The keys of the labels by which it lists objects, of which no name tells."""
-
-    def __post_init__(self) -> None:
-        keys = frozenset(
-            _unquote(one, one.removeprefix(OF_LABEL).partition("=")[0])
-            for one in self.items
-            if one.startswith(OF_LABEL)
-        )
-        settle(self, labels=keys)
 
     @property
     def value(self) -> str:
@@ -101,9 +93,9 @@ class Objects:
         rows = ENDPOINTS if self.by_kind else ()
         operations = frozenset(one.operation for one in rows if one.kinds)
         reads = frozenset(one.operation for one in rows if one.names)
-        labels = frozenset({OWNER_LABEL, NUMBER_LABEL})
-        labels = labels.union(*(one.labels for one in self.by_kind.values()))
-        settle(self, judged_labels=labels, operations=operations, reads=reads)
+        labels = (one.labels for one in self.by_kind.values())
+        judged_labels = frozenset({OWNER_LABEL, NUMBER_LABEL}).union(*labels)
+        settle(self, judged_labels=judged_labels, operations=operations, reads=reads)
 
     def __bool__(self) -> bool:
         return bool(self.by_kind)
@@ -134,10 +126,9 @@ class Objects:
 
     def owns(self, thing: Thing) -> bool:
         """Whether a container may be the client's own, and have what the client chose."""
-        inherited = (thing.inherited or {}).get(OWNER_LABEL)
-        return bool(self.owner) and (
-            thing.labels.get(OWNER_LABEL) == self.owner != inherited
-        )
+        inherited = thing.inherited or {}
+        is_labelled = thing.labels.get(OWNER_LABEL) == self.owner != ""
+        return is_labelled and inherited.get(OWNER_LABEL) != self.owner
 
     def is_own(self, thing: Thing) -> bool:
         """Whether an object is the client's own, be that listed or not."""
@@ -213,17 +204,14 @@ class Objects:
     def remembered(self, thing: Thing) -> Thing:
         """The same with no more than it is judged by."""
         keys = self.judged_labels | {PROJECT_LABEL, ANONYMOUS}
-        labels, inherited = thing.labels, thing.inherited
-        return Thing(
-            thing.kind,
-            thing.id,
-            thing.names,
-            {key: labels[key] for key in keys & labels.keys()},
-            thing.image,
-            inherited and {key: inherited[key] for key in keys & inherited.keys()},
+        inherited = thing.inherited
+        return thing._replace(
+            labels=_only_these(thing.labels, keys),
+            inherited=inherited and _only_these(inherited, keys),
+            volumes=(),
             users=tuple(map(self.remembered, thing.users)),
-            is_proxys=thing.is_proxys,
-            part=thing.part,
+            members=frozenset(),
+            value={},
         )
 
     def may_show(self, thing: Thing) -> bool:
@@ -351,6 +339,10 @@ def is_listed(items: Collection[str], kind: Kind, name: str, project: str = "") 
     )
 
 
+def _only_these(labels: Mapping[str, str], keys: frozenset[str]) -> dict[str, str]:
+    return {key: labels[key] for key in keys & labels.keys()}
+
+
 def item_of_project(project: str) -> str:
     """Write what Compose made for a project."""
     return f"{OF_PROJECT}{normal.quote(project)}"
@@ -394,22 +386,26 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     if OBJECTS[name] is Kind.NETWORK and "default" in names:
         names.add("bridge")  # creations call it otherwise than the Engine
     fits = [_by_label(key, values) for key, values in labels.items()]
+    if names:
+        fits.insert(0, lambda thing: not names.isdisjoint(thing.names))
     if starred:
         fits.append(_of_starred(starred))
-    if len(fits) == 1 and not names:  # as of most lists
-        return Only(variable=name, items=items, holds=fits[0])
     return Only(
         variable=name,
         items=items,
-        holds=lambda thing: (
-            not names.isdisjoint(thing.names) or any(fit(thing) for fit in fits)
-        ),
+        # One, as of most lists, is asked without more ado: of each container of a list.
+        holds=fits[0] if len(fits) == 1 else lambda thing: any(f(thing) for f in fits),
+        labels=frozenset(labels) - {_PROJECT},
     )
 
 
 def _check_name(item: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
         raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
+
+
+_PROJECT: Final = ""
+"""In place of a label's key, for a project is told by two (`project_of`)."""
 
 
 def _of_starred(items: Iterable[str]) -> Callable[[Thing], bool]:
@@ -420,10 +416,6 @@ def _of_starred(items: Iterable[str]) -> Callable[[Thing], bool]:
         for name in thing.names
         for one in ends.near(name, name, is_whole=True)
     )
-
-
-_PROJECT: Final = ""
-"""In place of a label's key, for a project is told by two (`project_of`)."""
 
 
 def _by_label(key: str, values: Collection[str]) -> Callable[[Thing], bool]:

@@ -44,12 +44,6 @@ class Words:
         self._fullmatch: _Match | None = None
         """Made when it is asked for: that takes longer than to read an item."""
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Words) and (
-            (self.language, self.spares_sockets)
-            == (other.language, other.spares_sockets)
-        )
-
     def values(self) -> list[str] | None:
         """All that it fits, where that can be said word for word."""
         if not all(map(is_literal, self.language)):
@@ -88,19 +82,12 @@ class Ports(NamedTuple):
 
     def includes(self, other: "Ports") -> bool:
         """Whether all that others are is within these."""
-        return (
-            self.address in {"", other.address}
-            and self.protocol == other.protocol
-            and (
-                self.first <= other.first <= other.last <= self.last
-                # What the Engine chooses may be what Linux has handed out before.
-                or (
-                    not self.first
-                    and other.first in EPHEMERAL
-                    and other.last in EPHEMERAL
-                )
-            )
-        )
+        if self.address not in {"", other.address} or self.protocol != other.protocol:
+            return False
+        # What the Engine chooses may be what Linux has handed out before.
+        is_free = other.first in EPHEMERAL and other.last in EPHEMERAL
+        is_within = self.first <= other.first <= other.last <= self.last
+        return is_within or (is_free and not self.first)
 
 
 READ_ONLY: Final = ":ro"
@@ -145,11 +132,11 @@ def check_escapes(text: str) -> None:
     """Refuse a percent sign that begins no escape. Raises `Bad`."""
     if found := re.search(r"%(?![0-9A-F]{2})([0-9A-Fa-f]{2})?", text):
         escape = found[0]
-        hint = f"write {escape.upper()} for {escape}" if found[1] else _PERCENT
+        hint = f"write {escape.upper()} for {escape}"
+        hint = hint if found[1] else "write %25 for a percent sign"
         raise Bad("a % without two capital hex digits", hint)
 
 
-_PERCENT: Final = "write %25 for a percent sign"
 _BRACED: Final = re.compile(r"\{[^{}]*\}")
 _MOST_DATES: Final = 4
 """Holes of an item that stand for one of two words: each doubles all of its words."""
@@ -299,12 +286,10 @@ def port_of(text: str) -> Ports:
     listed = parse_ports(text)
     if listed is None or not listed.first <= listed.last <= _LAST_PORT:
         raise Bad("no port", _PORT_HINT)
-    address, protocol = listed.address.strip("[]"), listed.protocol
+    address, ports = listed.address.strip("[]"), f"{listed.first}-{listed.last}"
     if address and not normal.is_address(address):  # as in 8080:80, which fits nothing
         raise Bad("no port", _PORT_HINT)
-    ports = f"{listed.first}-{listed.last}"
-    written = normal.host_port(address, ports, protocol)
-    if written != text:
+    if (written := normal.host_port(address, ports, listed.protocol)) != text:
         raise Bad("not written in the one way", f"write {written}")
     return listed
 
@@ -315,9 +300,5 @@ def parse_ports(text: str) -> Ports | None:
     if found is None:
         return None
     first, _, last = found["ports"].replace("random", "0").partition("-")
-    return Ports(
-        address=found["address"] or "",
-        first=int(first),
-        last=int(last or first),
-        protocol=found["protocol"] or "tcp",
-    )
+    address, protocol = found["address"] or "", found["protocol"] or "tcp"
+    return Ports(address, int(first), int(last or first), protocol)

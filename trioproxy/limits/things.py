@@ -6,7 +6,7 @@ nothing: it raises, and the request is refused.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -174,16 +174,18 @@ ENGINE: Final = (Kind.ENGINE, "/info")
 
 def describe(kind: Kind, value: Json) -> Thing:
     """Read the Engine's description of a thing. Raises `Untold` for none."""
-    with _whole(kind):
-        return _DESCRIBERS[kind](map_of(value))
+    return _read(_DESCRIBERS[kind], kind, value)
 
 
 def listed(kind: Kind, value: Json) -> Thing:
     """Read a thing as a list shows it: a container stands there otherwise. Raises `Untold`."""
-    if kind is not CONTAINER:
-        return describe(kind, value)
+    how = _listed if kind is CONTAINER else _DESCRIBERS[kind]
+    return _read(how, kind, value)
+
+
+def _read(how: Callable[[Mapping[str, Json]], Thing], kind: Kind, value: Json) -> Thing:
     try:  # what `_whole` does, without its cost: there are thousands of them
-        return _listed(value)
+        return how(map_of(value))
     except BadBody:
         raise _incomplete(kind) from None
 
@@ -203,7 +205,7 @@ def users_of(value: Json) -> tuple[Thing, ...]:
     if value is None:
         raise _incomplete(Kind.CONTAINER)
     with _whole(Kind.CONTAINER):
-        return tuple(map(_listed, list_of(value)))
+        return tuple(map(_listed, structs_of(value)))
 
 
 def container_of_exec(value: Json) -> tuple[dict[str, Json], str]:
@@ -261,10 +263,10 @@ def _labels(value: Json, kind: Kind) -> Labels:
     return labels
 
 
-def _id(value: Mapping[str, Json], kind: Kind) -> str:
+def _id(value: Mapping[str, Json]) -> str:
     full = text_of(value.get("Id"))
     if not FULL_ID.fullmatch(full):
-        raise _incomplete(kind)
+        raise _incomplete(CONTAINER)
     return full
 
 
@@ -283,6 +285,7 @@ def _container(value: Mapping[str, Json]) -> Thing:
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
     command = " ".join(map(str, list_of(config.get("Cmd"))))
+    mode, _, joined = text_of(host.get("PidMode")).partition(":")
     # What a step of the classic builder runs in: of an image for several platforms it has the
     # labels of one, and the Engine says another's.
     is_step = (
@@ -291,21 +294,16 @@ def _container(value: Mapping[str, Json]) -> Thing:
     )
     return Thing(
         Kind.CONTAINER,
-        _id(value, Kind.CONTAINER),
+        _id(value),
         (name.removeprefix("/"),),
         {} if is_step else _given(config.get("Labels"), command),
         text_of(value.get("Image")),
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
-        joined=_joined(text_of(host.get("PidMode"))),
+        joined=joined if mode == "container" else "",
         value=value,
         part=part_of(value),
     )
-
-
-def _joined(mode: str) -> str:
-    kind, _, name = mode.partition(":")
-    return name if kind == "container" else ""
 
 
 _OF_BUILDS: Final = "#(nop) "
@@ -337,26 +335,19 @@ def _unpinned(settings: Mapping[str, Json]) -> list[str]:
 
 
 def _volumes(mounts: Json) -> tuple[str, ...]:
-    return tuple(
-        [
-            text_of(one.get("Name"))
-            for one in structs_of(mounts)
-            if one.get("Type") == "volume"
-        ]
-    )
+    volumes = [one for one in structs_of(mounts) if one.get("Type") == "volume"]
+    return tuple([text_of(one.get("Name")) for one in volumes])
 
 
-def _listed(value: Json) -> Thing:
-    one = map_of(value)
-    mounts = one.get("Mounts")
+def _listed(value: Mapping[str, Json]) -> Thing:
     return Thing(
         CONTAINER,
-        _id(one, CONTAINER),
-        tuple([name.removeprefix("/") for name in texts_of(one.get("Names"))]),
-        _given(one.get("Labels"), text_of(one.get("Command"))),
-        text_of(one.get("ImageID")),
-        volumes=_volumes(mounts) if mounts else (),
-        part=part_of(one),
+        _id(value),
+        tuple([name.removeprefix("/") for name in texts_of(value.get("Names"))]),
+        _given(value.get("Labels"), text_of(value.get("Command"))),
+        text_of(value.get("ImageID")),
+        volumes=_volumes(value.get("Mounts")),
+        part=part_of(value),
     )
 
 
