@@ -456,6 +456,16 @@ async def test_a_request_body_of_short_chunks_gives_way(
     assert counted.longest < MOST_CALLS
 
 
+async def test_short_chunks_are_little_work(proxy: Proxy) -> None:
+    """40,000 chunks of one byte are hundreds of calls, and not one for each."""
+    client, engine = await proxy.ask("POST", "/build?t=x", CHUNKED)
+    await engine.read_head()
+    with turns() as counted:
+        proxy.nursery.start_soon(client.send, SHORT)
+        assert await engine.count(len(SHORT)) == len(SHORT)
+    assert counted.total < 40_000 // 4
+
+
 async def test_a_body_that_came_with_its_head_gives_way(proxy: Proxy) -> None:
     """The same where body and head are one read."""
     client = await proxy.connect()

@@ -62,6 +62,30 @@ CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
 """The end of one chunk and the size of the next, where both have come."""
 
+RUN: Final = 256
+"""Short chunks that are walked over in one call."""
+
+SHORT: Final = 15
+"""Bytes of such a chunk, at most. Behind a longer one none is looked for."""
+
+
+def _sizes(most: int) -> list[tuple[bytes, int]]:
+    """Write each size up to the largest digit, in both cases where there are two."""
+    written = [(b"%x" % size, size) for size in range(1, most + 1)]
+    return written + [(digit.upper(), size) for digit, size in written if size > 9]
+
+
+STEPS_OF_A_RUN: Final = 32
+"""Lines that take as long, at least."""
+
+SHORT_CHUNKS: Final = re.compile(
+    rb"(?:\r\n0{0,8}+(?:%b)){0,%d}+"
+    % (b"|".join(rb"%s\r\n.{%d}" % one for one in _sizes(SHORT)), RUN),
+    re.DOTALL,
+)
+"""Ends of chunks with the whole next one behind each, of up to 15 bytes: in one call, not
+one for each. Nobody sends such to be fast, and 40,000 of them came in 240 KB."""
+
 TRAILER: Final = re.compile(
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
 )
@@ -149,6 +173,7 @@ class Chunked:
     unseen: int = 0
     passed: int = 0
     _line: bytes = b""
+    _is_short: bool = False
     _trailers: int = 0
     # Unbound, for a bound method would tie a body into a reference cycle.
     _expect: "Callable[[Chunked, bytes], None]" = field(
@@ -165,10 +190,18 @@ class Chunked:
                 self.unseen -= step
                 at += step
                 continue
+            # Whether a chunk ends here; what is cut or odd is taken line by line.
+            is_end = self._expect is Chunked._data_end and not self._line
+            if is_end and self._is_short:
+                # Whole chunks of a few bytes each: behind them all is as before them.
+                found = SHORT_CHUNKS.match(data, at, end)
+                if found and found.end() > at:
+                    at = found.end()
+                    steps += STEPS_OF_A_RUN
+                    continue
             # The end of a chunk and the size of the next are one match as long as both are
             # here and well formed: two thirds of the work of a body of short chunks.
             steps += 1
-            is_end = self._expect is Chunked._data_end and not self._line
             if is_end and (found := NEXT_CHUNK.match(data, at, end)):
                 self._begin(found[1])
                 at = found.end()
@@ -206,6 +239,7 @@ class Chunked:
 
     def _begin(self, size: bytes) -> None:
         self.unseen = int(size, 16)
+        self._is_short = 0 < self.unseen <= SHORT
         self._expect = Chunked._data_end if self.unseen else Chunked._trailer
 
     def _data_end(self, line: bytes) -> None:
