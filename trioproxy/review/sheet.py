@@ -11,6 +11,7 @@ Evidence is read in one function, `_seen`.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -230,11 +231,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
         if refusal := items.refusal(one, fitting):
             refused[items.written(one)].append((one, refusal))
     grants = list(grants_of(policy))
-    seen = dict[Grant, Seen]()
-    if evidence:
-        for grant in _told_of(grants, evidence):
-            item = "" if grant.is_operation else grant.item
-            seen[grant] = _sum(uses[grant], evidence, item=item)
+    seen = _seen_of(grants, uses, evidence) if evidence else {}
     granted = [
         Line(
             grant=one,
@@ -244,7 +241,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
         )
         for one in grants
     ]
-    others = _Others(policy, evidence).lines(refused) if evidence else ()
+    others = _others(policy, evidence, refused) if evidence else ()
     return Sheet(
         policy=policy,
         meaning=meaning,
@@ -291,10 +288,11 @@ class _Use(NamedTuple):
     facts: Facts
     routes: Sequence[Facts]
     """What is known of the operation."""
-    project: str = ""
-    """Of an object: the Compose project that it belongs to."""
-    reached: str = ""
-    """What has the value and was reached into, as `container db`; empty: it was asked for."""
+
+    @property
+    def reached(self) -> str:
+        """What has the value and was reached into, as `container db`; empty: it was asked for."""
+        return f"{self.sight.kind} {self.sight.item}" if self.sight.has else ""
 
     @property
     def is_of_nodes(self) -> bool:
@@ -313,38 +311,43 @@ class _Use(NamedTuple):
 
 def _seen(evidence: Evidence) -> Iterator[_Use]:
     """All that evidence has, in one form. What only says that there was something is left out."""
+    known = sorted(evidence.facts.items(), key=lambda one: one[0])
     routes = defaultdict[str, list[Facts]](list)
-    for sight, facts in sorted(evidence.routes.items(), key=lambda one: one[0]):
-        routes[sight.operation].append(facts)
-    for sight, facts in sorted(evidence.facts.items(), key=lambda one: one[0]):
-        known, has = routes[sight.operation], Grant.parse(sight.has)
+    for sight, facts in known:
         if sight.is_route:
-            yield _Use(sight.grant, sight, facts, [facts])
-        elif sight.kind is None:
-            if sight.item and sight.variable in LIMITS:
-                yield _Use(sight.grant, sight, facts, known)
-        elif has == NODES or (has.item and has.variable in LIMITS):
-            had = BY_NODES if has == NODES else has
-            reached = f"{sight.kind} {sight.item}"
-            yield _Use(had, sight, facts, known, reached=reached)
-        elif sight.item and not sight.has and not sight.is_told:
-            yield _Use(sight.grant, sight, facts, known, project=sight.project)
+            routes[sight.operation].append(facts)
+    for sight, facts in known:
+        if grant := _shown(sight):
+            of_it = [facts] if sight.is_route else routes[sight.operation]
+            yield _Use(grant, sight, facts, of_it)
 
 
-def _told_of(grants: Iterable[Grant], evidence: Evidence) -> frozenset[Grant]:
-    """Those of some grants of which the evidence can tell whether they were used."""
-    # Each of these looks at all that was seen.
-    has_values, has_objects = bool(evidence.arguments), bool(evidence.objects)
+def _shown(sight: Sight) -> Grant | None:
+    """What a sight shows a need for; None: it only says that something was looked at."""
+    if sight.has:
+        has = Grant.parse(sight.has)
+        is_value = has.item and has.variable in LIMITS
+        return BY_NODES if has == NODES else has if is_value else None
+    is_any = sight.is_route or sight.variable in LIMITS or sight.kind is not None
+    return sight.grant if sight.item and is_any and not sight.is_told else None
 
-    def is_told(one: Grant) -> bool:
-        if one.is_operation:
-            return one.item in OPERATIONS
-        if one.variable in OBJECTS:
-            # What has a label evidence does not know.
-            return has_objects and not one.item.startswith(OF_LABEL)
-        return has_values
 
-    return frozenset(filter(is_told, grants))
+def _seen_of(
+    grants: Iterable[Grant], uses: Mapping[Grant, list[_Use]], evidence: Evidence
+) -> dict[Grant, Seen]:
+    """What was seen of those grants of which the evidence can tell whether they were used.
+
+    What has a label it does not know, nor which operation a route is.
+    """
+    found, known = dict[Grant, Seen](), {OPERATIONS_VARIABLE}
+    known.update(LIMITS if evidence.arguments else ())
+    known.update(OBJECTS if evidence.objects else ())
+    for one in grants:
+        item = "" if one.is_operation else one.item
+        is_strange = item.startswith(OF_LABEL) if item else one.item not in OPERATIONS
+        if one.variable in known and not is_strange:
+            found[one] = _sum(uses.get(one, ()), evidence, item=item)
+    return found
 
 
 def _sum(
@@ -400,8 +403,8 @@ class _Items:
         said = zip(policy.limits.places, places, strict=True)
         self._places = Places(*(mine or other for mine, other in said))
         self._objects = {
-            only.variable: _by_name(only.items)
-            for only in policy.objects.by_kind.values()
+            one.variable: (frozenset(one.items), _by_ends(one.items))
+            for one in policy.objects.by_kind.values()
         }
 
     def fitting(self, one: _Use) -> list[Grant]:
@@ -412,11 +415,11 @@ class _Items:
         if variable in OBJECTS:
             if variable not in self._objects:
                 return []
-            kind, (more, names) = OBJECTS[variable], self._objects[variable]
-            said = (ANY, value, item_of_project(one.project), *NETWORKS_OF_ALL)
-            near = [it for it in dict.fromkeys(said) if it in more]
-            near += names.near(value, value, is_whole=True)
-            fits = [it for it in near if is_listed([it], kind, value, one.project)]
+            kind, project = OBJECTS[variable], one.sight.project
+            items, by_ends = self._objects[variable]
+            near = items.intersection((item_of_project(project), *NETWORKS_OF_ALL))
+            near = near.union(by_ends.near(value, value, is_whole=True))
+            fits = [item for item in near if is_listed([item], kind, value, project)]
         else:
             limit = self._policy.limits.by_variable.get(variable)
             if limit is None:
@@ -483,16 +486,9 @@ class _Items:
         return self._policy.limits.meaning_of(self._places.meant(value))
 
 
-def _by_name(items: Iterable[str]) -> tuple[frozenset[str], Ends[str]]:
-    """Items that hold objects by more than their names, and the others by how these begin
-    and end."""
-    more = frozenset(
-        one for one in items if one == ANY or one[:1] == "@" or one in NETWORKS_OF_ALL
-    )
-    names = [one for one in items if one not in more]
-    return more, Ends(
-        (one.partition(ANY)[0], one.rpartition(ANY)[2], one) for one in names
-    )
+def _by_ends(items: Iterable[str]) -> Ends[str]:
+    """Items of a list of objects, by how what they fit begins and ends."""
+    return Ends((one.partition(ANY)[0], one.rpartition(ANY)[2], one) for one in items)
 
 
 def _refusal(policy: Policy, sight: Sight) -> str:
@@ -546,8 +542,8 @@ def flips_of(old: Policy, new: Policy, evidence: Evidence) -> Flips:
     )
     return Flips(
         recorded=len({one.grant for one in uses}),
-        refused=tuple(_flipped(new, evidence, after, before)),
-        allowed=tuple(_flipped(old, evidence, before, after)),
+        refused=tuple(_more_of(after, before, Adding(new), evidence)),
+        allowed=tuple(_more_of(before, after, Adding(old), evidence)),
     )
 
 
@@ -573,94 +569,91 @@ def _told(refused: list[tuple[_Use, str]]) -> str:
     return f"{name}, like {some(others, PROGRAMS_SHOWN)},{told.removeprefix(name)}"
 
 
-def _flipped(
-    policy: Policy, evidence: Evidence, refused: _Refusals, other: _Refusals
+def _more_of(
+    refused: _Refusals, other: _Refusals, adding: Adding, evidence: Evidence
 ) -> Iterator[Line]:
-    """A line for each thing that a policy refuses and another one does not."""
-    adding = Adding(policy)
+    """A line for each thing that one policy refuses, and another one does not."""
     for grant in sorted(refused.keys() - other.keys()):
-        uses = [one for one, _ in refused[grant]]
-        yield Line(
-            grant=grant,
-            standing=Standing.REFUSED,
-            power=adding.power(grant),
-            told=_told(refused[grant]),
-            seen=_sum(uses, evidence, is_granted=False),
-        )
+        yield _line(grant, refused[grant], adding, evidence)
+
+
+def _line(
+    grant: Grant,
+    refused: list[tuple[_Use, str]],
+    adding: Adding,
+    evidence: Evidence,
+) -> Line:
+    """What is not granted, and of which these uses are refused."""
+    return Line(
+        grant=grant,
+        standing=Standing.REFUSED,
+        power=adding.power(grant),
+        told=_told(refused) if refused else "",
+        seen=_sum([one for one, _ in refused], evidence, is_granted=False),
+    )
 
 
 # --- What is not granted ------------------------------------------------------------
 
 
-class _Others:
-    """What is not granted though it came up, or usually does."""
+def _others(policy: Policy, evidence: Evidence, refused: _Refusals) -> Iterator[Line]:
+    """A line for all that was asked for or declined, and for what is usual."""
+    adding, outdated = Adding(policy), evidence.outdated_operations()
+    declined = frozenset(declined_of(policy, evidence))
+    for grant in sorted({*refused, *declined}):
+        of_it = refused.get(grant, [])
+        uses = [one for one, _ in of_it]
+        standing, note = Standing.DECLINED, ""
+        if grant not in declined:
+            old_api = evidence.oldest_api if grant.name in outdated else None
+            standing, note = _standing(uses, old_api)
+        is_of_nodes = bool(uses) and all(one.is_of_nodes for one in uses)
+        yield replace(
+            _line(grant, of_it, adding, evidence),
+            standing=standing,
+            note=note,
+            is_nameable=_is_nameable(policy, grant) and not is_of_nodes,
+        )
+    for state in unseen_states(evidence, policy.opened_operations):
+        for grant in map(Grant.of_operation, state.lacks):
+            if grant not in refused:
+                yield Line(
+                    grant=grant,
+                    standing=Standing.UNSEEN,
+                    power=adding.power(grant),
+                    note=f"usual after a {state.state.shown}, which never came up",
+                )
 
-    def __init__(self, policy: Policy, evidence: Evidence) -> None:
-        self._policy = policy
-        self._evidence = evidence
-        self._adding = Adding(policy)
-        self._outdated = evidence.outdated_operations()
-        self._declined = frozenset(declined_of(policy, evidence))
 
-    def lines(self, refused: _Refusals) -> Iterator[Line]:
-        """A line for all that was asked for or declined, and for what is usual."""
-        for grant in sorted({*refused, *self._declined}):
-            of_it = refused.get(grant, [])
-            sights = [one for one, _ in of_it]
-            standing, note = self._standing(grant, sights)
-            is_of_nodes = bool(sights) and all(one.is_of_nodes for one in sights)
-            yield Line(
-                grant=grant,
-                standing=standing,
-                power=self._adding.power(grant),
-                told=_told(of_it) if of_it else "",
-                note=note,
-                seen=_sum(sights, self._evidence, is_granted=False),
-                is_nameable=self._is_nameable(grant) and not is_of_nodes,
-            )
-        for state in unseen_states(self._evidence, self._policy.opened_operations):
-            for name in state.lacks:
-                grant = Grant(OPERATIONS_VARIABLE, name)
-                if grant not in refused:
-                    yield Line(
-                        grant=grant,
-                        standing=Standing.UNSEEN,
-                        power=self._adding.power(grant),
-                        note=f"usual after a {state.state.shown}, which never came up",
-                    )
+def _standing(uses: list[_Use], old_api: str | None) -> tuple[Standing, str]:
+    """What became of it, and what else is known of that; `old_api`: its clients were older."""
+    ends = {end for one in uses for end in one.facts.results}
+    if ends == {UNROUTED}:
+        return Standing.FAILED, "the Engine has no such route"
+    if any(one.sight.operation == UNKNOWN for one in uses):
+        return Standing.REFUSED, "a route that this version does not know"
+    if REFUSED in ends or any(one.is_used for one in uses):
+        return Standing.REFUSED, ""
+    if old_api is not None:
+        return Standing.FAILED, too_old(old_api)
+    is_unproven = UNPROVEN in ends
+    return Standing.FAILED, "in a log that does not say how it ended" * is_unproven
 
-    def _standing(self, grant: Grant, sights: list[_Use]) -> tuple[Standing, str]:
-        """What became of it, and what else is known of that."""
-        if grant in self._declined:
-            return Standing.DECLINED, ""
-        ends = {end for one in sights for end in one.facts.results}
-        if ends == {UNROUTED}:
-            return Standing.FAILED, "the Engine has no such route"
-        if any(one.sight.operation == UNKNOWN for one in sights):
-            return Standing.REFUSED, "a route that this version does not know"
-        if REFUSED in ends or any(one.is_used for one in sights):
-            return Standing.REFUSED, ""
-        if grant.is_operation and grant.item in self._outdated:
-            return Standing.FAILED, too_old(self._evidence.oldest_api)
-        is_unproven = UNPROVEN in ends
-        return Standing.FAILED, "in a log that does not say how it ended" * is_unproven
 
-    def _is_nameable(self, grant: Grant) -> bool:
-        variable, item = grant
-        if grant.is_operation:
-            known = self._policy.mode is Mode.EXACT and item in OPERATIONS
-            return known and not (
-                self._policy.hides and OPERATIONS[item][0].is_untellable
-            )
-        if variable in OBJECTS:
-            return item != ANY  # no name would allow what names none
-        value = self._policy.limits.meaning_of(item)
-        try:
-            return parse_pattern(
-                variable, item, places=self._policy.limits.places
-            ).fits(value)
-        except ConfigError:
-            return False
+def _is_nameable(policy: Policy, grant: Grant) -> bool:
+    """Whether one name in the file would allow it."""
+    variable, item = grant
+    if grant.is_operation:
+        known = policy.mode is Mode.EXACT and item in OPERATIONS
+        return known and not (policy.hides and OPERATIONS[item][0].is_untellable)
+    if variable in OBJECTS:
+        return item != ANY  # no name would allow what names none
+    limits = policy.limits
+    try:
+        pattern = parse_pattern(variable, item, places=limits.places)
+    except ConfigError:
+        return False
+    return pattern.fits(limits.meaning_of(item))
 
 
 def declined_of(policy: Policy, evidence: Evidence) -> Iterator[Grant]:
