@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from trioproxy.api.families import OBJECTS
-from trioproxy.api.routes import Risk
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.review.attacking import Fate, Tried, try_all, try_one, words_of
-from trioproxy.review.attacks import Attack, attacks
+from trioproxy.review.attacks import Attack, attacks, words
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("learned/*.env"), *ROOT.glob("examples/**/policy.env")])
@@ -62,6 +62,23 @@ def test_how_many() -> None:
     assert len({one.name for one in ATTACKS}) == len(ATTACKS)
     assert all(one.source and one.effect for one in ATTACKS)
     assert sum(bool(one.unshown) for one in ATTACKS) <= 9
+
+
+SENT = {
+    *("send", "serve", "body", "raw", "form", "tar", "image", "packed", "fields"),
+    *("length", "aside", "after", "repeat", "until", "keep", "knows", "finds"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[one.name for one in ATTACKS])
+def test_a_row_has_known_words(attack: Attack) -> None:
+    """Its requests, operations and what undoes it are such as the data explains."""
+    requests = (*attack.setup, *attack.requests)
+    assert {key for one in requests for key in one} <= SENT
+    assert attack.requests
+    assert attack.needs
+    assert attack.needs <= OPERATIONS.keys()
+    assert attack.undone <= words("undone").keys()
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[one.name for one in ATTACKS])

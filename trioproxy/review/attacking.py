@@ -42,22 +42,7 @@ from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.http.request import parse_request
-from trioproxy.judge import fills
-from trioproxy.judge.gate import (
-    Answer,
-    Gate,
-    NeedBody,
-    NeedListed,
-    NeedMade,
-    NeedRaw,
-    NeedReserved,
-    NeedThings,
-    ParsedBody,
-    Passes,
-    Refused,
-    go_on,
-    judging,
-)
+from trioproxy.judge import fills, gate
 from trioproxy.judge.power import LEVELS
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Policy
@@ -189,7 +174,7 @@ def try_one(
             request, found = attempt.send(one)
         except BadRequest as error:
             return Fate.SHUT, f"{error.status}: {error}"
-        if isinstance(found, Refused):
+        if isinstance(found, gate.Refused):
             is_open = request.operation in policy.opened_operations
             standing = Fate.SHUT if is_open else Fate.CLOSED
             return standing, found.decision.message
@@ -396,13 +381,13 @@ class Attempt:
     def __init__(self, policy: Policy, named: Mapping[str, str]) -> None:
         self.undone = set[str]()
         """Which changes of ours what went on has, as in `Attack.undone`."""
-        self._gate = Gate.enforcing(policy)
+        self._gate = gate.Gate.enforcing(policy)
         self._opened = policy.opened_operations
         self._hides = bool(policy.hides)
         self._words = {**named}
         self._names = dict[tuple[Kind, str], str]()
         self._engine = Arranged(self._gate)
-        self._reserved = 0
+        self._has_reserved = False
         host: Json = {"Binds": ["/strangers:/data"]}
         for name in ("strangers-db", "stranger"):
             self._engine.make(Kind.CONTAINER, name, {"HostConfig": host})
@@ -412,7 +397,7 @@ class Attempt:
         self._engine.make(Kind.NETWORK, "strangers-lan", {})
         self._engine.make(Kind.VOLUME, "strangers-data", {})
 
-    def send(self, sending: Sending) -> tuple[Request, Passes | Refused]:
+    def send(self, sending: Sending) -> tuple[Request, gate.Passes | gate.Refused]:
         """Judge a request; what it makes is there then. Raises `BadRequest`."""
         sending = self.of_lists(sending)
         method, _, target = self._filled(sending["send"]).partition(" ")
@@ -421,7 +406,7 @@ class Attempt:
         request = Request.parse(method, head.target)
         has_body = head.fields.framing is not NO_BODY
         found = self._judge(request, body, has_body=has_body)
-        if isinstance(found, Passes):
+        if isinstance(found, gate.Passes):
             read = jsonbody.parse(body) if body and kind == JSON else {}
             if "length" in sending and not has_body:
                 self.undone.add("bodiless")
@@ -500,35 +485,37 @@ class Attempt:
 
     def _judge(
         self, request: Request, body: bytes, *, has_body: bool
-    ) -> Passes | Refused:
-        one = judging(self._gate, request, has_body=has_body)
-        answer: Answer = None
+    ) -> gate.Passes | gate.Refused:
+        one = gate.judging(self._gate, request, has_body=has_body)
+        answer: gate.Answer = None
         known: Known = {}
         while True:
-            match found := go_on(one, answer):
-                case NeedBody():
-                    answer = ParsedBody(jsonbody.parse(body)) if body else None
-                case NeedThings():
+            found, answer = gate.go_on(one, answer), None
+            match found:
+                case gate.NeedBody():
+                    answer = gate.ParsedBody(jsonbody.parse(body)) if body else None
+                case gate.NeedThings():
                     answer = known = self._engine.known(found.references)
-                case NeedMade():
+                case gate.NeedMade():
                     answer = {key: _made(thing) for key, thing in known.items()}
-                case NeedReserved():
+                case gate.NeedReserved():
                     # The second of two creations waits until the first one is answered.
-                    self._reserved += 1
-                    self.undone |= {"reserved"} if self._reserved > 1 else set()
-                    answer = None
-                case NeedListed():
+                    self.undone |= {"reserved"} if self._has_reserved else set()
+                    self._has_reserved = True
+                case gate.NeedListed():
                     answer = Listed(found.prune)  # a stranger's is in none of them
-                case NeedRaw():
+                case gate.NeedRaw():
                     answer = body
                 case None:
-                    answer = None
-                case Passes() | Refused():
+                    pass
+                case gate.Passes() | gate.Refused():
                     return found
                 case _:
                     assert_never(found)
 
-    def _pass(self, request: Request, passed: Passes, body: Mapping[str, Json]) -> None:
+    def _pass(
+        self, request: Request, passed: gate.Passes, body: Mapping[str, Json]
+    ) -> None:
         """Have what a request makes, and note what of it does not go on as it came."""
         sent = (
             passed.sent.body if passed.sent and passed.sent.body is not None else body
