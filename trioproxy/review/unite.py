@@ -23,7 +23,7 @@ if it does in one of the files.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trioproxy.api.answers import ANSWERS
 from trioproxy.api.families import (
@@ -40,8 +40,7 @@ from trioproxy.api.families import (
     Places,
 )
 from trioproxy.api.fields import variables_of
-from trioproxy.api.nodes import MAKE_IT_ANEW
-from trioproxy.api.routes import kinds_of, of_family, packing
+from trioproxy.api.routes import kinds_of, of_family
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reached
 from trioproxy.judge.references import NAMES_BRIDGE
@@ -153,6 +152,7 @@ class _Uniting:
             )
         )
         self._differ = [hole for hole, one in uses.items() if len(one) > 1]
+        self._output_first = sorted(parts, key=lambda one: not one.is_output)
         self._declined = {
             Grant(name, self._written(item, part.limits.places))
             for part in parts
@@ -184,43 +184,28 @@ class _Uniting:
             notes=tuple(self._notes),
         )
 
-    def _unite_one(self, variable: str, of: Callable[[Member], str]) -> frozenset[str]:
-        """Of a value of which there can be one have the output's, else that of the first
-        file; what the others say."""
-        parts = sorted(self._parts, key=lambda one: not one.is_output)
-        values = [value for value in map(of, parts) if value]
-        if not values:
-            return frozenset()
-        self._values[variable] = values[0]
-        return frozenset(values) - {values[0]}
-
-    def _tell_of_others(self, variable: str, others: Iterable[str]) -> None:
-        if others:
-            self._notes.append(
-                f"{variable} is {self._values[variable]}, and in other files"
-                f" {', '.join(sorted(others))}"
-            )
+    def _unite_one(self, variable: str, values: Iterable[str], so: str = "") -> None:
+        """Of a value of which there can be one have the first; `so`: what that means for others."""
+        found = list(filter(None, values))
+        if not found:
+            return
+        self._values[variable] = found[0]
+        if others := sorted({*found} - {found[0]}):
+            said = f"{variable} is {found[0]}, and in other files {', '.join(others)}"
+            self._notes.append(f"{said}{so}")
 
     def _unite_socket(self) -> None:
         """Where some list `@proxy`, what it is for the others counts in the output alone."""
-        is_listed = any(part.limits.proxy_socket for part in self._parts)
-        others = self._unite_one(
-            PROXY_VARIABLE,
-            lambda one: (
-                one.proxy_socket
-                if one.limits.proxy_socket or one.is_output or not is_listed
-                else ""
-            ),
-        )
-        self._tell_of_others(PROXY_VARIABLE, others)
+        listing = [part for part in self._output_first if part.limits.proxy_socket]
+        counted = [p for p in self._output_first if p.is_output or p in listing]
+        parts = counted if listing else self._output_first
+        self._unite_one(PROXY_VARIABLE, [part.proxy_socket for part in parts])
 
-    def _tell_not_set(
-        self, name: str, unset: Sequence[Member], setting: Sequence[Member]
-    ) -> None:
-        self._notes.append(
-            f"{name} is not set, because {_names(unset)} does not set it: what"
-            f" {_names(setting)} lists is not in the result"
-        )
+    def _tell_of_lost(self, why: str, losing: Sequence[Member]) -> None:
+        """Say what of the lists of some is not in the result, if they have any."""
+        if losing:
+            names = _names(losing)
+            self._notes.append(f"{why}: what {names} lists is not in the result")
 
     def _unite_hides(self) -> None:
         """Hide what each of the files hides: what one of them shows is shown."""
@@ -242,19 +227,16 @@ class _Uniting:
         opening = [p for p in self._parts if p.opens(family)]
         if opening:
             self._open.add(family)
-            if limiting:
-                self._notes.append(
-                    f"{family}_* is open, because {_names(opening)} grants"
-                    f" {_granted(opening, family)} and limits nothing of it: what"
-                    f" {_names(limiting)} lists is not in the result"
-                )
+            self._tell_of_lost(
+                f"{family}_* is open, because {_names(opening)} grants"
+                f" {_granted(opening, family)} and limits nothing of it",
+                limiting,
+            )
             return
         if not limiting:
             return
         for name in FAMILIES[family]:
             self._unite_variable(name, limiting)
-        if family is Family.CREATE:
-            self._tell_of_nodes(limiting)
         bound = [p for p in self._parts if p.reaches(family.options)]
         if free := [part for part in bound if part not in limiting]:
             self._notes.append(
@@ -264,23 +246,6 @@ class _Uniting:
         if not self._values.keys() & set(FAMILIES[family]):
             self._values[family.options] = ""
 
-    def _tell_of_nodes(self, limiting: Sequence[Member]) -> None:
-        """Beside what packs files nothing is reached into that can make device nodes."""
-        confined = [p for p in limiting if p.objects.limits(Kind.CONTAINER)]
-        beside = [part for part in confined if packing(part.operations)]
-        free = [
-            part
-            for part in confined
-            if part not in beside
-            and part.reaches(Family.CREATE.options)
-            and not part.limits.lists_nodes
-        ]
-        if free and beside and len(confined) == len(self._parts):
-            self._notes.append(
-                f"what can make device nodes is refused where {_names(free)} reaches into it,"
-                f" because {_names(beside)} packs files: {MAKE_IT_ANEW}"
-            )
-
     def _unite_objects(self) -> None:
         """Unite which objects may be named; the items of a kind, or any."""
         limiting = [p for p in self._parts if p.objects]
@@ -289,12 +254,8 @@ class _Uniting:
             if limiting or not all(part.is_left_open for part in opening):
                 # A person's choice, which the union keeps: learning begins no lists there.
                 self._open |= OBJECTS.keys()
-            if limiting:
-                self._notes.append(
-                    f"ONLY_* is open, because {_names(opening)} does not say which"
-                    f" objects may be named: what {_names(limiting)} lists is not in"
-                    " the result"
-                )
+            why = f"ONLY_* is open, because {_names(opening)} does not say which objects may be named"
+            self._tell_of_lost(why, limiting)
             return
         for variable, kind in OBJECTS.items() if limiting else ():
             if any(not part.objects.limits(kind) for part in limiting):
@@ -314,15 +275,13 @@ class _Uniting:
             )
         setting = [part for part in limiting if part.objects.network]
         if unset := [part for part in limiting if setting and part.is_on_bridge]:
-            self._tell_not_set(NETWORK_VARIABLE, unset, setting)
+            self._tell_of_lost(_not_set(NETWORK_VARIABLE, unset), setting)
         else:
-            others = self._unite_one(NETWORK_VARIABLE, lambda one: one.objects.network)
-            self._tell_of_others(NETWORK_VARIABLE, others)
-        if others := self._unite_one(OWNER_VARIABLE, lambda one: one.objects.owner):
-            self._notes.append(
-                f"{OWNER_VARIABLE} differs between the files: what was made by"
-                f" {' and '.join(sorted(others))} is not its own in the result"
-            )
+            networks = [part.objects.network for part in self._output_first]
+            self._unite_one(NETWORK_VARIABLE, networks)
+        owners = [part.objects.owner for part in self._output_first]
+        so = ": what was made by these is not its own in the result"
+        self._unite_one(OWNER_VARIABLE, owners, so)
 
     def _objects_of(
         self, variable: str, kind: Kind, parts: Sequence[Member]
@@ -344,8 +303,8 @@ class _Uniting:
         free = [part for part in asking if part not in limiting]
         if unset:
             self._open.add(name)
-            if setting := [part for part, limit in limits if limit is not None]:
-                self._tell_not_set(name, unset, setting)
+            setting = [part for part, limit in limits if limit is not None]
+            self._tell_of_lost(_not_set(name, unset), setting)
             return
         if free or any(limit.is_any for _, limit in limits if limit):
             self._values[name] = ANY
@@ -401,6 +360,10 @@ def _has(part: Member, hole: str) -> bool:
 
 def _names(parts: Sequence[Member]) -> str:
     return " and ".join(part.name for part in parts)
+
+
+def _not_set(name: str, unset: Sequence[Member]) -> str:
+    return f"{name} is not set, because {_names(unset)} does not set it"
 
 
 def _granted(parts: Sequence[Member], family: Family) -> str:
