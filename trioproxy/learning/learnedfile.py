@@ -22,7 +22,7 @@ import textwrap
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.api.families import (
     LIMITS,
@@ -189,43 +189,33 @@ def _comments(
     is_whole = any(command in one for one in lines) or command not in text
     yield from lines if is_whole else [f"# {text}"]
     yield "#"
-    groups = dict[str, list[_Row]]()
-    for level, row in _rows(Powers(policy, meaning.ways), granted):
-        groups.setdefault(TITLES[level], []).append(row)
-    for title in TITLES.values():
-        yield from _group(title, groups.get(title, ()), before)
+    rows = list(_rows(Powers(policy, meaning.ways), granted))
+    for level, title in TITLES.items():
+        yield from _group(title, [row for of, *row in rows if of == level], before)
     yield from _names(_OPEN, _left_open(policy, granted, learned), "; ")
     yield from _names(_NEVER, _never_asked(policy, learned.asked))
     yield f"# {in_tecnativa(granted)}"
 
 
-class _Row(NamedTuple):
-    name: str
-    why: str = ""
-
-
-def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, _Row]]:
-    """Each operation with its level, and each value by which a way to root goes."""
+def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Each operation with its level and why, and each value by which a way to root goes."""
     for name in granted:
         power = powers.of(Grant(OPERATIONS_VARIABLE, name))
         why = "" if power.needs_no_word(row_of(name)) else power.why
-        yield power.level, _Row(name, why)
+        yield power.level, name, why
     for grant in dict.fromkeys(way.grant for way in powers.ways if way.grant):
-        yield Risk.HOST_ROOT, _Row(str(grant), powers.of(grant).why)
+        yield Risk.HOST_ROOT, str(grant), powers.of(grant).why
 
 
-def _group(title: str, rows: Sequence[_Row], before: "_Old") -> Iterator[str]:
+def _group(title: str, rows: Sequence[Sequence[str]], before: "_Old") -> Iterator[str]:
     """A title and a row for each; what needs no word stands behind the title, together."""
-    plain = [one for one in rows if not one.why and not before.notes.get(one.name)]
-    told = [one for one in rows if one not in plain]
-    if plain:
-        yield from _names(title, [one.name for one in plain])
-    elif told:
-        yield f"# {title}"
-    for name, why in told:
-        note = before.notes.get(name, "")
-        row = f"#   {name:<{_ROW_WIDTH}} {why}".rstrip()
-        yield f"{row}   # {note}" if note else row
+    notes = before.notes
+    plain = [name for name, why in rows if not why and not notes.get(name)]
+    yield from _names(title, plain) if plain or not rows else [f"# {title}"]
+    for name, why in rows:
+        if name not in plain:
+            note = f"   # {notes[name]}" if notes.get(name) else ""
+            yield f"#   {name:<{_ROW_WIDTH}} {why}".rstrip() + note
 
 
 def says_left_open(text: str) -> bool:

@@ -41,9 +41,6 @@ _EMPTY: Final[Mapping[Family, str]] = {
 }
 """The list that stands there empty where nothing of a family was asked for."""
 
-TAKEN_OUT: Final = "the file has none of its lists; to close it, add {line}"
-UNREAD: Final = "nothing is known of what {names} asked for"
-
 
 @value_class
 class Lists:
@@ -67,8 +64,8 @@ class Lists:
     """Variables of which something was asked for that no list holds, and by whom."""
     open: Mapping[Family, str] = field(default_factory=dict)
     """Families that were used and are left open, and why."""
-    holes: Mapping[Grant, tuple[int, int]] = field(default_factory=dict)
-    """Items that fit more than what was seen: how many values they stand for, and runs."""
+    holes: frozenset[Grant] = frozenset()
+    """Items that fit more than what was seen."""
     marks: frozenset[Grant] = frozenset()
     """What to remember as listed, once the file is written."""
 
@@ -114,25 +111,31 @@ class _Proposing:
         self._restored = {one.variable for one in known.wish.restore}
         self._once_listed = {one.variable for one in self._marks}
         self._places = Places.of(self._old or {}, evidence.newest_places)
-        self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
+        failed = known.wish.include_failed
+        self._operations = known.granted & evidence.used_operations(
+            include_failed=failed
+        )
+        used = evidence.used_arguments(include_failed=failed)
+        self._used = {
+            one: r for one, r in used.items() if one.operation in known.granted
+        }
         # Beside a ceiling's lists of objects the file has some, and by these what is reached
         # into is held to the lists of values, as if it were asked for.
         self._reached = reached(known.granted) if known.wish.nameable else frozenset()
         self._had = [has for _, has in known.had() if has.variable in self._reached]
         self._values = dict[str, str]()
         self._notes: dict[str, set[Grant]] = {
-            name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
+            name: set()
+            for name in ("added", "declined", "capped", "by_hand", "holes", "marks")
         }
         self._unlisted = dict[str, frozenset[str]]()
         self._open = dict[Family, str]()
-        self._holes = dict[Grant, tuple[int, int]]()
 
     def lists(self) -> Lists:
         """Go through the families."""
         for family in Family:
             self._propose_family(family)
         old = self._old or {}
-        kept = {name: old[name] for name in MOVING.values() if name in old}
         # A place is said for what a literal item fits, too.
         left = self._notes["declined"] | self._notes["capped"]
         used = [
@@ -140,10 +143,8 @@ class _Proposing:
             for one in self._used
             if one.variable in self._values and one.grant not in left
         ]
-        self._values |= {
-            **self._places.used_in([*self._values.values(), *used]),
-            **kept,
-        }
+        self._values |= self._places.used_in([*self._values.values(), *used])
+        self._values |= {name: old[name] for name in MOVING.values() if name in old}
         evidence = self._known.evidence
         asked = self._grants(evidence.arguments) - self._grants(self._used)
         asked -= set(grants_in(self._values, LIMITS))
@@ -159,7 +160,6 @@ class _Proposing:
             refused=asked - failed,
             unlisted=self._unlisted,
             open=self._open,
-            holes=self._holes,
         )
 
     def _grants(self, sights: Iterable[Sight]) -> frozenset[Grant]:
@@ -169,12 +169,8 @@ class _Proposing:
 
     def _propose_family(self, family: Family) -> None:
         names = frozenset(FAMILIES[family])
-        arguments = {
-            one: runs
-            for one, runs in self._used.items()
-            if one.variable in names and one.operation in self._known.granted
-        }
-        used = self._used_operations(family)
+        arguments = {one: r for one, r in self._used.items() if one.variable in names}
+        used = frozenset(of_family(family, self._operations))
         if not self._listed.keys() & names:
             if why := self._why_open(family, used):
                 self._open[family] = why
@@ -202,23 +198,24 @@ class _Proposing:
         marked = family.options if is_by_hand else empty
         self._notes["marks"].add(Grant(marked, ""))
 
-    def _used_operations(self, family: Family) -> frozenset[str]:
-        """The operations of a family that were used and will be granted."""
-        used = self._known.evidence.used_operations(
-            include_failed=self._known.wish.include_failed
-        )
-        return frozenset(of_family(family, used & self._known.granted))
-
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""
         if self._restored & set(FAMILIES[family]):
             return ""
         if self._old is not None and self._once_listed & set(FAMILIES[family]):
             is_granted = of_family(family, self._known.granted)
-            return TAKEN_OUT.format(line=f"{_EMPTY[family]}=") if is_granted else ""
+            line = f"{_EMPTY[family]}="
+            told = f"the file has none of its lists; to close it, add {line}"
+            return told if is_granted else ""
         read = {one.operation for one in self._used if one.variable in set(Family)}
-        unread = sorted(name for name in used - read if _can_ask(name))
-        return UNREAD.format(names=" and ".join(unread)) if unread else ""
+        # Who can ask for nothing but fields that none of us knows was read, whatever was looked at.
+        unread = [
+            name
+            for name in sorted(used - read)
+            if ARGUED[name].variables != {family.options}
+        ]
+        names = " and ".join(unread)
+        return f"nothing is known of what {names} asked for" if unread else ""
 
     def _propose_variable(
         self, variable: str, arguments: Mapping[Sight, frozenset[str]]
@@ -275,10 +272,7 @@ class _Proposing:
             elif self._is_within(variable, item):
                 wanted.append(item)
                 if item.is_hole:
-                    runs = [one.runs for one in seen if one.value in item.values]
-                    every = frozenset[str]().union(*runs)
-                    hole = Grant(variable, item.text)
-                    self._holes[hole] = len(item.values), len(every)
+                    self._notes["holes"].add(Grant(variable, item.text))
             else:
                 wanted += self._capped(variable, item)
         return wanted
@@ -422,9 +416,3 @@ def with_room(variable: str, items: Iterable[str]) -> list[str]:
 def _listed(patterns: Iterable[Pattern]) -> ListItems:
     """These items together."""
     return ListItems(Limit(variable="", patterns=tuple(patterns)))
-
-
-def _can_ask(operation: str) -> bool:
-    """Whether an operation can ask for anything that is known, and not only for fields
-    that none of us knows: else it was read, whatever was looked at."""
-    return ARGUED[operation].variables != {ARGUED[operation].family.options}

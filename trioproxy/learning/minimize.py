@@ -8,7 +8,7 @@ result in a comment, `review.translate` writes it for that proxy.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import chain, combinations
+from itertools import combinations
 
 from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
@@ -44,13 +44,12 @@ def smallest_sections(granted: Iterable[str], incumbent: Incumbent) -> dict[str,
 
 def unopenable(granted: Iterable[str], incumbent: Incumbent) -> tuple[str, ...]:
     """The items that no variable of an incumbent opens, sorted."""
-    return tuple(
-        sorted(
-            item
-            for item in granted
-            if not any(incumbent.can_allow(*use) for use in uses_of(item))
-        )
-    )
+    closed = {
+        item
+        for item in granted
+        if not any(incumbent.can_allow(*use) for use in uses_of(item))
+    }
+    return tuple(sorted(closed))
 
 
 def price(variables: Mapping[str, str], incumbents: Sequence[Incumbent]) -> Price:
@@ -114,30 +113,18 @@ def _enough(
 ) -> Iterator[frozenset[str]]:
     """All sets that suffice and would not if one variable less were 1."""
     pending = [use for use in uses if not _let_pass([use], needed, incumbent)]
-    found = list[frozenset[str]]()
-    for more in map(frozenset, _subsets(_helpful(pending, incumbent) - needed)):
-        if any(less <= more for less in found):
-            continue
-        if not _let_pass(pending, needed | more, incumbent):
-            continue
-        found.append(more)
-        yield needed | more
-
-
-def _helpful(uses: list[Needed], incumbent: Incumbent) -> frozenset[str]:
-    """The variables with a rule about one of these requests."""
-    return frozenset(
+    with_rules = {
         rule.variable
         for rule in incumbent.rules
-        if any(rule.fits(*use) for use in uses)
-    )
-
-
-def _subsets(names: frozenset[str]) -> Iterator[tuple[str, ...]]:
-    ordered = sorted(names)
-    return chain.from_iterable(
-        combinations(ordered, size) for size in range(len(ordered) + 1)
-    )
+        if any(rule.fits(*use) for use in pending)
+    }
+    helpful, found = sorted(with_rules - needed), list[frozenset[str]]()
+    for size in range(len(helpful) + 1):
+        for more in map(frozenset, combinations(helpful, size)):
+            is_new = not any(less <= more for less in found)
+            if is_new and _let_pass(pending, needed | more, incumbent):
+                found.append(more)
+                yield needed | more
 
 
 def _cost(

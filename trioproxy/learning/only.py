@@ -16,7 +16,7 @@ As with the lists of arguments, a list that is in the file already is extended a
 cut, and what a person took out of it stays out.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,23 +42,12 @@ from trioproxy.values import value_class
 NAMES_SHOWN: Final = 5
 ITEMS_SHOWN: Final = 16
 
-TAKEN_OUT: Final = (
-    "the file has none of these lists; to learn them, add ONLY_CONTAINERS=@own"
-    " and ONLY_OWNER={owner}"
-)
-UNREAD: Final = "nothing is known of which objects {names} named"
-REACHED: Final = "{operation} reached into {what}, which has {has}, and {variable} does not list that"
 NONE_STAYS: Final = (
     "it names others' by names that do not stay, and makes none of its own"
 )
 
 _FOLLOWS: Final = "SystemEvents"
 """Who asks for it goes by whatever comes."""
-
-LOOKED_AT: Final = "it looked at {names} because a list told of them, which will not"
-FOLLOWED: Final = "it follows events, and so others may come"
-FOUND: Final = "by their ids, which it found"
-VARIED: Final = "others in other runs"
 
 ORDER: Final = (*OBJECTS, OWNER_VARIABLE)
 """In which order the lines are written."""
@@ -131,23 +120,27 @@ def propose_objects(known: Basis, lists: Mapping[str, str]) -> ObjectLists:
 
     `lists`: what the file will let requests ask for.
     """
-    if not known.wish.arguments or known.wish.objects is None:
-        return _keep(known.variables, is_taken_out=known.is_taken_out)
-    return _Proposing(known, lists, known.wish.objects).lists()
+    strangers = known.wish.objects if known.wish.arguments else None
+    return (
+        _kept(known)
+        if strangers is None
+        else _Proposing(known, lists, strangers).lists()
+    )
 
 
-def _keep(old: Mapping[str, str], *, is_taken_out: bool) -> ObjectLists:
-    """The lists that a file has."""
+def _kept(known: Basis) -> ObjectLists:
+    """The lists that the file has."""
+    old = known.variables
     values = {name: old[name] for name in ORDER if name in old}
-    return ObjectLists(values=values, is_taken_out=is_taken_out, is_kept=True)
+    return ObjectLists(values=values, is_taken_out=known.is_taken_out, is_kept=True)
 
 
 def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _were_not(names: Collection[str]) -> str:
-    return f"{some(sorted(names), NAMES_SHOWN)} {_were(len(names))} not"
+def _some(names: Iterable[str]) -> str:
+    return some(sorted(names), NAMES_SHOWN)
 
 
 def _items_of_strangers(kind: _Kind, how: Strangers) -> list[str]:
@@ -219,10 +212,14 @@ class _Proposing:
                     # The ceiling's: without any, answers would tell of more than it lists. Not
                     # after a mere ping, for what a list has stays, and it may name one of these.
                     return self._written(ceilings, refused)
-                return _keep(self._old or {}, is_taken_out=self._known.is_taken_out)
+                return _kept(self._known)
             is_out = self._known.is_taken_out and not self._wish.restore & self._marks
             if is_out:
-                return self._nothing(TAKEN_OUT.format(owner=self._owner), is_out=True)
+                why = (
+                    "the file has none of these lists; to learn them, add ONLY_CONTAINERS=@own"
+                    f" and {OWNER_VARIABLE}={self._owner}"
+                )
+                return self._nothing(why, is_out=True)
             if why := refused or self._unread():
                 # Without any it would go beyond its ceiling. Where that lists all containers,
                 # what makes nodes is reached into.
@@ -279,9 +276,9 @@ class _Proposing:
     def _why_any(self, kind: Kind, known: _Kind) -> str:
         """Say why the strangers of a kind may be others tomorrow; empty: they stay."""
         if _FOLLOWS in self._evidence.used_operations():
-            return FOLLOWED
+            return "it follows events, and so others may come"
         if known.names.keys() - known.named:
-            return FOUND
+            return "by their ids, which it found"
         # The runs that show what a client does without.
         runs_known = self._evidence.runs.items()
         over = {name for name, run in runs_known if run.is_proof}
@@ -293,7 +290,8 @@ class _Proposing:
                 runs[one.item] |= self._used[one]
                 whole = Sight(one.variable, "", one.operation)
                 looked[one.item] |= self._used.get(whole, frozenset()) & over
-        return VARIED if any(looked[name] - runs[name] for name in runs) else ""
+        has_varied = any(looked[name] - runs[name] for name in runs)
+        return "others in other runs" if has_varied else ""
 
     def _of(self, kind: Kind) -> Iterator[Sight]:
         return (
@@ -311,7 +309,8 @@ class _Proposing:
         looked_at = {one.operation for one in self._evidence.objects}
         named = filter(kinds_of, used & self._known.granted)
         unread = sorted({*named} - looked_at)
-        return UNREAD.format(names=" and ".join(unread)) if unread else ""
+        named_by = " and ".join(unread)
+        return f"nothing is known of which objects {named_by} named" if unread else ""
 
     def _reached_beyond(self) -> str:
         """Say what was reached into and has more than the file lets be asked for.
@@ -322,13 +321,11 @@ class _Proposing:
         limits = self._limits
         for one, has in self._known.had():
             variable, item = has
-            if limits.limit_of(variable) is None:
-                continue
-            if not item or not limits.lists_had(variable, limits.meaning_of(item)):
+            is_open = limits.limit_of(variable) is None
+            is_listed_had = item and limits.lists_had(variable, limits.meaning_of(item))
+            if not is_open and not is_listed_had:
                 what = f"a {one.kind} of its own" if one.item == OWN else one.item
-                return REACHED.format(
-                    operation=one.operation, what=what, has=has, variable=variable
-                )
+                return f"{one.operation} reached into {what}, which has {has}, and {variable} does not list that"
         return ""
 
     # --- What is in them --------------------------------------------------------------
@@ -459,7 +456,7 @@ class _Proposing:
         said = [
             self._whose(kind, known),
             known.why_any,
-            LOOKED_AT.format(names=some(sorted(known.told), NAMES_SHOWN))
+            f"it looked at {_some(known.told)} because a list told of them, which will not"
             if known.told
             else "",
             f"{left} {_were(left)} left by an earlier run" if left else "",
@@ -471,7 +468,7 @@ class _Proposing:
             who = " and ".join(sorted(known.all_of))
             return f"{who} names none of them, and may mean any"
         if not known.names:
-            besides = some(sorted(known.built_in), NAMES_SHOWN)
+            besides = _some(known.built_in)
             said = "all that were named were its own" if known.is_own else ""
             return f"{said}, but for {besides}" if said and besides else said
         found = [
@@ -484,9 +481,10 @@ class _Proposing:
         others = {item for run, item in found if run == newest}
         run = self._evidence.runs.get(newest)
         own = run.own.get(kind, 0) if run else 0
+        were_not = f"{_some(others)} {_were(len(others))} not"
         if not own:
-            return f"{_were_not(others)} its own"
-        return f"{own} of {own + len(others)} {_were(own)} its own; {_were_not(others)}"
+            return f"{were_not} its own"
+        return f"{own} of {own + len(others)} {_were(own)} its own; {were_not}"
 
     def _proposed(
         self, values: Mapping[str, str] | None = None
