@@ -71,7 +71,7 @@ def test_what_is_added_opens_what_the_whole_file_would(
             if one not in before and (one.grant or one.operation not in doors)
         ]
         assert adding.opens(grant) in (opened or [""])
-        adding.add(grant)
+        adding = adding.with_more(grant)
         added.append(grant)
 
 
@@ -84,7 +84,7 @@ def test_an_operation_opens_what_it_is_with_all_that_was_added(
         Adding(policy("ContainerList", limits)),
         Grant("CREATE_BINDS", "/etc"),
     )
-    adding.add(bind)
+    adding = adding.with_more(bind)
     whole = limits if limits.get("CREATE_BINDS") == "*" else with_items(limits, [bind])
     wanted = ways_of(policy(f"ContainerList,{operation}", whole))
     told = adding.opens(Grant("ALLOW_OPERATIONS", operation))
@@ -97,9 +97,9 @@ def test_two_that_lead_to_each_other_open_a_way_together() -> None:
     outer, inner = Grant("CREATE_BINDS", "/data/a"), Grant("CREATE_BINDS", "/data/a/b")
     assert adding.opens(outer) == adding.opens(inner) == ""
     assert adding.opens(outer, inner) == f"ContainerCreate: {outer}"
-    adding.add(inner)
+    adding = adding.with_more(inner)
     assert adding.opens(outer) == f"ContainerCreate: {outer}"
-    adding.add(outer)
+    adding = adding.with_more(outer)
     assert adding.opens(Grant("CREATE_BINDS", "/data/c")) == ""
 
 
@@ -108,7 +108,7 @@ def test_what_no_list_can_hold_opens_nothing() -> None:
     adding = Adding(policy("ContainerCreate", {"CREATE_BINDS": ""}))
     for grant in (Grant("CREATE_BINDS", "etc"), Grant("ONLY_CONTAINERS", "x")):
         assert adding.opens(grant) == ""
-        adding.add(grant)
+        adding = adding.with_more(grant)
 
 
 def test_a_list_of_all_opens_what_any_item_of_it_would() -> None:
@@ -130,5 +130,5 @@ def test_a_port_and_a_registry_there_open_a_way_together() -> None:
         limits = {**packs, "PULL_IMAGES": ""}
         adding = Adding(policy("ContainerCreate,ContainerExport,ImageCreate", limits))
         assert adding.opens(one) == adding.opens(other) == ""
-        adding.add(one)
+        adding = adding.with_more(one)
         assert "lets the client be that registry" in adding.opens(other)

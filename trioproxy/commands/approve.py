@@ -237,8 +237,8 @@ def _check_roots(
     root_names: tuple[str, ...],
 ) -> None:
     """Refuse a yes that gives root, alone or with the others."""
-    adding = Adding(policy)
-    adding.add(*(one.grant for one in asked if one.grant.name in root_names))
+    given = [one.grant for one in asked if one.grant.name in root_names]
+    adding = Adding(policy).with_more(*given)
     for line in asked:
         name = line.grant.name
         if name not in names or name in root_names:
@@ -249,7 +249,7 @@ def _check_roots(
                 f"{name} gives root on the host: {power.why}",
                 hint=f"review it; --yes-root {name} allows it all the same",
             )
-        adding.add(line.grant)
+        adding = adding.with_more(line.grant)
 
 
 # --- Asking -------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
             break
         if said is Choice.YES:
             answers.allowed.append(line.grant.name)
-            adding.add(line.grant)
+            adding = adding.with_more(line.grant)
         elif said is Choice.ALWAYS_NO:
             answers.declined.append(line.grant.name)
     return answers

@@ -96,13 +96,12 @@ def propose(
     `going_on`: a run that is not over. `ConfigError`: the existing file cannot be read,
     or is none that learning may extend.
     """
-    listed = listed_operations(old, wish.file)
-    refuse_cut(evidence, old, wish.file, listed)
+    found = listed_operations(old, wish.file)
+    refuse_cut(evidence, old, wish.file, found)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
-    once = frozenset() if listed is None else evidence.granted_operations
-    declined = frozenset(
-        (wish.declined | once) - wish.restored - (listed or frozenset())
-    )
+    once = frozenset() if found is None else evidence.granted_operations
+    listed = found or frozenset()
+    declined = (wish.declined | once) - wish.restored - listed
     used = evidence.used_operations(include_failed=wish.include_failed)
     seen = used | wish.restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
@@ -114,7 +113,7 @@ def propose(
     if redact not in {"", NONE}:
         # Beside it they can never pass, and the file would not load.
         capped |= frozenset(one for one in seen if is_untellable(row_of(one)))
-    granted = (listed or frozenset()) | (seen - declined - capped)
+    granted = listed | (seen - declined - capped)
     # A mark says that there were lists, and the file that learning left them out itself.
     is_taken_out = (
         OPERATIONS_VARIABLE in variables
@@ -133,7 +132,7 @@ def propose(
     lists = propose_lists(known)
     return Proposal(
         granted=granted,
-        added=granted - (listed or frozenset()),
+        added=granted - listed,
         declined=declined,
         capped=capped,
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
@@ -308,18 +307,13 @@ def _refused_values(
     policy: Policy, evidence: Evidence, proposal: Proposal
 ) -> Iterator[str]:
     """Replay what was asked for; what nobody wanted is left out."""
-    lists = proposal.lists
+    lists, limits = proposal.lists, policy.limits
     unwanted = {one.variable for one in lists.declined | lists.capped}
+    replayed = LIMITS - unwanted - lists.unlisted.keys()
     for one in evidence.used_arguments():
-        limit = policy.limits.limit_of(one.variable) if one.variable in LIMITS else None
-        if (
-            limit is None
-            or not one.item
-            or one.operation not in proposal.granted
-            or one.variable in {*unwanted, *lists.unlisted}
-        ):
-            continue
-        if not limit.allows(policy.limits.meaning_of(one.item)):
+        is_listed = limits.lists(one.variable, limits.meaning_of(one.item))
+        is_granted = one.operation in proposal.granted and one.variable in replayed
+        if one.item and is_granted and not is_listed:
             yield f"{one.grant}, which was used"
 
 
@@ -331,12 +325,11 @@ def _refused_objects(
     if objects.refused or objects.declined or objects.is_kept or not policy.objects:
         return
     for one in evidence.used_objects():
-        if one.operation not in proposal.granted or not one.item or one.has:
-            continue
-        if one.is_told:
-            continue  # the answer that told of it will not
+        # What an answer told of it will not any more.
+        is_named = one.item and not one.has and not one.is_told
         only = policy.objects.by_kind[OBJECTS[one.variable]]
-        if not only.lists(one.item, one.project) and not only.labels:
+        is_listed = only.lists(one.item, one.project) or only.labels
+        if is_named and one.operation in proposal.granted and not is_listed:
             yield f"{one.kind} {one.item}, which {one.operation} named"
 
 

@@ -100,8 +100,9 @@ class Store(Ledger):
         Nobody else owns what is made from now on: a new owner has a random end. An old one
         stays, also where all else is started over, for what it made is still there.
         """
-        text = files.read_text(self.env, may_be_missing=True, is_output=True)
-        found = re.search(rf"(?m)^{OWNER_VARIABLE}=([A-Za-z0-9_.-]{{1,128}})$", text)
+        found = re.search(
+            rf"(?m)^{OWNER_VARIABLE}=([A-Za-z0-9_.-]{{1,128}})$", self._text()
+        )
         new = found[1] if found else new_owner(self.wish.name, os.urandom(OWNER_BYTES))
         self.wish = replace(self.wish, owner=new)
         return own_alone(self.wish.owner_for(known, self._variables()))
@@ -115,8 +116,10 @@ class Store(Ledger):
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
-        text = files.read_text(self.env, may_be_missing=True, is_output=True)
-        return keep_foreign(text) if self._fresh else text
+        return keep_foreign(self._text()) if self._fresh else self._text()
+
+    def _text(self) -> str:
+        return files.read_text(self.env, may_be_missing=True, is_output=True)
 
     def save(
         self, mine: Evidence, new: Sequence[Sight] = (), *, is_final: bool = False
@@ -156,7 +159,7 @@ class Store(Ledger):
 
     def _write(self, text: str) -> None:
         """Replace the env file, unless it says that already: then nobody need look."""
-        if text != files.read_text(self.env, may_be_missing=True, is_output=True):
+        if text != self._text():
             disk.replace(self.env, text.encode())
 
     def preview(self, whole: Evidence) -> Proposal:

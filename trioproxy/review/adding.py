@@ -2,7 +2,7 @@
 
 Two grants may give together what neither gives alone, so each is asked of the policy with
 all that was added before. A policy has many items and is asked about many more, so what it
-means is computed once. Of an item that is added only what is new is looked at: whether it
+means is computed once. Of an item that is asked about only what is new is looked at: whether it
 is a way itself, whether an operation becomes one because such an item is listed at all, and
 whether it lies in another bind or holds one (`judge.meaning.ways_of` has these three). No
 item takes a way away. An operation changes everything, and there are few of them.
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
-from typing import Final
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -36,99 +35,79 @@ _Items = dict[str, tuple[Pattern, ...]]
 """The items of grants, by variable."""
 
 
-_PAIRS: Final = {"CREATE_PORTS": "PULL_IMAGES", "PULL_IMAGES": "CREATE_PORTS"}
-"""Lists of which an item gives with one of the other what neither gives alone."""
-
-
-class _Meant:
-    """What a policy means, computed when it is asked for, and once."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-        self.opened = policy.opened
-
-    @cached_property
-    def powers(self) -> Powers:
-        return Powers(self.policy)
-
-    @cached_property
-    def planted(self) -> Planted:
-        return Planted(self.policy.limits.binds)
-
-
 class Adding:
-    """A policy to which grants are added.
+    """A policy, asked what grants would open that it does not have.
 
     Lists of objects stay as they are: by which of them root is reached is told with each
     object. What no list can hold adds nothing.
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._meant = _Meant(policy)
-        self._new: _Items = {}
-        """What was added and opens nothing: no list is made anew for each."""
+        self._policy = policy
+        self._opened_rows = policy.opened
+
+    @cached_property
+    def _powers(self) -> Powers:
+        return Powers(self._policy)
+
+    @cached_property
+    def _planted(self) -> Planted:
+        return Planted(self._policy.limits.binds)
 
     def opens(self, *grants: Grant) -> str:
         """Say which way to root on the host they open; empty if none that is known."""
         return next(map(str, self._opened(grants)), "")
 
     def power(self, grant: Grant) -> Power:
-        """Say what a grant would give, with all that was added before."""
+        """Say what a grant would give."""
         if grant.is_operation:
             powers = Powers(self._changed([grant], {}))
-            ways = self._meant.powers.new_of(powers.ways)
+            ways = self._powers.new_of(powers.ways)
         else:
-            powers, ways = self._meant.powers, self._opened([grant])
+            powers, ways = self._powers, self._opened([grant])
         way = next(ways, None)
         if way is None:
             return powers.of(grant)
         is_own = grant in {way.grant, Grant(OPERATIONS_VARIABLE, way.operation)}
         return Power(Risk.HOST_ROOT, way.why if is_own else str(way))
 
-    def add(self, *grants: Grant) -> None:
-        """Add them to the policy, whatever they open."""
-        items = self._items(grants)
-        if not self._are_more(grants, items) or any(self._opened(grants)):
-            self._meant, self._new = _Meant(self._changed(grants, items)), {}
-            return
-        for variable, patterns in items.items():
-            self._new[variable] = self._new.get(variable, ()) + patterns
-        self._meant.planted.add(items.get(BINDS, ()))
+    def with_more(self, *grants: Grant) -> "Adding":
+        """The policy with grants added, whatever they open."""
+        return Adding(self._changed(grants, self._items(grants)))
 
     def _opened(self, grants: Sequence[Grant]) -> Iterator[Way]:
         items = self._items(grants)
-        if self._are_more(grants, items):
+        # Whether they are items alone, and of lists that there are.
+        are_more = not _operations(grants) and all(
+            map(self._policy.limits.limit_of, items)
+        )
+        if are_more:
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))
-        yield from self._meant.powers.new_of(chain(self._by_any(grants), ways))
+        yield from self._powers.new_of(chain(self._by_any(grants), ways))
 
     def _by_any(self, grants: Iterable[Grant]) -> Iterator[Way]:
         """The ways that `*` is: no item of a list, but the list of all of them."""
         lists = [g for g in grants if g.item == ANY and self._takes(g.variable)]
-        yield from ways_by_item(self._meant.policy, self._meant.opened, lists)
+        yield from ways_by_item(self._policy, self._opened_rows, lists)
 
     def _takes(self, variable: str) -> bool:
         """Whether a variable has a list that does not hold everything yet."""
-        limit = self._meant.policy.limits.by_variable.get(variable)
+        limit = self._policy.limits.by_variable.get(variable)
         return variable in LIMITS and not (limit and limit.is_any)
 
     def _opened_by_items(self, items: _Items) -> Iterator[Way]:
-        policy, opened = self._meant.policy, self._meant.opened
-        beside = {
-            name: (*policy.limits.patterns_of(name), *self._new[name])
-            for name in map(_PAIRS.get, items)
-            if name in self._new
-        }
-        alone = replace(policy, limits=policy.limits.with_lists({**beside, **items}))
+        policy, opened = self._policy, self._opened_rows
+        alone = replace(policy, limits=policy.limits.with_lists(items))
         yield from ways_by_operation(alone, opened)
         grants = (Grant(name, one.text) for name in items for one in items[name])
         yield from ways_by_item(policy, opened, grants)
         if binds := items.get(BINDS):
-            yield from ways_by_link(policy, opened, self._meant.planted, binds)
+            yield from ways_by_link(policy, opened, self._planted, binds)
 
     def _items(self, grants: Iterable[Grant]) -> _Items:
-        limits, found = self._meant.policy.limits, dict[str, tuple[Pattern, ...]]()
+        limits, found = self._policy.limits, dict[str, tuple[Pattern, ...]]()
         for variable, item in grants:
             if self._takes(variable):
                 try:
@@ -138,19 +117,10 @@ class Adding:
                 found[variable] = (*found.get(variable, ()), pattern)
         return found
 
-    def _are_more(self, grants: Iterable[Grant], items: _Items) -> bool:
-        """Whether they are items alone, and of lists that there are."""
-        limits = self._meant.policy.limits
-        return not _operations(grants) and all(map(limits.limit_of, items))
-
     def _changed(self, grants: Iterable[Grant], items: _Items) -> Policy:
-        policy = self._meant.policy
-        more = {
-            name: (*self._new.get(name, ()), *items.get(name, ()))
-            for name in {**self._new, **items}
-        }
+        policy = self._policy
         operations = policy.operations | _operations(grants)
-        limits = policy.limits.with_more(more)
+        limits = policy.limits.with_more(items)
         if policy.mode is Mode.EXACT:
             confines = Confines(limits, policy.objects, policy.hides)
             return exact_policy(operations, policy.routes, confines)

@@ -692,5 +692,5 @@ def additions(sheet: Sheet) -> Iterator[Addition]:
         alone = (line.power.why for line in lines if line.power.is_root)
         why = next(alone, "") or adding.opens(*grants)
         if not why:
-            adding.add(*grants)
+            adding = adding.with_more(*grants)
         yield Addition(Grant(variable, ",".join(items)), why)

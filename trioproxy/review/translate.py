@@ -10,7 +10,8 @@ list of folders that may be bound, each with all that lies below it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -90,20 +91,20 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     unsaid = tuple(_limiting(policy))
     if proxy in _INCUMBENTS:
         return replace(_sections(policy, _INCUMBENTS[proxy], source), unsaid=unsaid)
-    lines = [f"{name} {one}" for name, of in _patterns(policy).items() for one in of]
+    patterns = _patterns(policy)
+    lines = [f"{method} {one}" for method, of in patterns.items() for one in of]
     missing, wider = list[str](), list[str]()
     if proxy is Proxy.WOLLOMATIC:
         folders, missing, wider = _folders(policy)
-        lines = [*_wollomatic(policy), *folders]
+        lines = [*_wollomatic(patterns), *folders]
         unsaid = tuple(name for name in unsaid if not (folders and name == BINDS))
     mark, name, *notes = _HEADS[proxy]
     head = [f"from {format_value(source)} by trioproxy, for {name}", *notes]
-    text = _text([*(f"{mark} {line}" for line in head), *lines])
     return Exported(
-        text=text,
-        over=_beyond(policy),
+        text=_text([*(f"{mark} {line}" for line in head), *lines]),
+        over=_beyond(policy, patterns),
         missing=(*_newer_routes(policy), *missing),
-        without_slashes=tuple(sorted(_without_slashes(policy))),
+        without_slashes=tuple(sorted({*_without_slashes(policy)})),
         unsaid=unsaid,
         wider=tuple(wider),
     )
@@ -203,69 +204,59 @@ def _sections(policy: Policy, incumbent: Incumbent, source: str) -> Exported:
     )
 
 
-def _wollomatic(policy: Policy) -> Iterator[str]:
-    for method, patterns in _patterns(policy).items():
-        for number, pattern in enumerate(patterns):
+def _wollomatic(patterns: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for method, of_it in patterns.items():
+        for number, pattern in enumerate(of_it):
             suffix = f"_{number + 1}" if number else ""
             yield f"SP_ALLOW_{method}{suffix}={pattern}"
 
 
 def _patterns(policy: Policy) -> dict[str, list[str]]:
     """The paths that a policy opens, by method, as regular expressions without anchors."""
-    found = dict[str, set[str]]()
+    found = defaultdict[str, set[str]](set)
     for endpoint in ENDPOINTS:
-        any_method = endpoint.method == "ANY"
-        paths = [endpoint.template]
-        if endpoint is OPTIONS:
-            paths = [section_prefix(section) for section in SECTIONS]
-        for path in paths:
-            method = "POST" if any_method else endpoint.method
+        is_any = endpoint.method == "ANY"
+        method = "POST" if is_any else endpoint.method
+        sections = map(section_prefix, SECTIONS)
+        for path in sections if endpoint is OPTIONS else [endpoint.template]:
             if policy.decide_route(method, endpoint, path).allowed:
-                pattern = _pattern_of(endpoint, path)
-                for one in METHODS if any_method else [method]:
-                    found.setdefault(one, set()).add(pattern)
+                for one in METHODS if is_any else [method]:
+                    found[one].add(_pattern_of(endpoint, path))
     for route in policy.routes:
-        for method in {route.method, *({"HEAD"} if route.method == "GET" else ())}:
-            found.setdefault(method, set()).add(_pattern(route.template, _SEGMENT))
+        for method in {route.method, "HEAD" if route.method == "GET" else route.method}:
+            found[method].add(_pattern(route.template, _SEGMENT))
     return {method: sorted(found[method]) for method in sorted(found)}
 
 
-def _beyond(policy: Policy) -> tuple[str, ...]:
+def _beyond(policy: Policy, patterns: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The operations that the patterns open beyond the policy.
 
     `/debug/pprof/{name}` fits `/debug/pprof/cmdline` too, and these expressions know no
     exception; nearly all other templates of the table exclude each other.
     """
-    compiled = {
-        method: [re.compile(pattern) for pattern in patterns]
-        for method, patterns in _patterns(policy).items()
-    }
+    fits = {one: re.compile("|".join(of)).fullmatch for one, of in patterns.items()}
     opened = {
         endpoint.operation
         for endpoint in ENDPOINTS
         for method, path in examples_of(endpoint)
-        for pattern in compiled.get(method, ())
-        if pattern.fullmatch(path)
+        if method in fits and fits[method](path)
     }
     return tuple(sorted(opened - policy.opened_operations))
 
 
-def _without_slashes(policy: Policy) -> set[str]:
+def _without_slashes(policy: Policy) -> Iterator[str]:
     """The operations that lose names with slashes, such as those of legacy links.
 
     `/containers/parent/alias/json` is a route of the Engine. A pattern that took such
     names would take paths of other operations too.
     """
-    found = set[str]()
     for endpoint in ENDPOINTS:
-        if endpoint.section in _WITH_SLASHES or "{" not in endpoint.template:
-            continue
-        method = "GET" if endpoint.method == "ANY" else endpoint.method
-        path = with_segments(endpoint.template, "a/b")
-        request = Request.parse(method, path.encode())
-        if request.endpoint is endpoint and policy.decide(request).allowed:
-            found.add(endpoint.operation)
-    return found
+        if endpoint.section not in _WITH_SLASHES and "{" in endpoint.template:
+            method = "GET" if endpoint.method == "ANY" else endpoint.method
+            path = with_segments(endpoint.template, "a/b")
+            request = Request.parse(method, path.encode())
+            if request.endpoint is endpoint and policy.decide(request).allowed:
+                yield endpoint.operation
 
 
 def _newer_routes(policy: Policy) -> Iterator[str]:
