@@ -222,15 +222,15 @@ def _changes(
     for line in attack.shut:
         name, _, value = line.partition("=")
         if variables.get(name, ANY) != ANY:
-            yield from _struck(variables, name)
+            for item in variables[name].split(",")[:MOST_STRUCK]:
+                yield _struck(variables, name, item)
             continue
         more = {name: value.replace("{image}", variables.get("CREATE_IMAGES", IMAGE))}
         if name in OBJECTS and OWNER_VARIABLE not in variables:
             more[OWNER_VARIABLE] = "client"
         together |= more
-        yield _lines(more), {**variables, **more}
-    if len(together) > 1:
-        yield _lines(together), {**variables, **together}
+        yield _limited(variables, more)
+    yield _limited(variables, together)
     # What is as bad as the attack, or of two that are what fewer attacks need, is likely what
     # it is about.
     needed = Counter(name for one in attacks() for name in one.needs)
@@ -245,23 +245,24 @@ def _changes(
     for row in rows:
         section = (row.section or "").upper()
         if OPERATIONS_VARIABLE in variables:
-            yield from _struck(variables, OPERATIONS_VARIABLE, row.operation)
+            yield _struck(variables, OPERATIONS_VARIABLE, row.operation)
         elif section in variables:
             yield f"{section}=0", {**variables, section: "0"}
 
 
 def _struck(
-    variables: Mapping[str, str], name: str, only: str = ""
-) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """A list without one of its items, each or one alone."""
-    items = variables[name].split(",")
-    for item in [only] if only else items[:MOST_STRUCK]:
-        kept = ",".join(one for one in items if one != item)
-        yield f"{name} without {item}", {**variables, name: kept}
+    variables: Mapping[str, str], name: str, item: str
+) -> tuple[str, Mapping[str, str]]:
+    """A list without one of its items."""
+    kept = ",".join(one for one in variables[name].split(",") if one != item)
+    return f"{name} without {item}", {**variables, name: kept}
 
 
-def _lines(added: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in added.items())
+def _limited(
+    variables: Mapping[str, str], more: Mapping[str, str]
+) -> tuple[str, Mapping[str, str]]:
+    """A file with more lists."""
+    return " ".join(map("=".join, more.items())), {**variables, **more}
 
 
 # --- What the file lists, as words ------------------------------------------------
@@ -275,7 +276,11 @@ def words_of(policy: Policy) -> dict[str, str]:
         *(one for one in (image,) if policy.limits.lists("CREATE_TAGS", one)),
         *_values(policy, "CREATE_TAGS"),
     ]
-    devices = [one for one in _values(policy, _DEVICES) if _is_disk(one)]
+    devices = [
+        one
+        for one in _values(policy, "CREATE_DEVICES")
+        if one.startswith("/") and sorts.why_root("CREATE_DEVICES", one)
+    ]
     return {
         **words(),
         **_rooted(binds),
@@ -312,13 +317,6 @@ def _rooted(binds: Sequence[str]) -> dict[str, str]:
     return found | {key: binds_of[key] for key in places if places[key] in binds}
 
 
-_DEVICES: Final = "CREATE_DEVICES"
-
-
-def _is_disk(item: str) -> bool:
-    return item.startswith("/") and bool(sorts.why_root(_DEVICES, item))
-
-
 def _values(policy: Policy, variable: str) -> Iterator[str]:
     """A value for each item that a variable lists."""
     for pattern in policy.limits.patterns_of(variable):
@@ -331,18 +329,14 @@ def _values(policy: Policy, variable: str) -> Iterator[str]:
 def _binds(policy: Policy) -> Iterator[str]:
     """A value for each bind that is listed; of those that vary and may be root one that is."""
     yield from _values(policy, BINDS)
-    if (limit := policy.limits.limit_of(BINDS)) is None:
-        return
-    for pattern in limit.patterns:
-        item = policy.limits.meaning_of(pattern.text)
-        if (
-            isinstance(pattern.means, Words)
-            and HOLE.search(item)
-            and root.of_bind(item)
-        ):
-            tried = (one for word in pattern.means.language for one in _varied(word))
-            found = (one for one in tried if limit.lists(one) and root.of_bind(one))
-            yield from (normal.unquote(one) for one in islice(found, 1))
+    limits = policy.limits
+    for pattern in limits.patterns_of(BINDS):
+        item, means = limits.meaning_of(pattern.text), pattern.means
+        may_be_root = HOLE.search(item) and root.of_bind(item)
+        if may_be_root and isinstance(means, Words):
+            tried = (one for word in means.language for one in _varied(word))
+            found = (o for o in tried if limits.lists(BINDS, o) and root.of_bind(o))
+            yield from map(normal.unquote, islice(found, 1))
 
 
 def _varied(word: Word) -> Iterator[str]:
