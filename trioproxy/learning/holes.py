@@ -15,13 +15,14 @@ value counts as seen by itself, and a number needs more of them.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
 from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
-from trioproxy.learning.made import WHOLE, Slot, Token, made_up, slot_of, tokens_of
+from trioproxy.learning.made import WHOLE, Made, Token, made_up, slot_of, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
 from trioproxy.limits.sorts import Varies, is_listable, parse_pattern, sort_of, why_root
 from trioproxy.values import ordered_class
@@ -127,12 +128,11 @@ def _holes(variable: str, varied: Mapping[str, Value]) -> Iterator[Item]:
 
 def _ports(varied: Mapping[str, Value]) -> Iterator[Item]:
     """Ports that clients find by themselves: the address stays, the number does not."""
-    groups = dict[tuple[str, str, bool], list[tuple[int, Value]]]()
+    groups = defaultdict[tuple[str, str, bool], list[tuple[int, Value]]](list)
     for value, one in varied.items():
         found = _PORT.fullmatch(value)
         if found and (port := int(found[2])) >= _LEAST_PORT:
-            key = found[1], found[3], port in EPHEMERAL
-            groups.setdefault(key, []).append((port, one))
+            groups[found[1], found[3], port in EPHEMERAL].append((port, one))
     for (address, protocol, is_free), members in groups.items():
         for near in [members] if is_free else _neighbours(members):
             first, last = near[0][0], near[-1][0]
@@ -156,14 +156,14 @@ def _neighbours(members: list[tuple[int, Value]]) -> Iterator[list[tuple[int, Va
 
 def _users(varied: Mapping[str, Value]) -> Iterator[Item]:
     """Persons, by `id -u` and `id -g`: another one runs it next time. Never root."""
-    groups = dict[str, list[Value]]()
+    groups = defaultdict[str, list[Value]](list)
     for value, one in varied.items():
         found = _USER.fullmatch(value)
         if found and int(found[1]) in _PERSONS:
             group = found[2] or ""
             own = "{uid}" if group and int(group) in _PERSONS else group
             mark = "%3A" if group else ""
-            groups.setdefault(f"{{uid}}{mark}{own}", []).append(one)
+            groups[f"{{uid}}{mark}{own}"].append(one)
     for text, members in groups.items():
         if _span_runs(members):
             yield Item(text, frozenset(one.value for one in members))
@@ -201,12 +201,12 @@ def _of_names(
     varied: Mapping[str, Value], varies: Varies, *, is_pulled: bool
 ) -> Iterator[Item]:
     cut = {Varies.PATH: _cut_path, Varies.VALUE: _cut_value}.get(varies)
-    alike = dict[tuple[Token, ...], list[_Name]]()
+    alike = defaultdict[tuple[Token, ...], list[_Name]](list)
     for value, one in varied.items():
         tokens = tuple(cut(value) if cut else _cut_image(value, is_pulled=is_pulled))
         if 0 < len(tokens) <= _MOST_TOKENS:
             name = _Name(tokens, one, varies is Varies.IMAGE)
-            alike.setdefault(name.shape, []).append(name)
+            alike[name.shape].append(name)
     for names in alike.values():
         for several in _together(names, 0):
             seen = [one.seen for one in several]
@@ -262,9 +262,8 @@ def _together(names: Sequence[_Name], at: int) -> Iterator[Sequence[_Name]]:
     if at == len(names[0].tokens):
         yield names
         return
-    pieces = _pieces(names, at)
-    sets = [one.pieces for one in made_up(pieces, _place(names, at))]
-    words = pieces.keys() - frozenset[str]().union(*sets)
+    sets = [one.pieces for one in _made_up(names, at)]
+    words = _pieces(names, at).keys() - frozenset[str]().union(*sets)
     for one in (*sets, *(frozenset({word}) for word in sorted(words))):
         inside = [name for name in names if name.tokens[at].text in one]
         yield from _together(inside, at + 1)
@@ -282,9 +281,8 @@ def _written(names: Sequence[_Name]) -> str:
         elif token.kind in WHOLE:
             text += WHOLE[token.kind]
         else:
-            pieces = _pieces(names, at)
-            made = next(made_up(pieces, _place(names, at)), None)
-            if made is None or made.pieces != pieces.keys():
+            made = next(_made_up(names, at), None)
+            if made is None or made.pieces != _pieces(names, at).keys():
                 return ""
             text += made.hole
     return text
@@ -316,16 +314,17 @@ def _differ(names: Sequence[_Name], at: int) -> bool:
 
 
 def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
-    found = dict[str, frozenset[str]]()
+    found = defaultdict[str, frozenset[str]](frozenset)
     for name in names:
-        text = name.tokens[at].text
-        found[text] = found.get(text, frozenset()) | name.seen.runs
+        found[name.tokens[at].text] |= name.seen.runs
     return found
 
 
-def _place(names: Sequence[_Name], at: int) -> Slot:
+def _made_up(names: Sequence[_Name], at: int) -> Iterator[Made]:
+    """What of a place was made up, by one maker each."""
     tokens = [name.tokens for name in names]
-    return slot_of(tokens, at, is_image=names[0].is_image)
+    place = slot_of(tokens, at, is_image=names[0].is_image)
+    return made_up(_pieces(names, at), place)
 
 
 def _span_runs(members: list[Value]) -> bool:

@@ -288,16 +288,14 @@ class _Old:
         stands below them."""
         self._blocks = list[tuple[str, list[str]]]()
         """Lines of others, behind the key of the line of ours below them."""
-        self._keys = list[str]()
         block = list[str]()
         for line, key in _walk(text):
             if key is None:
                 block.append(line)
-                if not line and not self._keys:
+                if not line and not self._blocks:
                     self._head, block = [*self._head, *block], []
             elif key:
                 self._take(line, key)
-                self._keys.append(key)
                 self._blocks.append((key, block))
                 block = []
         self._head += block
@@ -346,7 +344,8 @@ class _Old:
 
     def _next(self, key: str, there: Container[str]) -> str:
         """That key, or the first one below it that is still there; empty if none is."""
-        below = self._keys[self._keys.index(key) :]
+        keys = [one for one, _ in self._blocks]
+        below = keys[keys.index(key) :]
         return next((one for one in below if one in there), "")
 
 

@@ -10,6 +10,7 @@ stays, and what a person took out of it stays out. Only what learning wrote is r
 by an item that fits it and more.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Final
@@ -284,30 +285,24 @@ class _Proposing:
 
         There, what was not asked for each time is told apart by how often it was.
         """
-        runs = dict[str, frozenset[str]]()
-        read = dict[str, frozenset[str]]()
+        runs, read = (defaultdict[str, set[str]](set) for _ in range(2))
         for one, found in arguments.items():
             if one.item:
-                runs[one.item] = runs.get(one.item, frozenset()) | found
-                every = self._used.get(looked_at(one.operation), frozenset())
-                read[one.item] = read.get(one.item, frozenset()) | every
-        over = frozenset({self._known.going_on})
-        is_one_run = len(frozenset[str]().union(*read.values()) - over) == 1
+                runs[one.item] |= found
+                read[one.item] |= self._used.get(looked_at(one.operation), frozenset())
+        over = {self._known.going_on}
+        is_one_run = len(set[str]().union(*read.values()) - over) == 1
         rare = {
             one.item
             for one, found in arguments.items()
             for run in found - over
             if self._count(one, run) < self._count(looked_at(one.operation), run)
         }
-        seen = [
-            Value(
-                value,
-                found - over,
-                missed=bool(read[value] - found - over)
-                or (is_one_run and value in rare),
-            )
-            for value, found in runs.items()
-        ]
+        seen = list[Value]()
+        for value, of_it in runs.items():
+            is_missed = bool(read[value] - of_it - over)
+            is_rare = is_one_run and value in rare
+            seen.append(Value(value, frozenset(of_it - over), is_missed or is_rare))
         return seen, is_one_run
 
     def _count(self, one: Sight, run: str) -> int:

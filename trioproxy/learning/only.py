@@ -121,16 +121,14 @@ def propose_objects(known: Basis, lists: Mapping[str, str]) -> ObjectLists:
     `lists`: what the file will let requests ask for.
     """
     strangers = known.wish.objects if known.wish.arguments else None
-    return (
-        _kept(known)
-        if strangers is None
-        else _Proposing(known, lists, strangers).lists()
-    )
+    if strangers is None:
+        return _kept(known)
+    return _Proposing(known, lists, strangers).lists()
 
 
 def _kept(known: Basis) -> ObjectLists:
     """The lists that the file has."""
-    old = known.variables
+    old = known.old(OBJECTS) or {}
     values = {name: old[name] for name in ORDER if name in old}
     return ObjectLists(values=values, is_taken_out=known.is_taken_out, is_kept=True)
 
@@ -176,12 +174,17 @@ class _Proposing:
         self._owner = known.wish.owner_for(known.evidence, variables)
         self._old = known.old(OBJECTS)
         self._listed = known.listed(OBJECTS)
+        self._before = {
+            Grant(name, item)
+            for name, items in self._listed.items()
+            for item in items or [""]
+        }
         # Of lists that learning left out itself nobody took anything.
         marks = known.evidence.listed if self._listed or known.is_taken_out else ()
         self._marks = {one for one in marks if one.variable in OBJECTS}
         used = known.evidence.used_objects(include_failed=known.wish.include_failed)
         self._used = {
-            k: runs for k, runs in used.items() if k.operation in known.granted
+            one: r for one, r in used.items() if one.operation in known.granted
         }
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
         for kind, of_it in self._kinds.items():
@@ -192,19 +195,14 @@ class _Proposing:
 
     def lists(self) -> ObjectLists:
         """Begin lists, or go on with those of the file."""
-        is_by_hand = any(
-            Grant(name, item) not in self._marks
-            for name, items in self._listed.items()
-            for item in items or [""]
-        )
+        is_by_hand = not self._before <= self._marks
         refused = self._reached_beyond()
         is_limited = any(map(self._wish.nameable.limits, Kind))
         ceilings = {name: self._within(name, [ANY]) for name in OBJECTS}
         if not is_by_hand:
             # A yes goes into lists that are there, though all that was seen was refused.
-            is_told = self._listed and OBJECTS.keys() & {
-                v for v, _ in self._wish.restore
-            }
+            restored = {one.variable for one in self._wish.restore}
+            is_told = self._listed and OBJECTS.keys() & restored
             if not is_told and not any(one.is_touched for one in self._kinds.values()):
                 granted = self._known.granted
                 names_any = any(one in ANSWERS or kinds_of(one) for one in granted)
@@ -418,12 +416,7 @@ class _Proposing:
         if is_own or OWNER_VARIABLE in old or self._wish.nameable.owner:
             values[OWNER_VARIABLE] = self._owner
         now = {Grant(name, one) for name in OBJECTS for one in values[name].split(",")}
-        before = {
-            Grant(name, one)
-            for name, known in self._listed.items()
-            for one in known or [""]
-        }
-        added = frozenset(now - before)
+        added = frozenset(now - self._before)
         return ObjectLists(
             values={name: values[name] for name in ORDER if name in values},
             added=added,
