@@ -184,15 +184,14 @@ class _Uniting:
             notes=tuple(self._notes),
         )
 
-    def _unite_one(self, variable: str, values: Iterable[str], so: str = "") -> None:
-        """Of a value of which there can be one have the first; `so`: what that means for others."""
+    def _unite_one(self, variable: str, values: Iterable[str]) -> str:
+        """Of a value of which there can be one have the first; the others, which are told of."""
         found = list(filter(None, values))
-        if not found:
-            return
-        self._values[variable] = found[0]
-        if others := sorted({*found} - {found[0]}):
-            said = f"{variable} is {found[0]}, and in other files {', '.join(others)}"
-            self._notes.append(f"{said}{so}")
+        if found:
+            self._values[variable] = found[0]
+        if others := ", ".join(sorted({*found} - {*found[:1]})):
+            self._notes.append(f"{variable} is {found[0]}, and in other files {others}")
+        return others
 
     def _unite_socket(self) -> None:
         """Where some list `@proxy`, what it is for the others counts in the output alone."""
@@ -280,8 +279,9 @@ class _Uniting:
             networks = [part.objects.network for part in self._output_first]
             self._unite_one(NETWORK_VARIABLE, networks)
         owners = [part.objects.owner for part in self._output_first]
-        so = ": what was made by these is not its own in the result"
-        self._unite_one(OWNER_VARIABLE, owners, so)
+        if strange := self._unite_one(OWNER_VARIABLE, owners):
+            note = f"what was made by {strange} is not its own in the result"
+            self._notes.append(note)
 
     def _objects_of(
         self, variable: str, kind: Kind, parts: Sequence[Member]
