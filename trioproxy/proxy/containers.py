@@ -15,7 +15,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,10 +46,11 @@ from trioproxy.proxy.resolve import (
     ANSWER,
     OK,
     ask,
-    bare,
+    check_told,
     inherited,
     parse_answer,
     with_filters,
+    written,
 )
 from trioproxy.proxy.shared import Shared
 
@@ -341,7 +342,9 @@ class Containers:
         # Of this network alone: how long the names of others are is said by who makes them.
         only: Mapping[str, Json] = {"event": ["connect"], "network": [network]}
         question = with_filters("/events", {"type": ["network"], **only})
-        status, raw = await _ask(engine, f"{question}&since=0&until={time.time():.6f}")
+        status, raw = await ask(
+            engine, "GET", f"{question}&since=0&until={time.time():.6f}"
+        )
         # Podman does not know the filter, and tells nothing.
         for line in reversed(raw.split(b"\n") if status == OK else ()):
             if container.encode() in line:
@@ -354,7 +357,9 @@ class Containers:
             # moved there before the stream, where none of them is older, may be forgotten.
             older = b"more than is read"
             with suppress(TooMuch):
-                status, older = await _ask(engine, f"/events?since=0&until={made:.6f}")
+                status, older = await ask(
+                    engine, "GET", f"/events?since=0&until={made:.6f}"
+                )
             if status == OK and older.strip():
                 if is_told:
                     return -inf
@@ -374,18 +379,16 @@ class Containers:
     async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
         if thing.inherited is not None:  # it does not count
             return thing
-        remembered, ask_for = self._shared.remembered, partial(_ask, engine)
+        remembered, ask_for = self._shared.remembered, partial(ask, engine, "GET")
         judged = identity.JUDGED_LABELS
         _, labels = await inherited(ask_for, remembered, thing, judged)
         return thing if labels is None else thing._replace(inherited=labels)
 
     async def _get(self, engine: Engine, target: str) -> bytes:
-        status, raw = await _ask(engine, target)
+        status, raw = await ask(engine, "GET", target)
         if status != OK:
             self._networks = {}
-            raise Untold(
-                f"the Docker Engine answers {status} to the question who this is"
-            )
+        check_told(status, "who this is")
         return raw
 
     # -- who goes ------------------------------------------------------------------
@@ -415,7 +418,7 @@ class Containers:
         # The Engine sends the head before it listens itself: what happens in between it tells
         # to who asks since when, and to nobody else.
         since, self._heard_since = f"&since={time.time():.6f}", trio.current_time()
-        await engine.send_request(bare("GET", EVENTS + since))
+        await engine.send_request(written("GET", EVENTS + since))
         head, data = await engine.read_head(ANSWER)
         if head.status != OK or head.framing is not CHUNKED:
             raise Untold(
@@ -505,7 +508,3 @@ def _read_event(event: Mapping[str, Json]) -> tuple[tuple[str, str], float]:
         who = text_of(map_of(actor.get("Attributes")).get("container"))
     seconds = at / timestamps.SECOND if isinstance(at, int) else 0.0
     return (full, who) if who else ("", full), seconds
-
-
-def _ask(engine: Engine, target: str) -> Awaitable[tuple[int, bytes]]:
-    return ask(engine, bare("GET", target), is_repeatable=True)

@@ -21,7 +21,7 @@ from typing import Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
-from trioproxy.errors import TooMuch, Untold
+from trioproxy.errors import TooMuch
 from trioproxy.http import jsonbody
 from trioproxy.http.elements import (
     CLOSE,
@@ -63,7 +63,7 @@ from trioproxy.proxy.bodies import Reading, in_turns
 from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import LISTS, OK, Resolver, ask_each, shape_of
+from trioproxy.proxy.resolve import LISTS, Resolver, ask_each, check_told, shape_of
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
@@ -528,7 +528,5 @@ class _Asking:
 
     async def _list(self, kind: Kind, take: Take) -> None:
         """Look at all of a kind, at any length."""
-        target = LISTS[kind]
-        status, _ = await ask_each(self._engine, target, shape_of(kind), take, inf)
-        if status != OK:
-            raise Untold(f"the Docker Engine answers {status} to GET {target}")
+        status, _ = await ask_each(self._engine, LISTS[kind], shape_of(kind), take, inf)
+        check_told(status, f"which {kind}s it has")

@@ -20,7 +20,7 @@ from trioproxy.judge.pruning import Removals
 from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
-from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, ask_each, bare, segment
+from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, ask_each, segment
 from trioproxy.proxy.watch import HUNG_UP
 
 _DONE: Final = frozenset({200, 204})
@@ -70,7 +70,8 @@ class Removing(Exchange):
                 if told is None or not removals.prune.is_older(told.get("Created")):
                     continue
                 size = size_of(told.get("SizeRw"))
-            status, _ = await self._ask("DELETE", path)
+            # By an id twice is as good as once: the second time it is gone.
+            status, _ = await ask(self._sides.engine, "DELETE", path)
             if status in _DONE:
                 gone.append(one.told)
                 freed += size
@@ -78,7 +79,7 @@ class Removing(Exchange):
 
     async def _look_at(self, path: str) -> Mapping[str, jsonbody.Json] | None:
         """What takes room in a container, and when it was made; None: it is gone."""
-        status, raw = await self._ask("GET", f"{path}/json?size=1")
+        status, raw = await ask(self._sides.engine, "GET", f"{path}/json?size=1")
         value = jsonbody.parse(raw) if status in _DONE else None
         return value if isinstance(value, dict) else None
 
@@ -97,10 +98,6 @@ class Removing(Exchange):
         with suppress(UpstreamError):
             await ask_each(self._sides.engine, _SIZES, "lists", take, deadline)
         return sizes
-
-    async def _ask(self, method: str, target: str) -> tuple[int, bytes]:
-        # By an id twice is as good as once: the second time it is gone.
-        return await ask(self._sides.engine, bare(method, target), is_repeatable=True)
 
 
 def _sizes_in(told: jsonbody.Json) -> Iterator[tuple[str, int]]:

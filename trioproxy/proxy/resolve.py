@@ -117,10 +117,8 @@ class Resolver:
         self._hear = hear
         self._heard = 0
         self._deadline = trio.current_time() + QUESTIONS_SECONDS
-        self._goes_by_names = gate.goes_by_names
+        self._gate = gate
         self._looks_inside = gate.limits.limits_creation or gate.learns
-        self._limits_fills = gate.form.limits_fills
-        self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
         self._remembered = remembered
         self._own = remembered.own
@@ -192,7 +190,7 @@ class Resolver:
             status, _ = await ask_each(
                 self._engine, target, "list", take, self._deadline
             )
-            _check_told(status)
+            check_told(status, "which containers it has")
             while there:
                 one = there.pop()
                 # The Engine takes a part of an id for all of it.
@@ -230,10 +228,7 @@ class Resolver:
         )
         if status in _HAS_NONE:
             return _missing(status, raw)
-        if status not in _HAS_IT:
-            raise Untold(
-                f"the Docker Engine answers {status} to the question which {kind}s it has"
-            )
+        check_told(status, f"which {kind}s it has")
         whole = list[Thing]()
         for one in found:
             if not len(whole) % AT_ONCE:
@@ -250,7 +245,9 @@ class Resolver:
                 self._unused.add(one.text)
             if isinstance(thing, Missing) and makes is not None:
                 thing = self._to_be_made(makes)
-            elif one.fills and self._limits_fills and isinstance(thing, Thing):
+            elif (
+                one.fills and self._gate.form.limits_fills and isinstance(thing, Thing)
+            ):
                 thing = await self._with_users(thing)
             elif one.renamed is not None and isinstance(thing, Thing):
                 # By its new name no list may hold it, and by its labels one does.
@@ -292,7 +289,7 @@ class Resolver:
         if ENGINE in self._known or not self._looks_inside:
             return
         if not any(
-            one.unless_default and self._goes_by_names(one)
+            one.unless_default and self._gate.goes_by_names(one)
             for one in arguments_of(thing)
         ):
             return
@@ -312,9 +309,9 @@ class Resolver:
 
     async def _ask(self, target: str, body: object = None) -> tuple[int, bytes]:
         """Send a question, or with a body a creation; give status and body of its answer."""
-        question, is_repeatable = _question(target, body), body is None
+        method = "GET" if body is None else "POST"
         with trio.move_on_at(self._deadline):
-            status, raw = await ask(self._engine, question, is_repeatable=is_repeatable)
+            status, raw = await ask(self._engine, method, target, body)
             self._heard += len(raw)
             self._hear(len(raw))
             return status, raw
@@ -332,7 +329,7 @@ class Resolver:
             return await self._read(kind, text, answer)
         except Untold as error:
             # Learning may stand in front of another proxy, which refuses our questions.
-            if not self._asks_to_learn:
+            if not self._gate.asks_to_learn:
                 raise
             return Missing(error.status, str(error))
 
@@ -342,11 +339,10 @@ class Resolver:
         status, raw = answer
         if status in _HAS_NONE and kind is not Kind.ENGINE:
             return _missing(status, raw)
-        if status not in _HAS_IT:
-            what = f"what {kind} {text[:64]!a} is"
-            if kind is Kind.ENGINE:
-                what = f"what it gives by default (GET {text})"
-            raise Untold(f"the Docker Engine answers {status} to the question {what}")
+        what = f"what {kind} {text[:64]!a} is"
+        if kind is Kind.ENGINE:
+            what = f"what it gives by default (GET {text})"
+        check_told(status, what)
         if kind is Kind.EXEC:
             # An exec belongs to its container for good, so that is whom to judge.
             config, container = container_of_exec(parse_answer(raw))
@@ -378,17 +374,14 @@ class Resolver:
         # Without its image nobody can tell which labels came from there: then none of the
         # container's own count.
         if labels is None and status != _GONE:
-            raise Untold(
-                f"the Docker Engine answers {status} to the question"
-                f" what image {thing.image[:64]!a} is"
-            )
+            check_told(status, f"what image {thing.image[:64]!a} is")
         return thing if labels is None else thing.inheriting(labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
         # Those that are stopped, too. The Engine takes a part of a volume's name for all of it.
         target = with_filters(LISTS[Kind.CONTAINER], {"volume": [volume]})
         status, raw = await self._ask(target)
-        _check_told(status)
+        check_told(status, "who has a volume")
         users = users_of(parse_answer(raw))
         return tuple(
             [await self._with_image(one) for one in users if volume in one.volumes]
@@ -401,7 +394,7 @@ class Resolver:
         try:
             is_unused = not await self._users_of(volume.id)
         except Untold:
-            if not self._asks_to_learn:
+            if not self._gate.asks_to_learn:
                 raise
             return volume
         return volume._replace(is_unused=is_unused)
@@ -471,9 +464,10 @@ def parse_answer(raw: bytes) -> jsonbody.Json:
         ) from error
 
 
-def _check_told(status: int) -> None:
+def check_told(status: int, what: str) -> None:
+    """Raise `Untold` where the Engine does not say what it is asked."""
     if status not in _HAS_IT:
-        raise Untold(f"the Engine answers {status} to a question")
+        raise Untold(f"the Docker Engine answers {status} to the question {what}")
 
 
 def _missing(status: int, raw: bytes) -> Missing:
@@ -520,15 +514,16 @@ def _too_slow() -> EngineTooSlow:
 
 
 def ask(
-    engine: Engine, request: bytes, *, is_repeatable: bool
+    engine: Engine, method: str, target: str, body: object = None
 ) -> Awaitable[tuple[int, bytes]]:
     """Send a request of ours; give status and body of its answer.
 
-    `is_repeatable`: whether it may go out again on a new connection, if it is not answered
-    on one that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless
-    the answer came whole.
+    Without a body it may go out again on a new connection, if it is not answered on one
+    that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless the
+    answer came whole.
     """
-    return _asked(engine, request, is_repeatable, partial(_read_body, engine))
+    request = written(method, target, body)
+    return _asked(engine, request, body is None, partial(_read_body, engine))
 
 
 async def ask_each(
@@ -548,7 +543,7 @@ async def ask_each(
         return b""
 
     with trio.move_on_at(deadline):
-        return await _asked(engine, bare("GET", target), True, read)
+        return await _asked(engine, written("GET", target), True, read)
     raise _too_slow()
 
 
@@ -571,20 +566,13 @@ async def _asked(
             engine.drop()
 
 
-def bare(method: str, target: str) -> bytes:
-    """Write a request of ours that has no body."""
-    return f"{method} {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
-
-
-def _question(target: str, body: object) -> bytes:
-    if body is None:
-        return bare("GET", target)
-    raw = jsonbody.render(body)
-    head = (
-        f"POST {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(raw)}\r\n\r\n"
-    )
-    return head.encode() + raw
+def written(method: str, target: str, body: object = None) -> bytes:
+    """Write a request of ours."""
+    head, raw = f"{method} {target} HTTP/1.1\r\nHost: docker\r\n", b""
+    if body is not None:
+        raw = jsonbody.render(body)
+        head += f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
+    return f"{head}\r\n".encode() + raw
 
 
 async def _begin(
