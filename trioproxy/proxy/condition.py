@@ -68,7 +68,11 @@ class InForce:
 class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
-    def __init__(self, upstream: Address, watch: Watch) -> None:
+    def __init__(
+        self, upstream: Address, watch: Watch, hindrance: Callable[[], str] = str
+    ) -> None:
+        """`hindrance` says why nobody is served now, whatever the Engine does; "" for no
+        reason."""
         self.standings = dict[str, InForce]()
         """Of each policy, by what its clients are called."""
         self.folder_failures = 0
@@ -77,8 +81,7 @@ class Health:
         """Whether it could not be read the last time."""
         self._upstream = upstream
         self._watch = watch
-        self.hindrance: Callable[[], str] = str
-        """Says why nobody is served now, whatever the Engine does; "" for no reason."""
+        self.hindrance = hindrance
         self._is_up = False
         self._asked = float("-inf")
         self._answered: trio.Event | None = None

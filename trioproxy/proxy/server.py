@@ -101,17 +101,18 @@ class Server:
         self.log = log
         self.addresses: tuple[str, ...] = ()
         self.connections: set[Connection] = set()
+        self.asking = asking
         self._watch = Watch(away=away)
+        self.health = Health(config.upstream, self._watch, self._hindrance)
         self._shared = Shared(
             upstream=config.upstream,
             log=log,
             watch=self._watch,
-            health=Health(config.upstream, self._watch),
+            health=self.health,
             bodies=Bodies(config.max_body),
             remembered=Remembered(own=own or Own()),
             asking=asking,
         )
-        self.health.hindrance = self._hindrance
         self._admissions = dict[str, dict[Reach, Admission]]()
         """Of each policy, by the name of its clients."""
         self._oldest = ""
@@ -150,16 +151,6 @@ class Server:
     def has_turned_away(self) -> bool:
         """Whether a client was given no place, or is nobody."""
         return self._shared.turned_away.total() > 0
-
-    @property
-    def asking(self) -> "Asking | None":
-        """Who is asked about what is refused."""
-        return self._shared.asking
-
-    @property
-    def health(self) -> Health:
-        """What answers health checks."""
-        return self._shared.health
 
     def _hindrance(self) -> str:
         """Say why nobody is served now, whatever the Engine does."""
@@ -200,8 +191,8 @@ class Server:
         before = old[Reach.UNIX].gate if old else None
         for admission in (old or self._admit(gate, client)).values():
             admission.reload(gate, observers)
-        if self._shared.asking is not None:
-            self._shared.asking.reloaded(client, gate, before)
+        if self.asking is not None:
+            self.asking.reloaded(client, gate, before)
         for connection in self.connections:
             if connection.admission.client == client:
                 connection.judge_again()
@@ -230,8 +221,8 @@ class Server:
             self._of_containers.pop(client, None)
             self._admissions.pop(client, None)
             self.health.standings.pop(client, None)
-            if self._shared.asking is not None:
-                self._shared.asking.forget(client)
+            if self.asking is not None:
+                self.asking.forget(client)
             if self._metrics is not None:
                 self._metrics.forget(client)
         self._guard_anew(names=frozenset(self._of_containers))
@@ -366,9 +357,8 @@ class Server:
             self.addresses = tuple(one.name for one in bound)
             for name in listeners.left_over(self.config.all_listened):
                 self.log.line(Level.WARNING, "warning", text=LEFT_OVER.format(name))
-            asking = self._shared.asking
-            if asking is not None:
-                asking.bind()
+            if self.asking is not None:
+                self.asking.bind()
             if self.config.metrics:
                 scraped = self._bind((self.config.metrics,))
                 self.metrics_address = ",".join(one.name for one in scraped)
@@ -384,8 +374,8 @@ class Server:
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._let_rest)
-                if asking is not None:
-                    background.start_soon(asking.run)
+                if self.asking is not None:
+                    background.start_soon(self.asking.run)
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._turned_away.tell)
@@ -397,8 +387,8 @@ class Server:
                 background.cancel_scope.cancel()
         finally:
             _close((*bound, *scraped))
-            if self._shared.asking is not None:
-                self._shared.asking.close()
+            if self.asking is not None:
+                self.asking.close()
             self._watch.close()
             self._shared.buffer.close()
             self.log.finish()
@@ -444,8 +434,10 @@ class Server:
                 with self._accepting:
                     async with trio.open_nursery() as accepting:
                         for one in bound:
+                            admission = self._admission_of(one)
+                            take = partial(self._take, one, admission, serving)
                             self._watch.start_soon(
-                                accepting, self._accept, one, serving
+                                accepting, self._accept_from, one, take
                             )
                         for one in scraped:
                             self._watch.start_soon(
@@ -492,11 +484,6 @@ class Server:
             return None
         return self._admissions[listener.entry.client][listener.reach]
 
-    async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
-        admission = self._admission_of(listener)
-        take = partial(self._take, listener, admission, nursery)
-        await self._accept_from(listener, take)
-
     async def _answer_scrapes(
         self, listener: Listener, background: trio.Nursery
     ) -> None:
@@ -517,49 +504,40 @@ class Server:
         take: Callable[[socket.socket, object], None],
         pause: float = 0.0,
     ) -> None:
+        """Accept clients until cancelled. Without a descriptor for a new one it waits for
+        one; the clients that are served are not concerned."""
         listener.sock.setblocking(False)
-        watched = Watched(listener.sock, self._watch)
+        watched, is_exhausted, accepted = Watched(listener.sock, self._watch), False, 0
         try:
-            await self._accept_watched(watched, take, pause)
+            while True:
+                await trio.lowlevel.checkpoint_if_cancelled()
+                try:
+                    sock, address = watched.sock.accept()
+                except BlockingIOError:
+                    # EAGAIN is the proof that the backlog is empty; the next edge is new.
+                    watched.heard = 0
+                    await self._watch.readable(watched)
+                except ConnectionAbortedError:
+                    pass  # the client left before it was accepted
+                except OSError as error:
+                    # Of some there is no end, as of a listener that another process shuts
+                    # down.
+                    if not is_exhausted:
+                        is_exhausted = True
+                        event = EXHAUSTED.get(error.errno or 0, "cannot-accept")
+                        self.log.line(Level.ERR, event, error=error)
+                    await trio.sleep(EXHAUSTED_PAUSE)
+                else:
+                    is_exhausted = False
+                    take(sock, address)
+                    await self._turned_away.room()
+                    accepted += 1
+                    if accepted % ACCEPTS == 0:
+                        # Not in the queue of those who give way: a newcomer would wait
+                        # behind all of a flood that is here already.
+                        await trio.sleep(pause)
         finally:
             self._watch.remove(watched)
-
-    async def _accept_watched(
-        self,
-        watched: Watched,
-        take: Callable[[socket.socket, object], None],
-        pause: float,
-    ) -> None:
-        """Accept clients for ever. Without a descriptor for a new one it waits for one;
-        the clients that are served are not concerned."""
-        is_exhausted = False
-        accepted = 0
-        while True:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            try:
-                sock, address = watched.sock.accept()
-            except BlockingIOError:
-                # EAGAIN is the proof that the backlog is empty; the next edge will be new.
-                watched.heard = 0
-                await self._watch.readable(watched)
-            except ConnectionAbortedError:
-                pass  # the client left before it was accepted
-            except OSError as error:
-                # Of some there is no end, as of a listener that another process shuts down.
-                if not is_exhausted:
-                    is_exhausted = True
-                    event = EXHAUSTED.get(error.errno or 0, "cannot-accept")
-                    self.log.line(Level.ERR, event, error=error)
-                await trio.sleep(EXHAUSTED_PAUSE)
-            else:
-                is_exhausted = False
-                take(sock, address)
-                await self._turned_away.room()
-                accepted += 1
-                if accepted % ACCEPTS == 0:
-                    # Not in the queue of those who give way: a newcomer would wait
-                    # behind all of a flood that is here already.
-                    await trio.sleep(pause)
 
     def _take(
         self,
@@ -674,8 +652,8 @@ class Server:
         self._shared.is_draining = True
         self.log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
-        if self._shared.asking is not None:
-            self._shared.asking.stop()
+        if self.asking is not None:
+            self.asking.stop()
         await self._wait_until(lambda: not self._idle(), ABOUT_TO_ASK)
         for connection in self._idle():
             connection.client.end()
