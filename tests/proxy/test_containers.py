@@ -39,7 +39,6 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.proxy import client as client_module
 from trioproxy.proxy import containers, listeners
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
@@ -992,25 +991,6 @@ async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) ->
     await stack.host.tell(event)
     assert await client.read_gone() in {"end", "reset"}
     await is_served(other)
-
-
-async def test_who_rests_is_known_and_cut_when_it_goes(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A connection without a task is asked about no more when it has one again, and it ends with
-    its container."""
-    monkeypatch.setattr(client_module, "AWAKE", 0)
-    stack.host.containers = [container("ps")]
-    client = await stack.served()
-    await settle()
-    assert stack.server._shared.clients.resting == 1
-    before = len(stack.host.asked)
-    await is_served(client)
-    assert stack.host.asked[before:] == [b"/containers/json"]
-    await settle()
-    await stack.host.tell(GONE)
-    assert await client.read_gone() in {"end", "reset"}
-    assert not stack.server.connections
 
 
 @pytest.mark.parametrize(

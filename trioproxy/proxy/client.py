@@ -10,17 +10,10 @@ from trioproxy.errors import ClientLost, HeadEvicted, RequestTooSlow
 from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.relay import Buffer
-from trioproxy.proxy.watch import Rests
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a head to its last."""
-
-REST_SECONDS: Final = 1.0
-"""Who asks again within that keeps its task and the Engine's connection, however many do."""
-
-AWAKE: Final = 64
-"""Idle connections that keep both in any case: those that were idle last."""
 
 UNFINISHED_BYTES: Final = 16 * 1024 * 1024
 """Of all unfinished heads together: room for 130 of the longest."""
@@ -44,18 +37,11 @@ class Clients:
         """Those between two requests, the longest idle first. An ordered set: a client
         is taken out with its first byte and put at the end when it waits again, which
         costs less than to read a clock for each request."""
-        self.resting = 0
-        """How many of these have no task (`Watched.rest`)."""
         self.in_head: dict[Client, None] = {}
         """Those of whose head a part is here, the longest first: they have a place, and
         nothing is done for them yet."""
         self.unfinished = Budget(UNFINISHED_BYTES, Client.evict_head)
         self.early = Budget(EARLY_BYTES, Client.evict_early)
-
-    @property
-    def are_many(self) -> bool:
-        """Whether so many wait with a task each that one more shall rest."""
-        return len(self.idle) - self.resting >= AWAKE
 
 
 @dataclass(eq=False, slots=True)
@@ -79,8 +65,6 @@ class Client:
     """The id of the container that it is; empty: it is known by its listener."""
     before: Sequence[str] = ()
     """The policies that it would have if there were one of them."""
-    asks_soon: bool = False
-    """The last wait for its next request was short: so is the next one, presumably."""
     evicted: bool = False
     """It held too much for too long, and had to go."""
     _head_scope: trio.CancelScope | None = None
@@ -108,33 +92,9 @@ class Client:
             self.idle_since = now
         return now - self.idle_since
 
-    def dismiss(self, now: float) -> None:
-        """End its task if it has been idle for a while: its next byte begins another one."""
-        if self.idle_for(now) >= REST_SECONDS:
-            self.wire.watch.dismiss_reader(self.wire)
-
-    def rest_beside_many(self) -> None:
-        """End its task, which has just answered, by `Rests` where many others wait and this
-        one is in no hurry.
-
-        What thousands of tasks took that end later is not given back to the system: memory
-        is free then, but between what stays.
-        """
-        clients = self.clients
-        if clients.are_many and not (self.asks_soon or self.early):
-            clients.idle[self] = None
-            self.idle_since = trio.current_time()
-            raise Rests
-
-    def wake(self) -> None:
-        """Have a task again, or the first one."""
-        self.clients.resting -= 1
-        self.asks_soon = 0 < self.idle_for(trio.current_time()) < REST_SECONDS
-
     def end(self) -> None:
         """End its connection now, and what is being served."""
         self.scope.cancel()
-        self.wire.rouse()
 
     async def read_head(self) -> bytes | None:
         """Wait for a request head; None where the client has no more.

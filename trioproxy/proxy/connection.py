@@ -58,7 +58,7 @@ from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Shared
-from trioproxy.proxy.watch import HUNG_UP, Rests
+from trioproxy.proxy.watch import HUNG_UP
 from trioproxy.steps import Result
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ class Connection:
     # -- the life of a connection --------------------------------------------------
 
     async def serve(self, ended: Callable[["Connection"], None]) -> None:
-        """Serve requests one after the other until either side is done, or the client shall
-        rest: then the socket stays, and its next event begins another task.
+        """Serve requests one after the other until either side is done.
 
         It is a task of its own (`Watch.begin`).
 
@@ -165,7 +164,7 @@ class Connection:
         failure that is nobody's plan is logged and ends this connection only.
         """
         watch = self._shared.watch
-        task, ending, rests = watch.enter(), "client-left", False
+        task, ending = watch.enter(), "client-left"
         try:
             try:
                 with self.client.scope:
@@ -173,12 +172,8 @@ class Connection:
                     while await self._serve_one():
                         if self._sides.reading is not None:
                             self._sides.let_go()
-                        self.client.rest_beside_many()
             except ClientLost:
                 pass
-            except Rests:
-                await trio.lowlevel.checkpoint_if_cancelled()
-                rests = not self.client.scope.cancel_called
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
@@ -187,33 +182,12 @@ class Connection:
             if self._sides.reservation is not None:
                 await self._outlast(ending)
         finally:
-            if rests:
-                self._sides.engine.drop()
-                self.client.scope = trio.CancelScope()
-                self.rest()
-            else:
-                ended(self)  # first, for nothing below is waited for
-                self._end(ending)
-                self._sides.release()
-                self._sides.let_go()
-                self._sides.engine.drop()
+            ended(self)  # first, for nothing below is waited for
+            self._end(ending)
+            self._sides.release()
+            self._sides.let_go()
+            self._sides.engine.drop()
             watch.leave(task)
-
-    def rest(self) -> None:
-        """Be no more than a socket until the client says something, or shall go.
-
-        A task and its frames, with a connection to the Engine, take three times of what is
-        left, and clients that poll once a minute have all of their time to connect.
-        """
-        self._shared.clients.resting += 1
-        self.client.wire.rest(self._go_on_serving)
-        if self._shared.is_draining:
-            # Whoever is about to ask is waited for, by a task that keeps the nursery open.
-            self.client.wire.rouse()
-
-    def _go_on_serving(self) -> None:
-        self.client.wake()
-        self._shared.begin(self.serve)
 
     async def _outlast(self, ending: str) -> None:
         """Keep what is reserved until the Engine has answered, though the client is gone.

@@ -1,10 +1,9 @@
 """Listeners, a task per connection, and the way to an orderly end."""
 
 import errno
-import itertools
 import select
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -23,7 +22,7 @@ from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.built import Built
 from trioproxy.proxy.capacity import TOO_MANY, Capacity, raise_descriptor_limit
-from trioproxy.proxy.client import AWAKE, Client
+from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
 from trioproxy.proxy.listeners import Listener
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
 
-REST_EVERY: Final = 0.25
 REAP_EVERY: Final = 30.0
 EXHAUSTED: Final = dict.fromkeys((errno.EMFILE, errno.ENFILE), "out-of-descriptors")
 EXHAUSTED_PAUSE: Final = 0.1
@@ -132,7 +130,6 @@ class Server:
             self.reload(gate, told, client, is_containers=is_containers)
         self._capacity = Capacity(self._shared.clients)
         self._turned_away = TurnedAway(self._shared, self._capacity)
-        self._one_began = trio.Event()
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
 
@@ -373,7 +370,6 @@ class Server:
                 )
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
-                background.start_soon(self._let_rest)
                 if self.asking is not None:
                     background.start_soon(self.asking.run)
                 if self._containers is not None:
@@ -429,24 +425,16 @@ class Server:
         `scraped`: those of who reads metrics, answered in `background`: nobody waits for them.
         """
         async with trio.open_nursery() as serving:
-            self._shared.begin = partial(self._begin, serving)
-            try:
-                with self._accepting:
-                    async with trio.open_nursery() as accepting:
-                        for one in bound:
-                            admission = self._admission_of(one)
-                            take = partial(self._take, one, admission, serving)
-                            self._watch.start_soon(
-                                accepting, self._accept_from, one, take
-                            )
-                        for one in scraped:
-                            self._watch.start_soon(
-                                accepting, self._answer_scrapes, one, background
-                            )
-            finally:
-                # The nursery waits for tasks: who rests has one again, which ends it.
-                for connection in self.connections:
-                    connection.client.wire.rouse()
+            with self._accepting:
+                async with trio.open_nursery() as accepting:
+                    for one in bound:
+                        admission = self._admission_of(one)
+                        take = partial(self._take, one, admission, serving)
+                        self._watch.start_soon(accepting, self._accept_from, one, take)
+                    for one in scraped:
+                        self._watch.start_soon(
+                            accepting, self._answer_scrapes, one, background
+                        )
             _close(scraped)
             scraped.clear()
             while bound:
@@ -590,27 +578,16 @@ class Server:
                 nursery, self._serve_container, wire, peer, name, listener
             )
             return
-        rests = self._shared.clients.are_many
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self._add(connection)
-        if rests:
-            connection.rest()
-        else:
-            # Most have spoken by now: look, rather than wait to be told.
-            wire.heard |= select.EPOLLIN
-            self._begin(nursery, connection.serve)
+        # Most have spoken by now: look, rather than wait to be told.
+        wire.heard |= select.EPOLLIN
+        self._watch.begin(nursery, connection.serve, self._ended)
 
     def _add(self, connection: Connection) -> None:
         self.connections.add(connection)
         self._shared.accepted += 1
-        self._one_began.set()
-
-    def _begin(
-        self, nursery: trio.Nursery, serve: Callable[..., Awaitable[None]]
-    ) -> None:
-        self._one_began.set()
-        self._watch.begin(nursery, serve, self._ended)
 
     def _ended(self, connection: Connection) -> None:
         self.connections.discard(connection)
@@ -629,17 +606,6 @@ class Server:
             for connection in self.connections:
                 if connection.client.idle_for(now) >= IDLE_SECONDS:
                     connection.client.end()
-
-    async def _let_rest(self) -> None:
-        """Let all but some of the idle connections rest, while more than these have tasks."""
-        while True:
-            await self._one_began.wait()
-            await trio.sleep(REST_EVERY)
-            idle, now = self._shared.clients.idle, trio.current_time()
-            for client in itertools.islice(idle, max(0, len(idle) - AWAKE)):
-                client.dismiss(now)
-            if len(self.connections) - self._shared.clients.resting <= AWAKE:
-                self._one_began = trio.Event()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
         """Take no more clients and let those here finish; then `run` returns.

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -90,8 +90,6 @@ class Shared:
     reservations: Reservations = field(default_factory=Reservations)
     asking: "Asking | None" = None
     """Asks people about what is refused; None: nobody is."""
-    begin: Callable[[Callable[..., Awaitable[None]]], None] = field(init=False)
-    """Begins a task that serves a connection, by its `serve`."""
     engine_type: type[Engine] = Engine
     accepted: int = 0
     """Clients that were given a place."""

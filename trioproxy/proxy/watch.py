@@ -84,10 +84,6 @@ READS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _Args = TypeVarTuple("_Args")
 
 
-class Rests(Exception):
-    """Ends a task that waited in vain for long, and its socket stays (`Watched.rest`)."""
-
-
 class _Woken:
     """What a task gets that is woken: nothing.
 
@@ -99,22 +95,16 @@ class _Woken:
         """Let the task go on."""
 
 
-class _Ended(_Woken):
-    """What a task gets whose wait ends otherwise: an error, made anew for each."""
-
-    def __init__(self, why: Callable[[], Exception]) -> None:
-        self._why = why
+class _Closed(_Woken):
+    """What a task gets whose socket was closed."""
 
     def unwrap(self) -> None:
         """End the wait."""
-        raise self._why()
+        raise trio.ClosedResourceError("another task closed this socket")
 
 
 WOKEN: Final[Any] = _Woken()
-CLOSED: Final[Any] = _Ended(
-    lambda: trio.ClosedResourceError("another task closed this socket")
-)
-RESTING: Final[Any] = _Ended(Rests)
+CLOSED: Final[Any] = _Closed()
 
 
 @dataclass(slots=True, eq=False)
@@ -131,8 +121,6 @@ class Watched:
     on_hangup: Callable[[], None] | None = None
     """Called for each news of `HUNG_UP`, by whichever task looks at the events; it must not
     raise."""
-    on_event: Callable[[], None] | None = None
-    """Begins a task again, where none has the socket: see `rest`."""
     reader: Task | None = None
     writer: Task | None = None
     twin: "Watched | None" = None
@@ -157,19 +145,6 @@ class Watched:
             self.reader = None
             self.part()
         return Abort.SUCCEEDED
-
-    def rest(self, on_event: Callable[[], None]) -> None:
-        """Leave the socket to the watch, without a task: `on_event` is called once, with the
-        next event, or now if one has come already."""
-        self.on_event = on_event
-        if self.heard & READABLE:
-            self.rouse()
-
-    def rouse(self) -> None:
-        """Have a task again, if the socket is left to the watch."""
-        if self.on_event is not None:
-            on_event, self.on_event = self.on_event, None
-            on_event()
 
     def part(self) -> None:
         """Let no event of the other one wake the task again, which is woken once."""
@@ -216,7 +191,7 @@ class Watch:
     def forget(self, watched: Watched) -> None:
         """Forget a socket, before it is closed and its number means another one."""
         del self._watched[watched.fd]
-        watched.on_hangup = watched.on_event = None
+        watched.on_hangup = None
         self._wake(watched, READABLE | WRITABLE, CLOSED)
 
     def close(self) -> None:
@@ -347,10 +322,6 @@ class Watch:
         other.reader, one.twin, other.twin = one.reader, other, one
         return parked
 
-    def dismiss_reader(self, watched: Watched) -> None:
-        """End the task that waits for bytes, if one does, by `Rests`."""
-        self._wake(watched, select.EPOLLIN, RESTING)
-
     async def writable(self, watched: Watched) -> None:
         """Wait until the kernel takes bytes again. It just did not."""
         watched.heard &= ~select.EPOLLOUT
@@ -408,8 +379,6 @@ class Watch:
             watched.heard |= events
             if watched.reader is not None or watched.writer is not None:
                 self._wake(watched, events)
-            elif watched.on_event is not None:
-                watched.rouse()
             if news & HUNG_UP and watched.on_hangup is not None:
                 watched.on_hangup()
 
