@@ -15,7 +15,6 @@ listener that is reached in another way, is one more of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -78,17 +77,6 @@ RAW_BODY_OPERATIONS: Final = frozenset(
 )
 """The Engine reads a framed body here only before an error; where it opens the stream, what
 follows the head belongs to that."""
-
-
-class Handling(Enum):
-    """Why an answer is read on its way, and not only moved."""
-
-    NARROWED = "narrowed"
-    """What may not be shown is left out, or counted where a policy is only tried out."""
-    HEARD = "heard"
-    """It goes on as it is, and the id of an image is heard."""
-    CONCEALED = "concealed"
-    """Strangers go out of an error."""
 
 
 WITH_WORDS_OF_THEIR_OWN: Final = frozenset(
@@ -165,10 +153,8 @@ class Admitted:
     traits: Traits
     probe: Probe | None
     """What asks the proxy itself is neither judged by the gate nor told to anybody."""
-    shown: Handling | None
-    """How an answer is handled that shows something; None: it goes on as it comes."""
-    failed: Handling | None
-    """The same of one that says why not."""
+    may_be_read: bool
+    """Whether its answer may have to be read on its way, and not only moved."""
     allowed: "Allowed | None" = None
     """By what a person let it pass; None: nobody was asked."""
 
@@ -368,16 +354,11 @@ def _render(
         expect(is_head, fields.version, traits.may_hijack, upgrades),
         traits,
         PROBES.get((head.method, head.target)),
-        _handling(verdict, traits, is_head=is_head),
-        Handling.CONCEALED if verdict.form.conceals and not is_head else None,
+        verdict.showing is not None
+        or verdict.tried is not None
+        or traits.makes_images
+        or verdict.form.conceals,
     )
-
-
-def _handling(verdict: Verdict, traits: Traits, *, is_head: bool) -> Handling | None:
-    """Say how an answer is handled that shows what was asked for."""
-    if verdict.showing is not None or (verdict.tried is not None and not is_head):
-        return Handling.NARROWED
-    return Handling.HEARD if traits.makes_images else None
 
 
 def _target(request: Request, sent: Sent | None) -> bytes:

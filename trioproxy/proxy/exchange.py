@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -38,7 +38,7 @@ from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
 from trioproxy.judge.outcome import FAILED, WHOLE, Moment, Outcome, Verdict
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted, Handling
+from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.bodies import Reading
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
@@ -77,7 +77,6 @@ class After(Enum):
 NEXT: Final = After.NEXT
 LINGER: Final = After.LINGER
 CLOSE: Final = After.CLOSE
-HEARD: Final = Handling.HEARD
 """Looked up once: a member of an enumeration costs a call."""
 
 
@@ -120,7 +119,7 @@ class Uploading:
     """What reads the body, where that is a tar and read as it passes."""
 
 
-def _reader_of(verdict: Verdict) -> "Rewriter | None":
+def _rewriter_of(verdict: Verdict) -> "Rewriter | None":
     if not verdict.reads_tar:
         return None
     # Here, for most policies limit nothing.
@@ -312,7 +311,7 @@ class Exchange:
     async def _respond_beside_upload(self) -> bool:
         """Relay the answer beside the rest of the body."""
         keep = False
-        tar = _reader_of(self.admitted.verdict)
+        tar = _rewriter_of(self.admitted.verdict)
         uploading = self._uploading = Uploading(tar=tar)
         self._sides.engine.expect_more()
         is_raw = self.admitted.traits.has_raw_body
@@ -426,8 +425,8 @@ class Exchange:
         # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
-        if (handling := self._handling_of(response.status)) is not None:
-            return await self._handle(handling, response, head, data) and keep
+        if admitted.may_be_read and (pass_on := self._reader_of(response.status)):
+            return await pass_on(response, head, data) and keep
         if not admitted.traits.is_finite and response.status < FAILED:
             self._tell_opened()
         self.head_sent = True
@@ -449,6 +448,20 @@ class Exchange:
             # The client's next bytes belong to a stream that was not opened.
             return False
         return keep
+
+    def _reader_of(
+        self, status: int
+    ) -> Callable[[ResponseHead, bytes, bytes], Awaitable[bool]] | None:
+        """Say by what an answer is read on its way; None: it goes on as it comes."""
+        admitted, verdict = self.admitted, self.admitted.verdict
+        has_body = not admitted.expected.is_head
+        if status >= REDIRECTED:
+            conceals = status >= FAILED and verdict.form.conceals and has_body
+            return self._conceal if conceals else None
+        if verdict.showing is not None or (verdict.tried is not None and has_body):
+            return self._narrow
+        hears = admitted.traits.makes_images and self._sides.admission.gate.knows_built
+        return self._hear if hears else None
 
     async def _narrow(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass on what may be shown of an answer, or all of it, and count what would not be
@@ -475,29 +488,6 @@ class Exchange:
             narrowing.close()
         self._is_engine_fit = response.keep_alive and not narrowing.surplus
         return narrowing.is_framed
-
-    def _handling_of(self, status: int) -> Handling | None:
-        """Say how an answer is handled; None: it goes on as it comes."""
-        if status >= REDIRECTED:
-            return self.admitted.failed if status >= FAILED else None
-        handling = self.admitted.shown
-        if handling is HEARD and not self._sides.admission.gate.knows_built:
-            return None
-        return handling
-
-    def _handle(
-        self, handling: Handling, response: ResponseHead, head: bytes, data: bytes
-    ) -> Awaitable[bool]:
-        """Pass on an answer that is read on its way; True if the client may go on."""
-        match handling:
-            case Handling.NARROWED:
-                return self._narrow(response, head, data)
-            case Handling.HEARD:
-                return self._hear(response, head, data)
-            case Handling.CONCEALED:
-                return self._conceal(response, head, data)
-            case _:
-                assert_never(handling)
 
     async def _hear(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass an answer on as it comes, and know which image was made; True if the client
