@@ -13,7 +13,6 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from itertools import accumulate
 from math import inf
 from time import perf_counter
@@ -25,7 +24,7 @@ from trioproxy import __version__
 from trioproxy.api.routes import Stream
 from trioproxy.config import Address
 from trioproxy.errors import ConfigError
-from trioproxy.judge.outcome import CLOSED, WHOLE, Observer, Outcome, Verdict, Waits
+from trioproxy.judge.outcome import CLOSED, OPENED, Observer, Outcome, Verdict, Waits
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.engine import Engine, ResponseMemo
@@ -136,8 +135,8 @@ REFUSED: Final = frozenset({"refused", "would-refuse", "rejected"})
 UNREAD: Final = "unread"
 """In place of an operation."""
 
-MOST_FRESH: Final = 4 * 64
-"""Figures of requests that wait to be added up, of each tally: 8 KB."""
+MOST_FRESH: Final = 2 * 128
+"""Times of requests that wait to be added up, of each tally: 8 KB."""
 
 
 class Times:
@@ -187,8 +186,8 @@ class EndCount:
         self.words = (operation, decision, f"{status // 100}xx" if status else "none")
         self.refusal = (operation, decision, reason, variable)
         self.fresh: list[float] = []
-        """Of each request that was not added up yet: our time, the Engine's, bytes each way."""
-        self.count = self.received = self.sent = 0
+        """Of each request that was not added up yet: our time, and the Engine's."""
+        self.count = 0
         # Of an upload the client's pace would be measured.
         is_upload = endpoint is not None and endpoint.stream is Stream.UPLOAD
         self._is_timed = status != 0 and verdict is not None and not is_upload
@@ -197,12 +196,10 @@ class EndCount:
     def fold(self) -> None:
         """Add up what is fresh: for many at once that is a third of the work."""
         fresh, self.fresh = self.fresh, []
-        self.count += len(fresh) // 4
-        self.received += int(sum(fresh[2::4]))
-        self.sent += int(sum(fresh[3::4]))
+        self.count += len(fresh) // 2
         if self._is_timed:
-            self._own.add(fresh[0::4])
-            self._took.add(filter(None, fresh[1::4]))
+            self._own.add(fresh[0::2])
+            self._took.add(filter(None, fresh[1::2]))
 
 
 class Counts:
@@ -214,7 +211,7 @@ class Counts:
         """By operation, words of a decision, and status: there are as many as tables have."""
         self.errors = dict.fromkeys((*FAILED_BY_ENGINE.values(), "cut"), 0)
         self.received = self.sent = 0
-        """Bytes of streams and tunnels that are over."""
+        """Bytes each way; of streams and tunnels when they are over."""
         self.newest = 0.0
         """When an operation came for the first time, in seconds since the epoch."""
         self._known = set[str]()
@@ -227,11 +224,12 @@ class Counts:
         Called for each: all that can be done for many at once is left to `EndCount.fold`.
         """
         self._log(outcome)
-        if outcome.moment is not WHOLE:
-            if outcome.moment is CLOSED:
-                self._close(outcome)
-                return
-            outcome = replace(outcome, received=0, sent=0)  # they are told at its end
+        if outcome.moment is not OPENED:
+            self.received += outcome.received
+            self.sent += outcome.sent
+        if outcome.moment is CLOSED:
+            self._failed(outcome, Waits())
+            return
         verdict, status, end = outcome.verdict, outcome.status, outcome.ended
         key = UNREAD, "", status
         if verdict is not None:
@@ -249,24 +247,9 @@ class Counts:
             # What is relayed as it comes is over when its head is here; of what follows
             # the slower side says how long it takes.
             end = waits.until
-        fresh = tally.fresh
-        fresh += (end - outcome.began - waited, waited, outcome.received, outcome.sent)
-        if len(fresh) >= MOST_FRESH:
+        tally.fresh += (end - outcome.began - waited, waited)
+        if len(tally.fresh) >= MOST_FRESH:
             tally.fold()
-
-    def fold(self) -> tuple[int, int]:
-        """Add all up; the bytes each way."""
-        for one in self.tallies.values():
-            if one.fresh:
-                one.fold()
-        of_all = self.tallies.values()
-        received = self.received + sum(one.received for one in of_all)
-        return received, self.sent + sum(one.sent for one in of_all)
-
-    def _close(self, outcome: Outcome) -> None:
-        self.received += outcome.received
-        self.sent += outcome.sent
-        self._failed(outcome, Waits())
 
     def _failed(self, outcome: Outcome, waits: Waits) -> float:
         """Count what the Engine failed; how long it was waited for in vain."""
@@ -379,7 +362,9 @@ class Metrics(Collector):
         connected, streams, tunnels = Counter[str](), Counter[str](), Counter[str]()
         received, sent = Counter[str](), Counter[str]()
         for client, counts in self._counts.items():
-            received[client], sent[client] = counts.fold()
+            received[client], sent[client] = counts.received, counts.sent
+            for tally in counts.tallies.values():
+                tally.fold()
         for one in self._connections:
             client = one.admission.client
             connected[client] += 1
