@@ -354,19 +354,13 @@ def _make_room(path: str) -> None:
 
     It is looked at and removed in one folder, opened once: the name of that may come to
     mean another one meanwhile. Of two that start at once one has bound and does not listen
-    yet, or has just removed the dead one: what goes is dead twice, and is looked at once it
-    has no name that anybody knows.
+    yet, or has just removed the dead one: what goes is dead twice, and the file that was.
     """
     folder, name = os.path.split(path)
     folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _remove_dead(folder_fd, name, path)
-    finally:
-        os.close(folder_fd)
-
-
-def _remove_dead(folder_fd: int, name: str, path: str) -> None:
-    with suppress(FileNotFoundError):
+    with ExitStack() as leave:
+        leave.callback(os.close, folder_fd)
+        leave.enter_context(suppress(FileNotFoundError))
         found = os.lstat(name, dir_fd=folder_fd)
         if not stat.S_ISSOCK(found.st_mode):
             raise ConfigError(
@@ -375,26 +369,13 @@ def _remove_dead(folder_fd: int, name: str, path: str) -> None:
         if _is_dead(path):
             if time.time() - found.st_mtime < YOUNG:
                 time.sleep(MOMENT)
-            if _is_dead(path) and _removed(folder_fd, name, _told_by(found)):
+            if _is_dead(path) and _file_at(name, folder_fd) == _told_by(found):
+                os.unlink(name, dir_fd=folder_fd)
                 return
         raise ConfigError(
             f"cannot listen on {path}: another program listens there",
             hint="stop it, or choose another path",
         )
-
-
-def _removed(folder_fd: int, name: str, file: tuple[int, ...]) -> bool:
-    """Remove a file, unless it is another one by now."""
-    if _file_at(name, folder_fd) != file:
-        return False
-    aside = f".{os.urandom(8).hex()}"
-    os.rename(name, aside, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-    is_same = _file_at(aside, folder_fd) == file
-    if is_same:
-        os.unlink(aside, dir_fd=folder_fd)
-    else:
-        os.rename(aside, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-    return is_same
 
 
 def _is_dead(path: str) -> bool:

@@ -47,10 +47,10 @@ class Removing(Exchange):
             return await self._fail(error)
         has_body = self.admitted.framing is not NO_BODY
         keep = self.admitted.keep_alive and not has_body and not shared.is_draining
-        answer = replies.composed(report, close=not keep)
+        body = jsonbody.render(report) + b"\n"
         self.status, self.head_sent = 200, True
-        self._sent_at_once = len(answer) - answer.index(b"\r\n\r\n") - 4
-        await client.wire.send_all(answer)
+        self._sent_at_once = len(body)
+        await client.wire.send_all(replies.reply(200, body, close=not keep))
         return NEXT if keep else LINGER
 
     def _pass_eof(self) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.http import jsonbody
 from trioproxy.judge.rules import Decision, Reason
 
 PREFIX: Final = "trioproxy: "
@@ -34,7 +33,7 @@ PHRASES: Final = {
 def message(status: int, text: str, *, head_only: bool = False) -> bytes:
     """Write an answer of ours, in the Engine's JSON; we close after it."""
     body = _as_json({"message": PREFIX + text})
-    return _reply(status, body, close=True, head_only=head_only)
+    return reply(status, body, head_only=head_only)
 
 
 def refusal(decision: Decision, *, close: bool, head_only: bool) -> bytes:
@@ -43,7 +42,7 @@ def refusal(decision: Decision, *, close: bool, head_only: bool) -> bytes:
     if decision.reason is not Reason.MISSING:
         text = PREFIX + text
     body = _as_json({"message": text})
-    return _reply(decision.status, body, close=close, head_only=head_only)
+    return reply(decision.status, body, close=close, head_only=head_only)
 
 
 def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
@@ -54,17 +53,7 @@ def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
 def health(standing: Mapping[str, object], *, is_well: bool, close: bool) -> bytes:
     """Write the answer to a probe: words on how things stand, and no more."""
     status = 200 if is_well else 503
-    return _reply(status, _as_json(standing), close=close, head_only=False)
-
-
-def composed(value: Mapping[str, object], *, close: bool) -> bytes:
-    """Write an answer in the Engine's words, made of its answers to requests of ours."""
-    return _reply(200, jsonbody.render(value) + b"\n", close=close, head_only=False)
-
-
-def text(body: bytes, content_type: str) -> bytes:
-    """Write an answer that is no JSON, and the last one."""
-    return _reply(200, body, close=True, head_only=False, content_type=content_type)
+    return reply(status, _as_json(standing), close=close)
 
 
 def with_id(reply: bytes, serial: int) -> bytes:
@@ -78,14 +67,15 @@ def _as_json(words: Mapping[str, object]) -> bytes:
     return json.dumps(words, separators=(",", ":")).encode() + b"\n"
 
 
-def _reply(
+def reply(
     status: int,
     body: bytes,
     *,
-    close: bool,
-    head_only: bool,
+    close: bool = True,
+    head_only: bool = False,
     content_type: str = "application/json",
 ) -> bytes:
+    """Write an answer of ours, of any kind."""
     # Always HTTP/1.1 and a length: every client reads that, whichever version it asked in.
     lines = [
         f"HTTP/1.1 {status} {PHRASES[status]}",

@@ -126,4 +126,4 @@ class Scraping:
             return replies.error(error)
         if head.method != b"GET" or head.target.partition(b"?")[0] != b"/metrics":
             return replies.message(404, ALONE)
-        return replies.text(await self._text(), CONTENT_TYPE)
+        return replies.reply(200, await self._text(), content_type=CONTENT_TYPE)

@@ -1,13 +1,10 @@
 """Opens the Engine's socket, and says clearly why it cannot."""
 
 import errno
-import grp
 import os
-import pwd
 import socket
 import stat
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -107,23 +104,14 @@ def explain(address: Address, error: OSError) -> str:
 
 
 def _owner(path: str) -> str:
-    """Name owner and group of a socket that refuses us, and how to get in."""
+    """Tell owner and group of a socket that refuses us, by their numbers: a container has names
+    of its own for these; and how to get in."""
     try:
         found = os.stat(path)
     except OSError:
         return "its folder is closed to this user: run as another user"
-    user = _name_of(pwd.getpwuid, found.st_uid)
-    group = _name_of(grp.getgrgid, found.st_gid)
-    mode = stat.S_IMODE(found.st_mode)
-    way = f"as user {found.st_uid} (in Compose: user: '{found.st_uid}')"
+    user, group, mode = found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+    way = f"as user {user} (in Compose: user: '{user}')"
     if mode & stat.S_IWGRP:
-        way = f"with group {found.st_gid} (in Compose: group_add: [{found.st_gid}])"
+        way = f"with group {group} (in Compose: group_add: [{group}])"
     return f"it belongs to user {user} and group {group} (mode {mode:04o}): run {way}"
-
-
-def _name_of(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
-    """The name of a user or group; where the system has none, its number."""
-    try:
-        return str(look_up(number)[0])
-    except KeyError:
-        return str(number)
