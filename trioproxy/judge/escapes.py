@@ -11,7 +11,7 @@ that takes an authorization plugin, another user of the host, or Kubernetes.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from trioproxy.values import value_class
 
@@ -72,8 +72,7 @@ class Old:
         return f"{self.component} {self.version} has {cves}, mended in {fixed}"
 
 
-@value_class
-class _Hole:
+class _Hole(NamedTuple):
     """A row of the table."""
 
     component: str
@@ -99,43 +98,28 @@ def _parse(text: str) -> _Version:
     return int(major), int(minor), int(patch or 0), last
 
 
-def _parse_table(table: str) -> Iterator[_Hole]:
-    for line in table.splitlines():
-        component, *fixed, cve, _source = line.split()
-        yield _Hole(component=component, fixed=tuple(fixed), cve=cve)
-
-
-HOLES: Final = tuple(_parse_table(_TABLE))
+HOLES: Final = tuple(
+    _Hole(component, tuple(fixed), cve)
+    for component, *fixed, cve, _source in map(str.split, _TABLE.splitlines())
+)
 
 
 def old_components(answer: object) -> Iterator[Old]:
     """Say which components of an answer to `GET /version` have known holes."""
     components = answer.get("Components") if isinstance(answer, Mapping) else None
     for one in components if isinstance(components, list) else []:
-        if not isinstance(one, Mapping):
+        told = one if isinstance(one, Mapping) else {}
+        name, version = (str(told.get(key)) for key in ("Name", "Version"))
+        if not (found := _NUMBER.search(version)):
             continue
-        name, version = _name(one.get("Name")), one.get("Version")
-        if not isinstance(version, str) or not (found := _NUMBER.search(version)):
-            continue
+        inner = re.fullmatch(r"OCI Runtime \((\w+)\)", name)
+        name = inner[1] if inner else name.removesuffix(" Engine")
         at = _parse(version)
         holes = [hole for hole in HOLES if hole.component == name and hole.is_in(at)]
         if holes:
             # A later mend has the earlier ones.
             newest = max(holes, key=lambda hole: max(map(_parse, hole.fixed)))
-            yield Old(
-                component=name,
-                version=_shown(version, found),
-                fixed=newest.fixed,
-                cves=tuple(hole.cve for hole in holes),
-            )
-
-
-def _name(value: object) -> str:
-    text = value if isinstance(value, str) else ""
-    inner = re.fullmatch(r"OCI Runtime \((\w+)\)", text)
-    return inner[1] if inner else text.removesuffix(" Engine")
-
-
-def _shown(version: str, found: re.Match[str]) -> str:
-    """The version as one word, without what stands around it."""
-    return version[found.start() :].split()[0][:64]
+            # As one word, without what stands around it.
+            shown = version[found.start() :].split()[0][:64]
+            cves = tuple(hole.cve for hole in holes)
+            yield Old(component=name, version=shown, fixed=newest.fixed, cves=cves)

@@ -70,13 +70,11 @@ def _bind(text: str, driver: str, keys: Keys) -> Iterator[Mounted]:
         return  # a path, or a volume that nobody named
     target, *modes = rest.split(":")
     kept = ":".join((source, target, ",".join((*filter(None, modes), NOCOPY))))
-    if NOCOPY in ",".join(modes).split(","):
-        edits = tuple[Edit, ...]()
-    elif keys[-1] == text:  # the name itself, in a map
+    edits: tuple[Edit, ...] = (Edit(keys, kept),)
+    if keys[-1] == text:  # the name itself, in a map
         edits = Edit(keys, GONE), Edit((*keys[:-1], kept), {})
-    else:
-        edits = (Edit(keys, kept),)
-    yield Mounted(source, driver in _PLAIN, edits)
+    is_kept = NOCOPY in ",".join(modes).split(",")
+    yield Mounted(source, driver in _PLAIN, () if is_kept else edits)
 
 
 def _mount(keys: Keys, mount: Mapping[str, Json], driver: str) -> Iterator[Mounted]:
@@ -86,12 +84,10 @@ def _mount(keys: Keys, mount: Mapping[str, Json], driver: str) -> Iterator[Mount
     is_plain = (
         driver in _PLAIN and not config.get("Options") and not options.get("Subpath")
     )
-    source = text_of(mount.get("Source"))
+    source, is_kept = text_of(mount.get("Source")), options.get("NoCopy") is True
     if not source.startswith(PATHS):
-        edit = Edit((*keys, "VolumeOptions", "NoCopy"), True)
-        yield Mounted(
-            source, is_plain, () if options.get("NoCopy") is True else (edit,)
-        )
+        edits = () if is_kept else (Edit((*keys, "VolumeOptions", "NoCopy"), True),)
+        yield Mounted(source, is_plain, edits)
 
 
 def filled(body: Json) -> frozenset[str]:

@@ -40,7 +40,7 @@ from trioproxy.judge import fills
 from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, by_list, not_there
 from trioproxy.judge.references import RENAMING, Named, Reference, find
-from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
+from trioproxy.judge.rules import BY_LISTS, UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, mark, read
@@ -182,9 +182,8 @@ class Form:
 
     def reads_tar(self, operation: str) -> bool:
         """Whether a body is a tar that is read as it passes."""
-        return self.unpacks(operation) or (
-            self.looks_at_tars and operation in UNPACKING
-        )
+        is_looked_at = self.limits_fills or self.looks_at_tars
+        return is_looked_at and operation in UNPACKING
 
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -256,15 +255,15 @@ class Gate:
         if self.learns_arguments:
             read_operations |= frozenset(LIMITED)
         # Looked up here once, and not with each request: a policy does not change.
-        narrows = self._narrows()
+        narrows, showings, tried = self._narrowing()
         settle(
             self,
             read_operations=read_operations | self.objects.reads,
             limits=limits,
             hides=bool(policy and policy.hides),
             knows_built=self.learns_arguments or limits.lists_built,
-            showings=self._showings(),
-            tried=self._tried(),
+            showings=showings,
+            tried=tried,
             narrows=narrows,
             asks_to_learn=self.learns and not (policy and policy.objects),
             form=Form(
@@ -279,36 +278,24 @@ class Gate:
             ),
         )
 
-    @property
-    def _shows_own(self) -> bool:
-        """Whether the client's own is all that it is shown, without a list that says so."""
-        return self.is_alone and not (self.policy and self.policy.objects)
-
-    def _narrows(self) -> Objects:
-        if self._shows_own:
-            return of_owner(self.objects.owner)
-        return (
-            self.policy.objects if self.policy and not self.only_tries else NO_OBJECTS
-        )
-
-    def _showings(self) -> "Mapping[str, Showing]":
+    def _narrowing(
+        self,
+    ) -> "tuple[Objects, Mapping[str, Showing], Mapping[str, Showing]]":
+        """What `narrows`, how answers are shown, and how they would be if they were."""
         policy = self.policy
-        if self._shows_own:
-            # Here, for it is learned so where somebody asks for it.
+        if self.is_alone and not (policy and policy.objects):
+            # Its own is all that it is shown. Here, for it is learned so where somebody asks for it.
             from trioproxy.judge.showing import showings
 
-            hides = policy.hides if policy else None
-            return showings(of_owner(self.objects.owner), hides or frozenset())
-        return policy.showings if policy and not self.only_tries else NOTHING
-
-    def _tried(self) -> "Mapping[str, Showing]":
-        if self.policy is None or not self.only_tries:
-            return NOTHING
-        return {
-            name: replace(one, redaction=None)
-            for name, one in self.policy.showings.items()
-            if one.narrows
-        }
+            own, hides = of_owner(self.objects.owner), policy.hides if policy else None
+            return own, showings(own, hides or frozenset()), NOTHING
+        if policy is None:
+            return NO_OBJECTS, NOTHING, NOTHING
+        if not self.only_tries:
+            return policy.objects, policy.showings, NOTHING
+        told = ((name, one) for name, one in policy.showings.items() if one.narrows)
+        tried = {name: replace(one, redaction=None) for name, one in told}
+        return NO_OBJECTS, NOTHING, tried
 
     @classmethod
     def enforcing(
@@ -357,18 +344,16 @@ class Gate:
         if self.policy is None:
             return _LEARNS
         decision = self.policy.decide(request)
-        if not self.learns:
-            if decision.allowed and self.guard is not None:
-                guarded = refuses_route(self.guard, request)
-                return decision if guarded is None else self.says(guarded)
+        if self.learns:
             if decision.allowed:
-                return decision
-            # Of a route that no table has nothing is kept by which it could be listed.
-            return self.says(decision, is_known=request.endpoint is not None)
+                return _LEARNS
+            message = decision.message + self.ending
+            return replace(decision, reason=Reason.CEILING, message=message)
         if decision.allowed:
-            return _LEARNS
-        message = decision.message + self.ending
-        return replace(decision, reason=Reason.CEILING, message=message)
+            guarded = refuses_route(self.guard, request) if self.guard else None
+            return self.says(guarded) if guarded else decision
+        # Of a route that no table has nothing is kept by which it could be listed.
+        return self.says(decision, is_known=request.endpoint is not None)
 
     def says(self, refusal: Decision, *, is_known: bool = True) -> Decision:
         """What becomes of what the policy refuses: it is refused, or told of."""
@@ -401,6 +386,14 @@ class Gate:
         """
         return self.learns_arguments or self.limits.goes_by_names(argument)
 
+    def needs(self, one: Reference) -> bool:
+        """Whether the Engine is asked what something is that a request names."""
+        if one.argument is not None:
+            return self.goes_by_names(one.argument)
+        is_filled = one.fills and self.form.limits_fills
+        is_guarded = self.guard is not None and one.renamed is not None
+        return bool(self.objects) or is_filled or is_guarded
+
     def prunes(self, operation: str) -> Kind | None:
         """The kind of what a prune removes of which not all is listed.
 
@@ -422,17 +415,14 @@ class Gate:
         return f"mode={mode} operations={len(opened)}{unlimited} source={self.source}"
 
 
-ASKED_ABOUT: Final = frozenset(
-    {
-        *(Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE),
-        *(Reason.ARGUMENT, Reason.OBJECT),
-    }
-)
+ASKED_ABOUT: Final = BY_LISTS | {
+    *(Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE)
+}
 """Of what is refused for these reasons a person is asked whether the file should list it."""
 
 
 def _is_asked_about(refusal: Decision) -> bool:
-    if refusal.reason not in {Reason.ARGUMENT, Reason.OBJECT}:
+    if refusal.reason not in BY_LISTS:
         return refusal.reason in ASKED_ABOUT
     # Of what no list can hold (a namespace that is none, what has no name) nothing is kept to ask about, nor of what
     # has no item (what a container lacks that is made anew), or of what an exec of somebody else runs.
@@ -599,32 +589,18 @@ def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:
 
 def _need(gate: Gate, named: Named) -> Named:
     """Tell which of the names the Engine has to be asked about."""
-    return named._replace(
-        references=tuple(
-            one
-            for one in named.candidates
-            if (
-                gate.goes_by_names(one.argument)
-                if one.argument
-                else gate.objects
-                or (one.fills and gate.form.limits_fills)
-                or (gate.guard and one.renamed is not None)
-            )
-        )
-    )
+    return named._replace(references=tuple(filter(gate.needs, named.candidates)))
 
 
 def _by_what_it_asks(
     gate: Gate, operation: str, asked: Asked | None, named: Named | None
 ) -> Decision | None:
     """Refuse a request that asks for, or makes, what is not listed, or is guarded."""
+    policy, refusal = gate.policy, None
     if gate.guard is not None and asked is not None:
-        guarded = refuses_body(gate.guard, operation, asked.body)
-        if guarded is not None:
-            return guarded
-    policy = gate.policy
-    if policy is None:
-        return None
+        refusal = refuses_body(gate.guard, operation, asked.body)
+    if refusal is not None or policy is None:
+        return refusal
     if asked is not None:
         # By an id nothing is asked for: that is what the Engine has under it.
         by_id: frozenset[Argument] = named.arguments if named else frozenset()

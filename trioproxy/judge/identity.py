@@ -25,7 +25,7 @@ from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing, part_of
 
 POLICY_LABEL: Final = "trioproxy.policy"
 SERVICE: Final = "com.docker.compose.service"
-SWARMS: Final = "com.docker.swarm.service.name"
+
 JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER_LABEL})
 """Those of which it counts whether the image has them."""
 
@@ -43,8 +43,7 @@ class Running:
     gives a new one whenever it comes to a network."""
     networks: Mapping[str, str]
     """What it is on, but for those that every Engine has: ids, and names."""
-    service: str = ""
-    """That of a swarm of which it is a task, which is only told."""
+
     names: Sequence[str] = ()
     """Those of policies that it may choose (`names_for`), from when its image is known too: that
     follows from what it is, and an image has the same labels for good."""
@@ -105,14 +104,9 @@ def _read(one: Mapping[str, Json]) -> Running:
         text_of(one.get("ImageID")),
         part=part_of(one),
     )
-    service = thing.labels.get(SWARMS, "")
-    return Running(
-        # What its image has counts of some alone.
-        thing=thing if needs_image(thing) else thing._replace(inherited={}),
-        addresses=addresses,
-        networks=networks_of(one),
-        service=service if NAME.fullmatch(service) else "",
-    )
+    # What its image has counts of some alone.
+    thing = thing if needs_image(thing) else thing._replace(inherited={})
+    return Running(thing=thing, addresses=addresses, networks=networks_of(one))
 
 
 def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
@@ -199,22 +193,18 @@ def choose(one: Running, is_in_force: Mapping[str, bool]) -> Sequence[str]:
 
     Raises `Nobody`, and says what would give it one.
     """
+    called = one.thing.names[0]
     for at, name in enumerate(one.names, 1):
-        if name in is_in_force:
-            if not is_in_force[name]:
-                raise Nobody(
-                    f"{name}.env of POLICIES is the policy of the container"
-                    f" {one.thing.names[0]}, and could not be read: the log of the proxy says why"
-                )
+        if is_in_force.get(name):
             return one.names[:at]
-    if one.service and [*one.names] == [*one.thing.names]:
-        raise Nobody(
-            f"the container {one.thing.names[0]} has no policy here, and is called otherwise at"
-            f" each start: with the container label {POLICY_LABEL}={one.service} all tasks of its"
-            f" service have {one.service}.env in POLICIES"
-        )
+        if name in is_in_force:
+            raise Nobody(
+                f"{name}.env of POLICIES is the policy of the container {called}, and could"
+                " not be read: the log of the proxy says why"
+            )
+
     files = " or ".join(f"{name}.env" for name in one.names) or "no file"
     raise Nobody(
-        f"the container {one.thing.names[0]} has no policy here: {files} in POLICIES would be"
+        f"the container {called} has no policy here: {files} in POLICIES would be"
         f" its own, and the label {POLICY_LABEL}=NAME names another: in lower case, not as its image has it"
     )

@@ -257,13 +257,11 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
 def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     """The ways that operations are by themselves, one each; of what is listed it counts
     whether there is such an item at all."""
-    doors = (one for one in _doors(opened) if not gives_what_it_reaches(one))
-    found = [(one, _why_open(policy, one)) for one in doors]
-    reaching = filter(gives_what_it_reaches, opened)
-    found += [(one, _why_reaching(policy, one)) for one in reaching]
-    for endpoint, why in found:
-        if why:
-            yield Way(operation=endpoint.operation, why=why)
+    doors = [one for one in _doors(opened) if not gives_what_it_reaches(one)]
+    for one in (*doors, *filter(gives_what_it_reaches, opened)):
+        explain = _why_reaching if gives_what_it_reaches(one) else _why_open
+        if why := explain(policy, one):
+            yield Way(operation=one.operation, why=why)
 
 
 def _doors(opened: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
@@ -505,20 +503,13 @@ class Planted:
     def leading(self, new: Sequence[Pattern] = ()) -> Iterator[Pattern]:
         """The binds that hold another one. With some that are new: all that hold one of
         those, and those of them that hold any; in the order of a list."""
-        added = _Places()
-        added.add(chain(*map(_bound, new)))
-        known, bound = self._items, added
+        added, places_of_new = _Places(), [*chain(*map(_bound, new))]
+        added.add(places_of_new)
         if not new:
-            bound = self._bound
-        elif not any(map(self._written.meets, chain(*map(_bound, new)))):
-            known = []
-        for item in known:
-            if any(map(bound.meets, _written_in(item))):
-                yield item
-        for item in new:
-            written = _written_in(item)
-            if any(map(self._bound.meets, written)) or any(map(added.meets, written)):
-                yield item
+            yield from (one for one in self._items if _holds(one, self._bound))
+        elif any(map(self._written.meets, places_of_new)):
+            yield from (one for one in self._items if _holds(one, added))
+        yield from (one for one in new if _holds(one, self._bound, added))
 
 
 class _Places:
@@ -542,15 +533,17 @@ class _Places:
 
 
 def _bound(item: Pattern) -> Iterator[places.Place]:
-    for place, _ in places_of(item):
-        yield from places.names(place)
+    return chain.from_iterable(places.names(place) for place, _ in places_of(item))
 
 
-def _written_in(item: Pattern) -> tuple[places.Place, ...]:
-    written = [
-        place.inside for place, is_read_only in places_of(item) if not is_read_only
-    ]
-    return tuple(name for inside in written for name in places.names(inside))
+def _written_in(item: Pattern) -> Iterator[places.Place]:
+    written = (place for place, is_read_only in places_of(item) if not is_read_only)
+    return chain.from_iterable(places.names(place.inside) for place in written)
+
+
+def _holds(item: Pattern, *several: _Places) -> bool:
+    """Whether some of several places lie in what a bind may write."""
+    return any(bound.meets(one) for one in _written_in(item) for bound in several)
 
 
 _SHARED: Final[Mapping[str, places.Place]] = {

@@ -90,10 +90,9 @@ def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
         yield OPTIONS.operation
     for section in ALL_SECTIONS:
         for method, kind in (("GET", "reading"), ("POST", "writing")):
-            if _passes_newer(new, method, section) > _passes_newer(
-                old, method, section
-            ):
-                yield f"{_NEWER}{kind} routes in {section}"
+            before, after = (_passes_newer(p, method, section) for p in (old, new))
+            if after > before:
+                yield f"unknown {kind} routes in {section}"
     routes = sorted({*old.routes, *new.routes}, key=str)
     for route in routes:
         for segment in _segments(routes, _words(old, new)):
@@ -115,23 +114,17 @@ def open_sections(policy: Policy) -> tuple[str, ...]:
 def _passes_newer(policy: Policy, method: str, section: str) -> bool:
     """Whether all routes pass that a newer Engine has in a section, not only named ones."""
     decision = policy.decide_unlisted(method, section)
-    return bool(
-        decision and decision.allowed and decision.reason is Reason.UNKNOWN_ROUTE
-    )
-
-
-_NEWER = "unknown "
+    if decision is None or not decision.allowed:
+        return False
+    return decision.reason is Reason.UNKNOWN_ROUTE
 
 
 def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & LIMITED.keys()
     families = {family for name in opened for family in LIMITED[name]}
-    looked_at = {
-        VARIABLES[one].family
-        for one in reached(wide.opened_operations)
-        if narrow.objects
-    }
+    within = reached(wide.opened_operations) if narrow.objects else ()
+    looked_at = {VARIABLES[one].family for one in within}
     # Without lists of objects nobody looks at what is reached into, whatever is limited. Where
     # a list of containers is lost with that, it is told as such.
     is_seen = wide.objects or narrow.objects.limits(Kind.CONTAINER)

@@ -25,13 +25,11 @@ from trioproxy.values import ordered_class
 
 LIMITED: Final = "limited"
 """The level of an operation whose power the lists of the file limit."""
-WORDS: Final[Mapping[str, str]] = dict[str, str](
-    (
-        (Risk.HOST_ROOT, MEANINGS[Risk.HOST_ROOT]),
-        (LIMITED, "to what is harmless or in the lists"),
-        *MEANINGS.items(),
-    )
-)
+WORDS: Final[Mapping[str, str]] = {
+    Risk.HOST_ROOT: MEANINGS[Risk.HOST_ROOT],
+    LIMITED: "to what is harmless or in the lists",
+    **MEANINGS,
+}
 """What each level says, the worst first: in the file, in `explain`, and on the page."""
 LEVELS: Final = (*WORDS, "")
 """All levels, the worst first; of what has the last one nothing bad is known."""
@@ -159,12 +157,10 @@ class Powers:
     def _alone(self, grant: Grant) -> str:
         """Why an item is root whatever else is listed; empty if it is not."""
         if grant.variable in OBJECTS:
-            is_reached = any(map(gives_what_it_reaches, self._opened))
-            is_bare = not self._policy.limits.limits_creation
             is_container = OBJECTS[grant.variable] is Kind.CONTAINER
-            if is_reached and is_bare and is_container:
-                return "is reached into, whatever it was given"
-            return ""
+            is_bare = is_container and not self._policy.limits.limits_creation
+            is_root = is_bare and any(map(gives_what_it_reaches, self._opened))
+            return "is reached into, whatever it was given" if is_root else ""
         if grant.variable in _FAMILIES:
             family, doors = _FAMILIES[grant.variable], self._doors.items()
             own = (why for n, why in doors if family in LIMITED_BY.get(n, ())[:1])

@@ -240,21 +240,13 @@ def _in_what_is_asked(
 def _in_path(
     request: Request, row: Endpoint, kind: Kind, asked: Asked | None
 ) -> Reference:
-    pins = list[Pin]()
-    if kind in {Kind.CONTAINER, Kind.NETWORK}:
-        pins.append(Pin((), part=Part.PATH))
+    pins = [Pin((), part=Part.PATH)] * (kind in {Kind.CONTAINER, Kind.NETWORK})
     if row.operation == "NetworkConnect" and asked and asked.body is not None:
         pins.append(Pin(("EndpointConfig", "NetworkID")))
     is_renamed = row.operation == RENAMING
-    return Reference(
-        kind,
-        request.parameter,
-        "",
-        tuple(pins),
-        reaches=row.reaches,
-        starts=row.joins,
-        renamed=new_name(request.target.query) if is_renamed else None,
-    )
+    renamed = new_name(request.target.query) if is_renamed else None
+    one = Reference(kind, request.parameter, "", tuple(pins), renamed=renamed)
+    return one._replace(reaches=row.reaches, starts=row.joins)
 
 
 def new_name(raw_query: bytes) -> str:
@@ -370,10 +362,20 @@ def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
 
 
 def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
-    # What stands there is joined, and has its own pin; the mode is not then.
-    is_joined = not _joined_networks(asked)
-    pins = (Pin((*_ENDPOINTS, "NetworkID"), is_below_name=True),) if is_joined else ()
-    yield from _mode(asked, found, pins)
+    """A mode of networks, of a container or of a build, which has it in its query."""
+    text, place = text_of(found.value), found.place
+    if text in BRIDGE:
+        yield _bridge(text, place.shown)
+    elif text.startswith(_CONTAINER_MODE):
+        yield from _joined(asked, found)
+    elif text and text not in NOT_JOINED:
+        pins: tuple[Pin, ...] = ()
+        if found.part is Part.QUERY:
+            pins = (Pin(place.keys, part=found.part),)
+        # What stands among the endpoints is joined, and has its own pin; the mode is not then.
+        elif not _joined_networks(asked):
+            pins = (Pin((*_ENDPOINTS, "NetworkID"), is_below_name=True),)
+        yield Reference(Kind.NETWORK, text, place.shown, pins)
 
 
 def _network(_: Asked, found: Mention) -> Iterator[Reference]:
@@ -435,21 +437,6 @@ _REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]
 NAMES_BRIDGE: Final = frozenset(_REPLACED)
 
 
-def _build_network(asked: Asked, found: Mention) -> Iterator[Reference]:
-    yield from _mode(asked, found, (Pin(found.place.keys, part=found.part),))
-
-
-def _mode(asked: Asked, found: Mention, pins: tuple[Pin, ...]) -> Iterator[Reference]:
-    """A mode of networks; `pins`: where the id of one that is named goes on."""
-    text, place = text_of(found.value), found.place.shown
-    if text in BRIDGE:
-        yield _bridge(text, place)
-    elif text.startswith(_CONTAINER_MODE):
-        yield from _joined(asked, found)
-    elif text and text not in NOT_JOINED:
-        yield Reference(Kind.NETWORK, text, place, pins)
-
-
 def _volume(_: Asked, found: Mention) -> Iterator[Reference]:
     """The name of a volume that is made: if it is there, its creation describes it."""
     if text := text_of(found.value):
@@ -477,15 +464,12 @@ def _volumes(_: Asked, found: Mention) -> Iterator[Reference]:
 def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
     for index, mount in enumerate(structs_of(found.value)):
         at = found.place.at(index)
-        place = at.below("Source")
-        match mount.get("Type"):
-            case "image":
-                yield from _images(mount.get("Source"), place)
-            case "volume" | "cluster" if source := text_of(mount.get("Source")):
-                makes = _volume_of(asked, at, mount, source)
-                yield Reference(Kind.VOLUME, source, place.shown, makes=makes)
-            case _:
-                continue
+        kind, place = mount.get("Type"), at.below("Source")
+        if kind == "image":
+            yield from _images(mount.get("Source"), place)
+        elif kind in {"volume", "cluster"} and (source := text_of(mount.get("Source"))):
+            makes = _volume_of(asked, at, mount, source)
+            yield Reference(Kind.VOLUME, source, place.shown, makes=makes)
 
 
 def _volume_of(
@@ -532,7 +516,7 @@ _Finder = Callable[[Asked, Mention], Iterator[Reference | Edit]]
 FINDERS: Final[Mapping[str, _Finder]] = {
     "aliases": _aliases,
     "binds": _binds,
-    "build-network": _build_network,
+    "build-network": _network_mode,
     "container": _container,
     "endpoints": _endpoints,
     "image": _image,

@@ -143,14 +143,14 @@ class Decision:
         return "allowed" if self.allowed or self.is_answered else "refused"
 
 
-_OF_A_VARIABLE: Final = frozenset({Reason.ARGUMENT, Reason.OBJECT})
+BY_LISTS: Final = frozenset({Reason.ARGUMENT, Reason.OBJECT})
+"""Reasons of what a list of a file refuses."""
 
 
 @cache
 def _words(word: str, reason: Reason, rule: str) -> str:
     """The words of a decision, made once for each of the few that there are."""
-    is_told = reason in _OF_A_VARIABLE
-    variable = f" variable={rule or 'none'}" if is_told else ""
+    variable = f" variable={rule or 'none'}" if reason in BY_LISTS else ""
     return f" decision={word} reason={reason}{variable}"
 
 
@@ -267,8 +267,7 @@ class Policy:
         if target.query and self.limits and (message := _does_more(request)):
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
-        is_open = row is not None and row.allowed
-        if is_open and target.query:
+        if target.query and row is not None and row.allowed:
             refusal = self._refuses_ps(request) or _refuses_podmans(request)
             if refusal is not None:
                 return refusal
@@ -282,11 +281,9 @@ class Policy:
 
     def _refuses_ps(self, request: Request) -> Decision | None:
         """Refuse arguments by which a list of processes may tell what is not for this client."""
-        endpoint = request.endpoint
-        if endpoint is None or not endpoint.lists_processes:
-            return None
         # Podman runs no `ps` on the host.
-        others = self.objects.limits(Kind.CONTAINER) and not endpoint.is_podmans
+        is_podmans = request.endpoint is not None and request.endpoint.is_podmans
+        others = self.objects.limits(Kind.CONTAINER) and not is_podmans
         if not (self.hides or others) or not (text := _telling_more(request)):
             return None
         reason, rule = Reason.UNLIMITABLE, ""
@@ -327,8 +324,7 @@ class Policy:
 
     def takes_options(self, section: str) -> bool:
         """Whether `OPTIONS` passes on the paths of a section."""
-        path = section_prefix(section)
-        return self._rule(OPTIONS.method, OPTIONS, path).allowed
+        return self._rule(OPTIONS.method, OPTIONS, section_prefix(section)).allowed
 
     def _guard(self, method: str, endpoint: Endpoint | None) -> Ruling | None:
         """Refuse what gives the power that is limited elsewhere: half a guard is none."""
@@ -389,13 +385,9 @@ class Policy:
     @property
     def limiting(self) -> frozenset[str]:
         """How far what it grants goes, and what is hidden, as lines of a file."""
-        return self.limits.lines | self.objects.lines | self.hiding
-
-    @property
-    def hiding(self) -> frozenset[str]:
-        """What is hidden, as a line of a file; nothing, if nothing is."""
         words = self.hidden_words
-        return frozenset({f"{REDACT_VARIABLE}={words}"} if words else ())
+        hiding = {f"{REDACT_VARIABLE}={words}"} if words else set[str]()
+        return self.limits.lines | self.objects.lines | hiding
 
     @property
     def hidden_words(self) -> str:
@@ -477,14 +469,10 @@ UNJUDGED: Final = refuse(Reason.UNJUDGED, "", "")
 
 def asks_more(request: Request) -> bool:
     """Whether a file may refuse it by its query alone, whatever it lists."""
-    endpoint = request.endpoint
-    if endpoint is None or not request.target.query:
+    if not request.target.query:
         return False
-    return bool(
-        _does_more(request)
-        or _refuses_podmans(request)
-        or (endpoint.lists_processes and _telling_more(request))
-    )
+    told = _does_more(request) or _telling_more(request)
+    return bool(told or _refuses_podmans(request))
 
 
 def _does_more(request: Request) -> str:
@@ -527,6 +515,8 @@ def _refuses_podmans(request: Request) -> Decision | None:
 
 def _telling_more(request: Request) -> str:
     """The arguments of `ps` by which more may be told than of one container; empty: none."""
+    if request.endpoint is None or not request.endpoint.lists_processes:
+        return ""
     from trioproxy.api.redaction import may_tell_more
 
     asked = query.values_of(query.parse(request.target.query), "ps_args")

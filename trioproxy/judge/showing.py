@@ -12,7 +12,7 @@ alone, sometimes when it is gone: then what was known of it before counts.
 """
 
 import re
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
@@ -352,24 +352,17 @@ def _with_users(manifest: Json, inside: Collection[str]) -> Json:
 
 def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]:
     """Say of each operation how its answer is shown, where that is not as it comes."""
-    return dict(_showings(objects, hides))
-
-
-def _showings(
-    objects: Objects, hides: frozenset[Hides]
-) -> Iterator[tuple[str, Showing]]:
     redaction = None
     if hides:
         # Here, for most policies hide nothing.
         from trioproxy.api.redaction import Redaction
 
         redaction = Redaction(hides)
+    found = dict[str, Showing]()
     for operation, answer in ANSWERS.items():
         row = row_of(operation)
-        one = Showing(
-            answer=answer,
-            objects=objects,
-            redaction=redaction if row and row.is_redacted else None,
-        )
-        if one.narrows or one.redaction is not None:
-            yield operation, one
+        own = redaction if row and row.is_redacted else None
+        one = Showing(answer=answer, objects=objects, redaction=own)
+        if one.narrows or own is not None:
+            found[operation] = one
+    return found

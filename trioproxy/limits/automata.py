@@ -1,12 +1,13 @@
-"""Languages as automata, and whether two of them share a value.
+"""Languages as automata: whether two share a value, and whether one is within the other.
 
 The words of a language are an automaton: a state is a place in a word, and a character
 leads to the next place, or stays at a part that takes more of its kind. Characters that
 no text has and no kind tells apart are alike for every word: one is tried for all of them.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from typing import Final, TypeVar
 
 from trioproxy.limits.languages import Language, Some, Word
 
@@ -16,6 +17,9 @@ MOST_STEPS: Final = 200_000
 Step = str | Some
 Place = tuple[int, int]
 """A word, and how many of its steps are behind."""
+_Pair = tuple[Place, frozenset[Place]]
+"""A place in the words of one language, and all of another one in which the same value may be."""
+_One = TypeVar("_One")
 
 
 class Automaton:
@@ -83,24 +87,54 @@ def alphabet_of(*automata: Automaton) -> list[str]:
     return [*sorted(texts), *alike.values()]
 
 
+def reached(
+    starts: Iterable[_One], after: Callable[[_One], Iterable[_One]]
+) -> Iterator[_One]:
+    """All that is reached from some starts by going on `after` each of them, once each."""
+    found = set(starts)
+    following = [*found]
+    while following:
+        one = following.pop()
+        yield one
+        new = {*after(one)} - found
+        found |= new
+        following.extend(new)
+
+
 def have_common(one: Language, other: Language) -> bool:
     """Whether some value is in both languages; taken to be so where that takes too long."""
     first, second = Automaton(one), Automaton(other)
     alphabet = alphabet_of(first, second)
-    found = {(a, b) for a in first.starts for b in second.starts}
-    open_pairs = list(found)
-    while open_pairs:
-        a, b = open_pairs.pop()
-        if first.is_end(a) and second.is_end(b):
-            return True
-        if len(found) > MOST_STEPS:
-            return True
-        new = {
-            (x, y)
-            for char in first.ahead(a, alphabet)
-            for x in first.after(a, char)
-            for y in second.after(b, char)
-        } - found
-        found |= new
-        open_pairs.extend(new)
-    return False
+
+    def after(pair: tuple[Place, Place]) -> Iterator[tuple[Place, Place]]:
+        for char in first.ahead(pair[0], alphabet):
+            yield from product(first.after(pair[0], char), second.after(pair[1], char))
+
+    pairs = reached(product(first.starts, second.starts), after)
+    return any(
+        steps > MOST_STEPS or (first.is_end(a) and second.is_end(b))
+        for steps, (a, b) in enumerate(pairs)
+    )
+
+
+def is_included(inner: Language, outer: Language) -> bool:
+    """Whether each value of `inner` is proven to be one of `outer`."""
+    narrow, wide = Automaton(inner), Automaton(outer)
+    alphabet = alphabet_of(narrow, wide)
+    steps = 0
+
+    def after(pair: _Pair) -> Iterator[_Pair]:
+        nonlocal steps
+        place, others = pair
+        for char in narrow.ahead(place, alphabet):
+            if following := list(narrow.after(place, char)):
+                # By the work: each outer place that is followed counts, so that the bound is one of time.
+                steps += 1 + len(others)
+                there = frozenset(x for one in others for x in wide.after(one, char))
+                yield from ((one, there) for one in following)
+
+    for place, others in reached(product(narrow.starts, [wide.starts]), after):
+        is_short = narrow.is_end(place) and not any(map(wide.is_end, others))
+        if is_short or steps > MOST_STEPS:
+            return False
+    return True

@@ -19,10 +19,10 @@ from functools import cached_property
 
 from trioproxy.api.families import LIMITS
 from trioproxy.errors import ConfigError
-from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
+from trioproxy.limits.automata import is_included
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.languages import Language, Word
+from trioproxy.limits.languages import Word
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.patterns import Pattern, Ports, Words
 from trioproxy.limits.sorts import parse_pattern
@@ -114,31 +114,3 @@ class ListItems:
     def _ends(self) -> Ends[int]:
         """Their numbers: of another word those that may have a value in common with it."""
         return Ends.of_words((word, n) for n, (word, _) in enumerate(self._words))
-
-
-def is_included(inner: Language, outer: Language) -> bool:
-    """Whether each value of `inner` is proven to be one of `outer`."""
-    narrow, wide = Automaton(inner), Automaton(outer)
-    alphabet = alphabet_of(narrow, wide)
-    found = {(place, wide.starts) for place in narrow.starts}
-    open_pairs = list(found)
-    steps = 0
-    while open_pairs:
-        place, others = open_pairs.pop()
-        if narrow.is_end(place) and not any(map(wide.is_end, others)):
-            return False
-        for char in narrow.ahead(place, alphabet):
-            following = list(narrow.after(place, char))
-            if not following:
-                continue
-            # By the work: each outer place that is followed counts, so that the bound is one of time.
-            steps += 1 + len(others)
-            if steps > MOST_STEPS:
-                return False
-            there = frozenset(
-                one for other in others for one in wide.after(other, char)
-            )
-            new = {(one, there) for one in following} - found
-            found |= new
-            open_pairs.extend(new)
-    return True

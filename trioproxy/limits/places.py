@@ -8,10 +8,11 @@ host is another one, or will be. What may be one place is taken to be one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.limits.automata import have_common
+from trioproxy.limits.automata import have_common, reached
 from trioproxy.limits.ends import FEW, Ends
 from trioproxy.limits.languages import Part, Some, Word, is_literal, others, with_stars
 
@@ -205,25 +206,15 @@ if not all(map(is_literal, _FIRST)):
 
 
 def names(one: Place, links: Links = SAME) -> tuple[Place, ...]:
-    """All names of a place, its own first; by `EVERY` also those on a disk that is mounted."""
-    found = _followed({one: None}, links)
+    """All names of a place, its own first; by `EVERY` also those on a disk that is mounted.
+
+    A name may have others: `/private/var/run` is `/var/run` is `/run`.
+    """
+    found = dict.fromkeys(reached([one], partial(_renamed, links=links)))
     if links is EVERY:
-        on_disks = dict.fromkeys(
-            far for each in found for far in _renamed(each, _DISKS)
-        )
-        found |= _followed(on_disks, links)
+        on_disks = [far for each in found for far in _renamed(each, _DISKS)]
+        found |= dict.fromkeys(reached(on_disks, partial(_renamed, links=links)))
     return tuple(found)
-
-
-def _followed(found: dict[Place, None], links: Links) -> dict[Place, None]:
-    """These with all that they are names of, until nothing new comes: `/private/var/run` is
-    `/var/run` is `/run`."""
-    following = [*found]
-    while following:
-        new = dict.fromkeys(_renamed(following.pop(), links)).keys() - found.keys()
-        found |= dict.fromkeys(sorted(new, key=repr))
-        following.extend(new)
-    return found
 
 
 def _renamed(one: Place, links: Links) -> Iterator[Place]:
