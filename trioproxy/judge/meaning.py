@@ -264,11 +264,9 @@ def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[
             yield Way(operation=one.operation, why=why)
 
 
-def _doors(opened: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+def _doors(opened: Iterable[Endpoint]) -> list[Endpoint]:
     """Those that may be root; what is none of them is root by no list either."""
-    return tuple(
-        one for one in opened if one.risk is Risk.HOST_ROOT or one.is_unlimitable
-    )
+    return [one for one in opened if one.risk is Risk.HOST_ROOT or one.is_unlimitable]
 
 
 def ways_by_item(
@@ -576,9 +574,7 @@ def _conditions(policy: Policy) -> Iterator[str]:
         yield "runs only in containers or elsewhere"
         if not all(any(_shared_by(item)) for item in policy.limits.binds):
             yield "cannot write the parents of its binds"
-        if not (
-            policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)
-        ):
+        if not all(map(policy.objects.limits, (Kind.VOLUME, Kind.NETWORK))):
             yield "finds no volume or network of others that leads to the host"
     elif "LibpodVolumeExport" in opened:
         yield "finds no volume that leads to the host"

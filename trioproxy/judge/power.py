@@ -28,7 +28,7 @@ LIMITED: Final = "limited"
 WORDS: Final[Mapping[str, str]] = {
     Risk.HOST_ROOT: MEANINGS[Risk.HOST_ROOT],
     LIMITED: "to what is harmless or in the lists",
-    **MEANINGS,
+    **{risk: means for risk, means in MEANINGS.items() if risk is not Risk.HOST_ROOT},
 }
 """What each level says, the worst first: in the file, in `explain`, and on the page."""
 LEVELS: Final = (*WORDS, "")

@@ -385,9 +385,13 @@ class Policy:
     @property
     def limiting(self) -> frozenset[str]:
         """How far what it grants goes, and what is hidden, as lines of a file."""
+        return self.limits.lines | self.objects.lines | self.hiding
+
+    @property
+    def hiding(self) -> frozenset[str]:
+        """What is hidden, as a line of a file; nothing, if nothing is."""
         words = self.hidden_words
-        hiding = {f"{REDACT_VARIABLE}={words}"} if words else set[str]()
-        return self.limits.lines | self.objects.lines | hiding
+        return frozenset({f"{REDACT_VARIABLE}={words}"} if words else ())
 
     @property
     def hidden_words(self) -> str:

@@ -15,7 +15,6 @@ a client wrote is `%2A` there, and no wildcard.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.api import normal
@@ -161,9 +160,7 @@ class Refusal:
 class Limits:
     """What requests may ask for. Without any variable, all that they like."""
 
-    by_variable: Mapping[str, Limit] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    by_variable: Mapping[str, Limit] = field(default_factory=dict)
     """The variables that are set."""
     places: Places = NOWHERE
     """What `{base}` and the like stand for."""
@@ -222,22 +219,14 @@ class Limits:
         What is `named`, as an image by its id, is judged by `refuses_thing`.
         """
         if asked.never:
-            return Refusal(
-                variable="",
-                message=f"{operation} asks for {asked.never} outside of HostConfig, "
-                "where Engines before 27 obey it: send it in HostConfig",
-            )
+            message = f"{operation} asks for {asked.never} outside of HostConfig, where Engines before 27 obey it: send it in HostConfig"
+            return Refusal(variable="", message=message)
         # Many ask for the same: each value is compared once.
-        allowed: set[tuple[str, str]] = set()
-        for argument in asked.arguments:
-            key = argument.variable, argument.value
-            if key in allowed:
-                continue
-            if self.allows(argument):
-                allowed.add(key)
-            elif argument not in named:
-                return _refusal(operation, argument)
-        return None
+        values = {(one.variable, one.value) for one in asked.arguments}
+        beyond = {one for one in values if not self.lists(*one)}
+        found = (one for one in asked.arguments if (one.variable, one.value) in beyond)
+        refused = next((one for one in found if one not in named), None)
+        return _refusal(operation, refused) if refused is not None else None
 
     @property
     def binds(self) -> "tuple[Pattern, ...]":
@@ -381,10 +370,6 @@ class Limits:
         tree = _bound(limit.patterns) if also_read else limit.writable()
         return any(map(tree.meets, own))
 
-    def allows(self, argument: "Argument") -> bool:
-        """Whether one argument is within these limits."""
-        return self.lists(argument.variable, argument.value)
-
 
 NO_LIMITS = Limits()
 """Requests may ask for anything."""
@@ -406,10 +391,9 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
         for name in sorted(LIMITS & variables.keys())
     }
     binds = limits.get(BINDS)
-    has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
-    return Limits(
-        by_variable=limits, places=places, proxy_socket=proxy if has_proxy else ""
-    )
+    if binds is None or all(one.text != PROXY for one in binds.patterns):
+        proxy = ""
+    return Limits(by_variable=limits, places=places, proxy_socket=proxy)
 
 
 def _parse_proxy(value: str, source: str) -> str:
@@ -426,9 +410,8 @@ def _parse_proxy(value: str, source: str) -> str:
 
 def _is_clean(value: str) -> bool:
     """Whether it is an absolute path in its one form."""
-    return value.startswith("/") and (
-        normal.quote(normal.path(normal.unquote(value))) == value
-    )
+    cleaned = normal.quote(normal.path(normal.unquote(value)))
+    return value.startswith("/") and cleaned == value
 
 
 def split_items(name: str, value: str, source: str, *, what: str) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api import normal
@@ -74,7 +73,7 @@ class Only:
 class Objects:
     """Which objects requests may name. Without any variable, all."""
 
-    by_kind: Mapping[Kind, Only] = field(default_factory=lambda: MappingProxyType({}))
+    by_kind: Mapping[Kind, Only] = field(default_factory=dict)
     """The lists of all three kinds, or none at all."""
     set_variables: frozenset[str] = frozenset()
     owner: str = ""
@@ -172,12 +171,9 @@ class Objects:
         what = f"{operation} names {thing.kind} {show(text)}{where}, which"
         if PROCESS in thing.value:  # it was named by an exec
             what = f"{operation} names exec {show(text)}, whose container"
-        why = (
-            "is this proxy's own"
-            if thing.is_proxys
-            else f"{only.variable} does not list"
-        )
-        item = "" if thing.is_proxys else next(iter(thing.names), "")
+        why, item = f"{only.variable} does not list", next(iter(thing.names), "")
+        if thing.is_proxys:
+            why, item = "is this proxy's own", ""
         return Refusal(variable=only.variable, message=f"{what} {why}", item=item)
 
     def shows(self, thing: Thing) -> bool:
@@ -313,15 +309,10 @@ def own_alone(owner: str) -> Objects:
     """List what is the client's own, and nothing else: learning looks at it that way."""
     variables = {**dict.fromkeys(OBJECTS, OWN), OWNER_VARIABLE: owner}
     listed = parse_objects(variables, source="")
-    own = listed.by_kind[Kind.CONTAINER].holds
+    own = listed.by_kind[Kind.CONTAINER]
     # Of both labels it counts whether the image has them.
-    with_projects = Only(
-        variable=LISTED_BY[Kind.CONTAINER],
-        items=(OWN,),
-        holds=lambda thing: own(thing) or bool(project_of(thing)),
-    )
-    by_kind = {**listed.by_kind, Kind.CONTAINER: with_projects}
-    return replace(listed, by_kind=by_kind)
+    both = replace(own, holds=lambda one: own.holds(one) or bool(project_of(one)))
+    return replace(listed, by_kind={**listed.by_kind, Kind.CONTAINER: both})
 
 
 def is_listed(items: Collection[str], kind: Kind, name: str, project: str = "") -> bool:

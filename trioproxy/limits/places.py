@@ -78,7 +78,7 @@ def _meet(one: Word, other: Word) -> bool:
     return have_common((one,), (other,))
 
 
-class _Ways(dict[Word, "_Node"]):
+class _Ways(dict[Word, "Tree"]):
     """Where places go on, by their next segment."""
 
     __slots__ = ("_ends",)
@@ -87,7 +87,7 @@ class _Ways(dict[Word, "_Node"]):
         super().__init__()
         self._ends: Ends[Word] | None = None
 
-    def meeting(self, word: Word) -> "Iterator[_Node]":
+    def meeting(self, word: Word) -> "Iterator[Tree]":
         """Where those lead to that may be what a segment is; none is added from now on."""
         tried: Iterable[Word] = self
         if len(self) > FEW:
@@ -97,20 +97,34 @@ class _Ways(dict[Word, "_Node"]):
         yield from (self[one] for one in tried if _meet(word, one))
 
 
-class _Node:
-    """Where places go on after some of their segments."""
+class Tree:
+    """Many places, or what of them lies behind some segments, among which those are found that
+    a place meets, without trying each.
+
+    Segment by segment: what is written word for word is looked up, and only what has a
+    star is tried.
+    """
 
     __slots__ = ("is_below", "is_end", "literal", "starred")
 
-    def __init__(self) -> None:
+    def __init__(self, several: Iterable[Place] = ()) -> None:
         self.literal = _Ways()
         self.starred = _Ways()
         self.is_end = False
         """Whether one of them is here."""
         self.is_below = False
         """Whether one of them is all that lies below."""
+        for one in several:
+            tree = self
+            for word in one.segments:
+                ways = tree.literal if is_literal(word) else tree.starred
+                if word not in ways:
+                    ways[word] = Tree()
+                tree = ways[word]
+            tree.is_below |= one.is_below
+            tree.is_end |= not one.is_below
 
-    def along(self, word: Word) -> "Iterator[_Node]":
+    def along(self, word: Word) -> "Iterator[Tree]":
         """Where what a segment may be leads to."""
         if not is_literal(word):
             yield from self.literal.meeting(word)
@@ -118,39 +132,19 @@ class _Node:
             yield self.literal[word]
         yield from self.starred.meeting(word)
 
-
-class Tree:
-    """Many places, among which those are found that a place meets, without trying each.
-
-    Segment by segment: what is written word for word is looked up, and only what has a
-    star is tried.
-    """
-
-    def __init__(self, several: Iterable[Place]) -> None:
-        self._root = _Node()
-        for one in several:
-            node = self._root
-            for word in one.segments:
-                ways = node.literal if is_literal(word) else node.starred
-                if word not in ways:
-                    ways[word] = _Node()
-                node = ways[word]
-            node.is_below |= one.is_below
-            node.is_end |= not one.is_below
-
     def meets(self, one: Place) -> bool:
         """Whether something of a place is in one of these, as `Place.meets` says of each."""
-        # All nodes are followed that the place may be at: a star in it, or in one of the tree, leads to several. What
+        # All are followed that the place may be at: a star in it, or in one of the tree, leads to several. What
         # stands for all below a folder is met as soon as the place goes on from there; a place that is itself all below
         # one is met by whatever the tree has further down.
-        nodes = [self._root]
+        trees = [self]
         for word in one.segments:
-            if any(node.is_below for node in nodes):
+            if any(tree.is_below for tree in trees):
                 return True
-            nodes = [far for node in nodes for far in node.along(word)]
+            trees = [far for tree in trees for far in tree.along(word)]
         if one.is_below:
-            return any(n.is_below or n.literal or n.starred for n in nodes)
-        return any(node.is_end for node in nodes)
+            return any(t.is_below or t.literal or t.starred for t in trees)
+        return any(tree.is_end for tree in trees)
 
 
 Links = Mapping[Place, Place]

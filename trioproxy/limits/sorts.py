@@ -280,28 +280,20 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
 
 # --- Capabilities -------------------------------------------------------------------
 
-_POWER: Final = "is power over the kernel"
-_CAPS: Final[Mapping[str, str]] = (
-    dict.fromkeys(
-        (
-            "ALL", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
-            "MAC_OVERRIDE", "PERFMON", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE",
-            "SYS_PTRACE", "SYS_RAWIO", "SYSLOG",
-        ),
-        _POWER,
-    )
+_POWERFUL: Final = """
+    ALL BPF CHECKPOINT_RESTORE DAC_READ_SEARCH MAC_ADMIN MAC_OVERRIDE PERFMON SYS_ADMIN SYS_BOOT
+    SYS_MODULE SYS_PTRACE SYS_RAWIO SYSLOG
+"""
+_OTHERS: Final = """
+    AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE NET_ADMIN
+    NET_BROADCAST SYS_NICE SYS_PACCT SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+"""
+_CAPS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_POWERFUL.split(), "is power over the kernel"),
     # See `nodes`: every container has it unasked.
-    | {"MKNOD": "makes nodes of the host's disks, which the Engine opens as it packs"}
-    | dict.fromkeys(
-        (
-            *HARMLESS_CAPS, "AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "IPC_LOCK",
-            "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "NET_ADMIN", "NET_BROADCAST",
-            "SYS_NICE", "SYS_PACCT", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
-            "WAKE_ALARM",
-        ),
-        "",
-    )
-)  # fmt: skip
+    "MKNOD": "makes nodes of the host's disks, which the Engine opens as it packs",
+    **dict.fromkeys((*HARMLESS_CAPS, *_OTHERS.split()), ""),
+}
 """All of capability.h of Linux 6.12, and why they are root."""
 
 # --- Devices ------------------------------------------------------------------------

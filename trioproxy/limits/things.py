@@ -135,10 +135,8 @@ class Thing(NamedTuple):
 
     def gives(self, argument: Argument) -> bool:
         """Whether it is an Engine that gives by default what is asked for."""
-        item = f"{argument.variable}={argument.value}"
-        return (
-            self.kind is Kind.ENGINE and argument.unless_default and item in self.names
-        )
+        is_engine = self.kind is Kind.ENGINE and argument.unless_default
+        return is_engine and f"{argument.variable}={argument.value}" in self.names
 
     def own_label(self, key: str) -> str | None:
         """The value of a label that it was given, and has not from its image.
@@ -232,11 +230,12 @@ _OF_PARTS: Final = ("index.v1+json", "list.v2+json")
 def labels_of_image(value: Json) -> tuple[Labels, str, bool]:
     """Read the labels that an image gives to its containers, its id, and whether it has parts."""
     with _whole(Kind.IMAGE):
+        whole = map_of(value)
         config, descriptor = (
-            map_of(map_of(value).get(key)) for key in ("Config", "Descriptor")
+            map_of(whole.get("Config")),
+            map_of(whole.get("Descriptor")),
         )
-        kind = text_of(descriptor.get("mediaType"))
-        full = text_of(map_of(value).get("Id"))
+        kind, full = text_of(descriptor.get("mediaType")), text_of(whole.get("Id"))
     return _labels(config.get("Labels"), Kind.IMAGE), full, kind.endswith(_OF_PARTS)
 
 
