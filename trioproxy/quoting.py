@@ -32,6 +32,11 @@ def visible(text: str) -> str:
     return "".join(one if _has_glyph(one) else _code(ord(one)) for one in text)
 
 
+def in_quotes(data: bytes, limit: int = 64) -> str:
+    """Show bytes of others as words in quotes; each that is no visible ASCII by its code."""
+    return repr(data[:limit])[1:]
+
+
 def argument(path: str) -> str:
     """A file name as a shell takes it, and a command of ours for no option."""
     import shlex  # for an advice alone

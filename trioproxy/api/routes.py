@@ -18,6 +18,7 @@ from trioproxy.api import podman
 from trioproxy.api.families import Family, Hides, Kind
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
+from trioproxy.quoting import in_quotes
 
 
 class Effect(StrEnum):
@@ -798,7 +799,7 @@ def match(method: str, target: Target) -> Endpoint | None:
     # path. Where it stands in a name that takes slashes they mean the same.
     if target.encoded_slash and not (endpoint and endpoint.takes_slashes):
         raw_path = target.raw.partition(b"?")[0]
-        raise BadTarget(f"no route takes an encoded slash here: {raw_path[:64]!r}")
+        raise BadTarget(f"no route takes an encoded slash here: {in_quotes(raw_path)}")
     return endpoint
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from trioproxy import percent
 from trioproxy.errors import BadTarget
+from trioproxy.quoting import in_quotes
 from trioproxy.values import ordered_class
 
 SHOWN_LIMIT = 256
@@ -63,7 +64,7 @@ class Target:
         if not plain:
             _check_raw_path(raw_path)
         if query and (found := _BAD_QUERY.search(query)):
-            raise BadTarget(f"{found[0]!r} is not allowed in a query")
+            raise BadTarget(f"{in_quotes(found[0])} is not allowed in a query")
         decoded = (raw_path if plain else percent.decode(raw_path)).decode("latin-1")
         # What is bad begins with one of these two, or is a byte that no plain path holds.
         if not plain or "//" in decoded or "/." in decoded:
@@ -105,11 +106,11 @@ def _check_raw_path(raw_path: bytes) -> None:
     if not raw_path.startswith(b"/"):
         # Before the @ of an authority there may be a password.
         shown = raw_path.rpartition(b"@")[2]
-        raise BadTarget(f"the target must begin with a slash: {shown[:64]!a}")
+        raise BadTarget(f"the target must begin with a slash: {in_quotes(shown)}")
     if len(raw_path) > LONGEST_PATH:
         raise BadTarget(f"the path is longer than {LONGEST_PATH:,} bytes")
     if found := _BAD_RAW_PATH.search(raw_path):
-        raise BadTarget(f"{found[0]!r} is not allowed in a path")
+        raise BadTarget(f"{in_quotes(found[0])} is not allowed in a path")
 
 
 def _check_path(path: str) -> None:

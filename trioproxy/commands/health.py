@@ -21,7 +21,7 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.judge.escapes import old_components
-from trioproxy.quoting import visible
+from trioproxy.quoting import in_quotes, visible
 
 Data = dict[str, Any]
 
@@ -131,7 +131,7 @@ def ask_proxy(address: Address, probe: str) -> Data:
     ):
         of_all = {}
     if not is_up and "engine" not in words:
-        return told | {"detail": f"unexpected answer: {answer[:80]!r}"}
+        return told | {"detail": f"unexpected answer: {in_quotes(answer, 80)}"}
     detail = "the Engine answers" if is_up else DOWN
     if probe == "live":
         detail = ALIVE

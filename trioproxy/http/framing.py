@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from trioproxy.errors import BadRequest, BodyTooLarge, UpstreamError
+from trioproxy.quoting import in_quotes
 from trioproxy.values import value_class
 
 UNKNOWN_LENGTH: Final = -1
@@ -53,7 +54,7 @@ def sized(length: bytes | None) -> Framing:
     if length is None:
         return NO_BODY
     if not LENGTH.fullmatch(length):
-        raise BadRequest(f"bad Content-Length {length[:32]!r}")
+        raise BadRequest(f"bad Content-Length {in_quotes(length, 32)}")
     count = int(length)
     return Framing(body=Ending.SIZED, length=count) if count else NO_BODY
 

@@ -23,6 +23,7 @@ from trioproxy.errors import BadRequest, HeadTooLarge
 from trioproxy.http.framing import CHUNKED, NO_BODY, Framing, sized
 from trioproxy.http.hosts import UNIX, Site, check_site
 from trioproxy.http.memo import Memo
+from trioproxy.quoting import in_quotes
 from trioproxy.values import ordered_class, value_class
 
 HEAD_LIMIT: Final = 128 * 1024
@@ -257,7 +258,9 @@ def render_chunked(head: RequestHead, target: bytes) -> bytes:
     for line in head.fields.lines.splitlines():
         name, _, coding = line.partition(b":")
         if name.lower() == b"content-encoding" and coding.strip() != b"identity":
-            raise BadRequest(f"the tar is packed ({coding[:32]!r}): send it plain")
+            raise BadRequest(
+                f"the tar is packed ({in_quotes(coding.strip(), 32)}): send it plain"
+            )
     written = _with_others(head, BODY_FIELDS, b"Transfer-Encoding: chunked\r\n")
     return render_request(written, target, upgrades=False)
 
@@ -317,7 +320,9 @@ def _check_bytes(raw: bytes) -> None:
     if b"\n " in raw or b"\n\t" in raw:
         raise BadRequest("the request head has a folded header line (RFC 9112, 5.2)")
     if found := raw.translate(None, NO_CONTROL):
-        raise BadRequest(f"the request head holds the control byte {found[:1]!r}")
+        raise BadRequest(
+            f"the request head holds the control byte {in_quotes(found, 1)}"
+        )
     _check_tokens(raw)
 
 
@@ -362,7 +367,7 @@ def _origin_form(event: h11.Request) -> bytes:
     named = found[1] or b""
     if named.lower() != host.lower():
         raise BadRequest(
-            f"the target names {re.sub(b'.*@', b'...@', named)[:64]!r}, and the Host is {host[:64]!r}:"
+            f"the target names {in_quotes(re.sub(b'.*@', b'...@', named))}, and the Host is {in_quotes(host)}:"
             " one request cannot ask two hosts"
         )
     return found[2] or b"/"
@@ -421,7 +426,7 @@ def _media_type(values: dict[bytes, bytes]) -> bytes:
     content_type = values.get(b"content-type", b"")
     if not content_type.isascii():
         # Go folds some of these characters into ASCII letters and spaces.
-        raise BadRequest(f"Content-Type {content_type[:64]!r} is not ASCII")
+        raise BadRequest(f"Content-Type {in_quotes(content_type)} is not ASCII")
     return content_type.split(b";")[0].strip().lower()
 
 
@@ -432,7 +437,7 @@ def _check_meaning(
     # Go answers 400 to a Host with other characters; h11 passes it on.
     host = values.get(b"host", b"")
     if not HOST.fullmatch(host):
-        raise BadRequest(f"bad Host {host[:64]!r}")
+        raise BadRequest(f"bad Host {in_quotes(host)}")
     if media_type in FORM_TYPES and framing is not NO_BODY:
         # The Engine merges form fields into the parameters, and lets them win.
         raise BadRequest(

@@ -24,6 +24,7 @@ from trioproxy.http.request import (
     name_of,
     pairs_of,
 )
+from trioproxy.quoting import in_quotes
 from trioproxy.values import value_class
 
 
@@ -79,7 +80,7 @@ def find_response_end(data: bytes, start: int = 0) -> int:
     if len(data) >= HEAD_LIMIT:
         raise UpstreamError(f"the Engine's response head exceeds {HEAD_LIMIT} bytes")
     if not b"HTTP/1.".startswith(data[:7]):
-        raise UpstreamError(f"the Engine's answer is not HTTP/1: {data[:32]!r}")
+        raise UpstreamError(f"the Engine's answer is not HTTP/1: {in_quotes(data, 32)}")
     return -1
 
 
@@ -131,7 +132,7 @@ def _run_h11(
     if not isinstance(event, h11.Response | h11.InformationalResponse):
         raise UpstreamError("the Engine's response head is incomplete")
     if event.http_version not in {b"1.0", b"1.1"}:
-        raise UpstreamError(f"the Engine's answer is not HTTP/1: {raw[:32]!r}")
+        raise UpstreamError(f"the Engine's answer is not HTTP/1: {in_quotes(raw, 32)}")
     if b"\n " in raw or b"\n\t" in raw or raw.count(b"\n") != raw.count(b"\r\n"):
         raise UpstreamError("the Engine's response head has odd line ends")
     return event

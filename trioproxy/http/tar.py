@@ -36,7 +36,7 @@ from struct import Struct
 from typing import Final
 
 from trioproxy.errors import BadBody
-from trioproxy.quoting import quote
+from trioproxy.quoting import in_quotes, quote
 from trioproxy.values import value_class
 
 BLOCK: Final = 512
@@ -251,7 +251,9 @@ class Rewriter:
             self._extend(kind, _number(block[124:136], who), who)
             return b""
         if kind not in ACCEPTED:
-            what = REFUSED.get(kind, f"of the type {kind!r}, which nobody knows")
+            what = REFUSED.get(
+                kind, f"of the type {in_quotes(kind)}, which nobody knows"
+            )
             raise BadBody(f"entry {who} of the tar is {what}: make the tar without it")
         self.entry = entry = _read_entry(block, self._extensions)
         self._extensions = {}
@@ -462,13 +464,15 @@ def _number(field: bytes, who: str) -> int:
     elif found := OCTAL.fullmatch(field):
         number = int(found[1] or b"0", 8)
     if number >= NUMBER_LIMIT:
-        raise BadBody(f"bad number {field!r} in the header of {who} of the tar")
+        raise BadBody(
+            f"bad number {in_quotes(field)} in the header of {who} of the tar"
+        )
     return number
 
 
 def _decimal(value: bytes, who: str) -> int:
     if not DECIMAL.fullmatch(value):
-        raise BadBody(f"bad number {value[:32]!r} before the header of {who}")
+        raise BadBody(f"bad number {in_quotes(value, 32)} before the header of {who}")
     return int(value)
 
 
@@ -476,7 +480,7 @@ def _seconds(value: bytes, who: str) -> bytes:
     """A time, to the nanosecond as far as it goes, and without zeros at its end."""
     found = SECONDS.fullmatch(value)
     if not found:
-        raise BadBody(f"bad time {value[:32]!r} before the header of {who}")
+        raise BadBody(f"bad time {in_quotes(value, 32)} before the header of {who}")
     fraction = (found[2] or b"")[:9].rstrip(b"0")
     return found[1] + b"." + fraction if fraction else found[1]
 
@@ -490,10 +494,12 @@ def _records(data: bytes, who: str) -> dict[bytes, bytes]:
         found = RECORD.match(data, at)
         end = at + int(found[1]) if found else 0
         if not found or not found.end() < end <= len(data) or data[end - 1] != 0x0A:
-            raise BadBody(f"bad record {data[at : at + 32]!r} before {who} of the tar")
+            raise BadBody(
+                f"bad record {in_quotes(data[at : at + 32])} before {who} of the tar"
+            )
         key, value = found[2], data[found.end() : end - 1]
         if key in seen:
-            raise BadBody(f"{key[:64]!r} stands twice before {who} of the tar")
+            raise BadBody(f"{in_quotes(key)} stands twice before {who} of the tar")
         seen.add(key)
         if _goes_on(key, value, who):
             records[key] = value

@@ -27,6 +27,7 @@ from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.wire import Wire
+from trioproxy.quoting import in_quotes
 from trioproxy.steps import Result, Steps
 
 BODY_SECONDS: Final = 30.0
@@ -183,7 +184,9 @@ class Reading:
         if not fields.expects or fields.version == b"1.0":
             return
         if fields.expects != b"100-continue":
-            raise BadRequest(f"Expect {fields.expects[:32]!r} is not known here")
+            raise BadRequest(
+                f"Expect {in_quotes(fields.expects, 32)} is not known here"
+            )
         if not client.early:
             await client.wire.send_all(CONTINUE)
 
