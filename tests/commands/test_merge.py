@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from tests.learning.test_only import Named, container
+from tests.learning.test_only import ID, Named, container, network
 from trioproxy.api.families import Kind, Places
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
@@ -18,6 +18,7 @@ from trioproxy.learning.learnedfile import LEFT_OPEN
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
+from trioproxy.limits.grant import Grant
 
 LIST = route("ContainerList", "GET", "CONTAINERS")
 EXEC = route("ContainerExec", "POST", "CONTAINERS")
@@ -208,6 +209,31 @@ def test_who_names_what_nobody_knows_leaves_the_lists_open(tmp_path: Path) -> No
     two.write_text("".join(f"{line}\n" for line in (is_open, *lines)))
     assert merge(one, two, out=out).status == 0
     assert "ONLY_" not in out.read_text()
+
+
+def test_all_that_one_of_the_files_lets_be_named_stays(tmp_path: Path) -> None:
+    """Who looks at whatever a list tells of was refused that, once it was merged with who makes things."""
+    monitor, maker = Named(), Named()
+    monitor.begin()
+    monitor.send("GET", "/v1.45/containers/json")
+    monitor.send("GET", f"/v1.45/containers/{ID}/json", None, container("db"))
+    front = network("front")
+    monitor.send("GET", "/v1.45/networks/front", None, front)
+    monitor.write()
+    maker.begin()
+    maker.make()
+    maker.write()
+    paths = one, two, out = [tmp_path / f"{name}.env" for name in ("one", "two", "out")]
+    for path, file in zip(paths, (monitor, maker), strict=False):
+        path.write_text(file.text)
+        evidence_path(path).write_text(dump(file.evidence))
+    for path in (out, one, out):
+        done = merge(one, two, out=path)
+        assert "ONLY_CONTAINERS=*" in path.read_text().split()
+        assert "which will not" not in done.out + done.err
+        known = load(evidence_path(path).read_bytes(), name="").evidence
+        # As a person's: who learns on with that file has it, too.
+        assert Grant("ONLY_CONTAINERS", "*") not in known.granted
 
 
 def test_a_file_of_nothing_is_no_part(tmp_path: Path) -> None:

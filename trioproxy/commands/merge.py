@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import OPERATIONS_VARIABLE, PROXY_VARIABLE, Family
+from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, PROXY_VARIABLE, Family
 from trioproxy.api.routes import LIMITED
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate, own
@@ -26,6 +26,7 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import ANY
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Member, United, unite
 
@@ -130,11 +131,25 @@ class _Output(Store):
         super().__init__(parts.output, wish)
         self._parts = parts
         self._there = Evidence()
+        self._by_hand = set[Grant]()
 
     def open(self) -> Loaded:
         """Look at what is there, and remember what learning once listed there."""
         known = super().open()
         self._there.merge(known.evidence)
+        return known
+
+    def keep_open(self, mine: Evidence, united: United) -> None:
+        """Leave `*` as if a person had written it where learning would list less by now: of
+        clients that make things and others that make none, it goes by those that do."""
+        found = self.preview(mine).objects.values
+        is_any = [name for name in OBJECTS if united.values.get(name) == ANY]
+        self._by_hand = {Grant(n, ANY) for n in is_any if found.get(n, ANY) != ANY}
+        mine.granted -= self._by_hand
+
+    def _known(self) -> Loaded:
+        known = super()._known()
+        known.evidence.granted -= self._by_hand
         return known
 
     def unite_with(self, text: str) -> United:
@@ -235,6 +250,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     for note in united.notes:
         tell.warn(note)
     parts.evidence.granted = declined | _marks(united, once_listed)
+    store.keep_open(parts.evidence, united)
     saved = store.save(parts.evidence, is_final=True)
     Closing(store=store).show(saved)
 

@@ -246,7 +246,7 @@ class _Proposing:
         return ObjectLists(
             open=why,
             proposed=proposed,
-            counted=self._counted(),
+            counted=self._counted({}),
             is_taken_out=is_out,
             marks=self._owner_mark(),
         )
@@ -422,7 +422,7 @@ class _Proposing:
             added=added,
             marks=added | self._owner_mark() | {*self._not_wanted(values)},
             declined=frozenset(self._declined),
-            counted=self._counted(),
+            counted=self._counted(values),
             refused=refused,
             proposed=tuple(self._proposed(values)),
         )
@@ -436,11 +436,14 @@ class _Proposing:
 
     # --- In words ---------------------------------------------------------------------
 
-    def _counted(self) -> dict[str, str]:
-        said = {variable: self._count(kind) for variable, kind in OBJECTS.items()}
+    def _counted(self, values: Mapping[str, str]) -> dict[str, str]:
+        said = {
+            variable: self._count(kind, is_any=values.get(variable, ANY) == ANY)
+            for variable, kind in OBJECTS.items()
+        }
         return {variable: words for variable, words in said.items() if words}
 
-    def _count(self, kind: Kind) -> str:
+    def _count(self, kind: Kind, *, is_any: bool) -> str:
         """Say whose the objects were, and why names would not do: `4 of 5 were its own; db was
         not; others in other runs`."""
         known = self._kinds[kind]
@@ -450,7 +453,7 @@ class _Proposing:
             self._whose(kind, known),
             known.why_any,
             f"it looked at {_some(known.told)} because a list told of them, which will not"
-            if known.told
+            if known.told and not is_any
             else "",
             f"{left} {_were(left)} left by an earlier run" if left else "",
         ]
