@@ -53,6 +53,40 @@ def test_refused_requests_are_listed_with_the_line_that_allows_them() -> None:
     assert lines_of(found) == ["ALLOW_OPERATIONS=ContainerList,GET:/x/{y},ImageList"]
 
 
+def test_of_what_is_granted_its_uses_count_alone() -> None:
+    """Who only failed with it is no user of it, nor is that run one; of what is refused all count."""
+    live = evidence((seen_route("ImageList"), "500", 1))
+    for run, result, agent in (
+        ("r3", "200", "a"),
+        ("r2", "200", "b"),
+        ("r2", "500", "c"),
+    ):
+        live.begin(run, 0)
+        live.observe(seen_route("ImageList"), result, When(2 * DAY), Who(agent))
+    for operations, runs, programs in (
+        ("ImageList", ("r2", "r3"), ("a", "b")),
+        ("SystemInfo", ("r1", "r2", "r3"), ("a", "b", "c")),
+    ):
+        found = sheet(live, ALLOW_OPERATIONS=operations).lines
+        seen = next(one.seen for one in found if one.grant.item == "ImageList")
+        assert seen is not None
+        assert (tuple(seen.runs), seen.of_runs, seen.programs) == (runs, 3, programs)
+
+
+def test_who_asked_for_a_value_is_who_asked_in_the_same_runs() -> None:
+    """Of a value that is refused; of an item that is granted nobody is told of."""
+    for run, programs in (("r1", ("a",)), ("r2", ())):
+        live = asking(
+            ("CREATE_BINDS", "/b", *CREATED), ("CREATE_BINDS", "/a", *CREATED)
+        )
+        live.begin(run, 0)
+        live.observe(seen_route("ContainerCreate"), "201", When(DAY), Who("a"))
+        operations = {"ALLOW_OPERATIONS": "ContainerCreate"}
+        found = sheet(live, CREATE_BINDS="/a", **operations).lines
+        told = {one.grant.item: one.seen.programs for one in found if one.seen}
+        assert (told["/a"], told["/b"]) == ((), programs)
+
+
 def test_what_a_shadow_let_pass_counts_as_refused() -> None:
     """A request that was served only because the policy was tried out is drift too."""
     live = evidence((seen_route("ImageList"), "200", 1))

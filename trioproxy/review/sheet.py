@@ -370,7 +370,7 @@ def _sum(
             runs[run] += sum(wanted)
         # Of a value it is not known who asked for it, but who did so in the same runs.
         for route in one.routes if not item else ():
-            if is_granted or route.runs.keys() & one.facts.runs.keys():
+            if route.runs.keys() & one.facts.runs.keys():
                 askers = askers.unite(route.users)
                 askers = askers.unite(NOBODY if is_granted else route.triers)
     return Seen(
