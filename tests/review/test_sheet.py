@@ -87,6 +87,25 @@ def test_who_asked_for_a_value_is_who_asked_in_the_same_runs() -> None:
         assert (told["/a"], told["/b"]) == ((), programs)
 
 
+def test_an_item_is_told_with_the_values_that_it_fits() -> None:
+    """In order, from the first to the last of them; of one that is the item itself nothing is said."""
+    days = {"/a/c": 3, "/a/b": 1, "/d": 2}
+    made = [
+        ("CREATE_BINDS", one, "ContainerCreate", "201", at) for one, at in days.items()
+    ]
+    found = sheet(
+        asking(*made), CREATE_BINDS="/a/*,/d,/e", ALLOW_OPERATIONS="ContainerCreate"
+    )
+    told = {one.grant.item: one.seen for one in found.lines if one.seen}
+    assert [told[one].values for one in ("/a/*", "/d", "/e")] == [
+        ("/a/b", "/a/c"),
+        (),
+        (),
+    ]
+    assert (told["/a/*"].first, told["/a/*"].last) == (DAY, 3 * DAY)
+    assert (told["/e"].first, told["/e"].last) == (0, 0)
+
+
 def test_what_a_shadow_let_pass_counts_as_refused() -> None:
     """A request that was served only because the policy was tried out is drift too."""
     live = evidence((seen_route("ImageList"), "200", 1))
