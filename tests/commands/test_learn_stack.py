@@ -268,7 +268,7 @@ async def test_nobody_is_called_as_a_listener(fake: FakeEngine, tmp_path: Path) 
         assert (await ask(f"unix://{tmp_path}/x.sock")).status == 500
         await use(f"unix://{tmp_path}/a.sock", "GET /containers/json")
         learner.process.send_signal(signal.SIGTERM)
-        assert await learner.end() == 0
+        assert await learner.end() == 2
     assert "SystemVersion" not in (tmp_path / f"{name}.env").read_text()
 
 
@@ -289,7 +289,7 @@ async def test_a_link_is_no_file_to_learn_to(fake: FakeEngine, tmp_path: Path) -
         assert b"symbolic link" in answer.body
         await use(re.findall(r"tcp://[\d.:]+", line)[0], "GET /images/json")
         learner.process.send_signal(signal.SIGTERM)
-        assert await learner.end() == 0
+        assert await learner.end() == 2
     assert (tmp_path / "other").read_text() == ""
     assert (tmp_path / "127.0.0.1.env").exists()
 
@@ -413,7 +413,7 @@ async def test_who_can_have_no_file_is_told_of(
         assert f"{name}.jsonl is no regular file" in await learner.line(" nobody ")
         await use(urls[1], "GET /version")
         learner.process.send_signal(signal.SIGTERM)
-        assert await learner.end() == 0
+        assert await learner.end() == 2
         rest = learner.text
         async for more in learner.stream:
             rest += more.decode()
@@ -444,6 +444,6 @@ async def test_who_comes_when_all_places_are_taken_is_told_of(
         assert told in answers[2].body.decode()
         learner.process.send_signal(signal.SIGTERM)
         await learner.line("not learned from, as 2 others were: 127.0.0.4, 127.0.0.5")
-        assert await learner.end() == 0
+        assert await learner.end() == 2
     files = {one for one in os.listdir(tmp_path) if one.endswith(".env")}
     assert files == {"127.0.0.2.env", "127.0.0.3.env"}

@@ -17,6 +17,7 @@ from trioproxy.commands import start, tell
 from trioproxy.commands.asked import Call
 from trioproxy.commands.learner import (
     UNSEEN,
+    UNWRITTEN,
     Lesson,
     Plan,
     Stopping,
@@ -160,7 +161,8 @@ class Learners:
 
 
 async def learn_stack(asked: Call, config: Config) -> int:
-    """Learn until a signal comes, or all are quiet, and write each file; the status."""
+    """Learn until a signal comes, or all are quiet, and write each file; the status, by which
+    it is told if somebody came who could not be learned from."""
     with trio.open_signal_receiver(*heeded()) as signals:
         async with trio.open_nursery() as nursery:
             learners = Learners(asked, config, nursery)
@@ -173,12 +175,11 @@ async def learn_stack(asked: Call, config: Config) -> int:
                 asked.output or "", has_command=False, unread={}, was_shut=was_shut
             )
             return UNSEEN if asked.require_seen else 0
-        learned = [one.plan.known.evidence.saw_anything() for one in lessons]
         statuses = [await finish(one, 0, was_shut=was_shut) for one in lessons]
         tell.left_out(learners.left_out, MOST_CLIENTS)
-        if learners.failure and not any(learned):
+        if learners.failure:
             raise learners.failure  # as for a single client, at the start
-    return max(statuses)
+    return max(*statuses, UNWRITTEN if learners.left_out else 0)
 
 
 async def _serve(learners: Learners, asked: Call, signals: AsyncIterator[int]) -> None:
