@@ -18,6 +18,7 @@ from trioproxy.commands import serving as serving_module
 from trioproxy.commands.recording import open_record
 from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy, look
 from trioproxy.commands.serving import AT_ONCE, Serving
+from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.own import Own
@@ -329,6 +330,34 @@ async def test_a_file_on_a_share_that_is_away_is_not_gone(
     await folder.serving.reload(folder.policies["app"])
     assert folder.policies["app"].is_stale
     assert not folder.proxy.lines_of(" policy-gone ")
+
+
+async def test_whether_a_file_is_gone_is_nobodys_to_wait_for(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a share that is away the look whether a policy's file is still there held the whole proxy: Trio's own thread took it."""
+    file = folder.path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    is_asked, is_back, lstat = threading.Event(), threading.Event(), os.lstat
+
+    def held(path: str, **more: int) -> os.stat_result:
+        if str(path) == str(file):
+            is_asked.set()
+            assert is_back.wait(5)
+        return lstat(path, **more)
+
+    def refuse(self: ServedPolicy, _: Mapping[str, str]) -> NewPolicy:
+        monkeypatch.setattr(os, "lstat", held)
+        raise ConfigError(f"{self.env_file} is cut")
+
+    monkeypatch.setattr(ServedPolicy, "read", refuse)
+    async with trio.open_nursery() as reading:
+        reading.start_soon(folder.serving.reload, folder.policies["app"])
+        await trio.to_thread.run_sync(is_asked.wait)
+        await folder.proxy.ask("GET", "/containers/json")
+        is_back.set()
+    assert folder.policies["app"].is_stale
 
 
 async def test_a_share_that_is_away_holds_up_nobody(

@@ -29,7 +29,7 @@ from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
 from trioproxy.quoting import argument
-from trioproxy.threads import in_thread
+from trioproxy.threads import APART, in_thread
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
@@ -187,18 +187,11 @@ class ServedPolicy:
         files = [os.path.abspath(one) for one in (file, str(self.recording.path))]
         return f"trioproxy approve {' '.join(map(argument, files))}"
 
-    @property
-    def is_gone(self) -> bool:
+    async def is_gone(self) -> bool:
         """Whether its file is in the folder no more: whoever looks at that ends it."""
-        try:
-            if self.is_containers:
-                os.lstat(self.env_file)
-        except OSError as error:
-            # By all else it cannot be told: who may not look (`chmod -R 644`), a share that is away.
-            folder = os.path.dirname(self.env_file)
-            if error.errno == errno.ENOENT and os.path.isdir(folder):
-                return True
-        return self.scope.cancel_called
+        if self.scope.cancel_called or not self.is_containers:
+            return self.scope.cancel_called
+        return await in_thread(_is_missing, self.env_file, limiter=APART)
 
     async def end_recording(self) -> None:
         """Write the last of its evidence."""
@@ -258,6 +251,16 @@ class ServedPolicy:
             allowed=tally.allowed,
             would_refuse=sum(tally.would_refuse.values()),
         )
+
+
+def _is_missing(path: str) -> bool:
+    """Whether a folder has a file no more; on a share that is away that takes until it is there."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        # By all else it cannot be told: who may not look (`chmod -R 644`), a share that is away.
+        return error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path))
+    return False
 
 
 def named(client: str) -> dict[str, str]:

@@ -336,7 +336,7 @@ class Serving:
             for one in policies:
                 nursery.start_soon(self._read, one, read)
         for one in read:
-            if (taken := one.taken()) and not one.is_gone:
+            if (taken := one.taken()) and not await one.is_gone():
                 self._refuse(one, taken)
 
     async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
@@ -351,8 +351,10 @@ class Serving:
                 if asking is not None:
                     await in_thread(asking.hours.survive, one.client, found.policy)
             except Exception as error:  # noqa: BLE001  see `reload`
-                if not one.is_gone:
+                if not await one.is_gone():
                     self._refuse(one, error)
+                return
+            if await one.is_gone():  # nobody would end it again
                 return
             one.wanted = found
             read.append(one)
@@ -386,8 +388,7 @@ class Serving:
         the other's containers. So two that swap owners come both, or neither.
         """
         policies = self.policies.values()
-        # Of one that is gone nobody would end it again.
-        coming = {one for one in policies if one.wanted is not None and not one.is_gone}
+        coming = {one for one in policies if one.wanted is not None}
         while True:
             owners = Counter(one.owner(wanted=one in coming) for one in policies)
             # Who keeps its owner has it, whoever else wants that.
@@ -471,7 +472,8 @@ class Serving:
         policies = self.policies
         # A list may leave out whose file is replaced just then: of more than 32 KiB on tmpfs.
         missing = [client for client in policies if client not in files]
-        gone = [policies.pop(name) for name in missing if policies[name].is_gone]
+        ended = [name for name in missing if await policies[name].is_gone()]
+        gone = [policies.pop(name) for name in ended]
         # All at once: to guard the names that are left after each takes seconds of 256.
         self.server.forget(*(one.client for one in gone))
         for one in gone:
