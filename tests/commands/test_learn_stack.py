@@ -3,11 +3,13 @@
 import os
 import re
 import signal
+import threading
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from tests.commands.running import run, running
 from tests.fakes import FakeEngine, Message, connect
@@ -15,7 +17,8 @@ from trioproxy.commands.asked import Call
 from trioproxy.commands.learnstack import Learners
 from trioproxy.config import Config, Entry, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.evidencefile import Loaded, load
+from trioproxy.learning.store import Store
 from trioproxy.proxy import listeners
 
 USES = {
@@ -170,10 +173,33 @@ async def test_no_container_is_learned_as_a_user_or_a_listener(tmp_path: Path) -
         for _ in range(2):
             for name in ("uid-0", "web"):
                 with pytest.raises(ConfigError, match=f"{name} is how who comes by an"):
-                    learners.welcome([name], is_container=True)
-            assert learners.welcome(["uid-0"]) == "uid-0"
-        named = learners.welcome(["shop.uid-0", "uid-0"], is_container=True)
+                    await learners.welcome([name], is_container=True)
+            assert await learners.welcome(["uid-0"]) == "uid-0"
+        named = await learners.welcome(["shop.uid-0", "uid-0"], is_container=True)
         assert named == "shop.uid-0"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_file_on_a_share_that_is_away_holds_up_its_own_client_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trio's own thread opened it: until the share was back no client was served."""
+    opened, is_back = Call.open, threading.Event()
+
+    def held(self: Call, path: Path) -> tuple[Store, Loaded]:
+        assert path.stem != "away" or is_back.wait(5)
+        return opened(self, path)
+
+    monkeypatch.setattr(Call, "open", held)
+    async with trio.open_nursery() as nursery:
+        learners = learning(tmp_path, nursery)
+        await learners.welcome(["here"])
+        nursery.start_soon(learners.welcome, ["away"])
+        await trio.testing.wait_all_tasks_blocked()
+        assert await learners.welcome(["here"]) == "here"
+        assert "away" not in learners.lessons
+        is_back.set()
+        assert await learners.welcome(["away"]) == "away"
         nursery.cancel_scope.cancel()
 
 
@@ -191,16 +217,18 @@ async def test_a_service_has_no_part_in_a_container_that_is_called_so(
     """It shares a file that was there, as `enforce` would give it that, and not what another client has begun in this run."""
     async with trio.open_nursery() as nursery:
         learners = learning(tmp_path, nursery)
-        assert learners.welcome(["web"]) == "web"
+        assert await learners.welcome(["web"]) == "web"
         (
             tmp_path / "web.env"
         ).touch()  # as its evidence, it is written from time to time
         for _ in range(2):
-            assert learners.welcome(["shop.web", "web", "shop-web-1"]) == "shop.web"
+            assert (
+                await learners.welcome(["shop.web", "web", "shop-web-1"]) == "shop.web"
+            )
         (tmp_path / "db.env").touch()
-        assert learners.welcome(["shop.db", "db", "shop-db-1"]) == "db"
+        assert await learners.welcome(["shop.db", "db", "shop-db-1"]) == "db"
         (tmp_path / "old-web-1.env").touch()  # which nobody has, behind web.env
-        assert learners.welcome(["old.web", "web", "old-web-1"]) == "old.web"
+        assert await learners.welcome(["old.web", "web", "old-web-1"]) == "old.web"
         nursery.cancel_scope.cancel()
 
 

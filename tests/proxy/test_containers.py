@@ -1132,8 +1132,12 @@ async def test_who_learns_tells_what_would_give_a_name(
 ) -> None:
     """A container whose name can be no file's is nobody there as well, and reads which label would help."""
     welcomed = list[list[str]]()
+
+    async def welcome(called: list[str]) -> None:
+        welcomed.append(called)
+
     assert stack.server._containers is not None
-    monkeypatch.setattr(stack.server._containers, "welcome", welcomed.append)
+    monkeypatch.setattr(stack.server._containers, "welcome", welcome)
     for name in ("Web", "y" * 65):
         stack.host.containers = [container(name)]
         status, text = await stack.ask()

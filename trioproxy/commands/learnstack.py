@@ -32,6 +32,7 @@ from trioproxy.errors import ConfigError, Nobody
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
+from trioproxy.threads import APART, in_thread
 
 MOST_CLIENTS: Final = 256
 """Clients of one run: each has a file, and a table at the end."""
@@ -47,6 +48,7 @@ class Learners:
         self.failure: ConfigError | None = None
         """Why nothing can be learned from somebody who came."""
         self._had_file = set[str]()
+        self._welcoming = trio.Lock()
         self._asked = asked
         self._nursery = nursery
         own = find_own()
@@ -68,18 +70,22 @@ class Learners:
         self._expected = dict.fromkeys(filter(None, clients))
         """Who has a listener: waited for, and nobody else is called so."""
         for client in self._expected:
-            self._begin(client, is_containers=False)
+            self._begin(client, self._lesson(client), is_containers=False)
 
-    def welcome(self, called: list[str], *, is_container: bool = False) -> str:
+    async def welcome(self, called: list[str], *, is_container: bool = False) -> str:
         """Begin with a client that is new; how it is called. Raises `ConfigError`,
-        and `Nobody` where there is no room for one more."""
+        and `Nobody` where there is no room for one more.
+
+        What is on disk is looked at in a thread: on a share that is away that takes until it
+        is there again. Who comes meanwhile and is known already does not wait for that.
+        """
         try:
-            return self._welcome(called, is_container=is_container)
+            return await self._welcome(called, is_container=is_container)
         except ConfigError as error:
             self.failure = self.failure or error
             raise
 
-    def _welcome(self, called: list[str], *, is_container: bool = False) -> str:
+    async def _welcome(self, called: list[str], *, is_container: bool) -> str:
         """Begin with it by one of its names.
 
         Of the names that it may have it has the first, or the first that has a file, as it will
@@ -94,18 +100,26 @@ class Learners:
                 f"{' and '.join(called)} is how who comes by another listener is called here, and"
                 " nobody shares that file: call one of them otherwise"
             )
+        if names[0] in self.lessons:
+            return names[0]
+        async with self._welcoming:
+            name = await in_thread(self._name_of, names, limiter=APART)
+            if name not in self.lessons:
+                if len(self.lessons) >= MOST_CLIENTS:
+                    if len(self.left_out) < MOST_CLIENTS:
+                        self.left_out.add(name)
+                    raise Nobody(
+                        f"there are {MOST_CLIENTS} clients to learn from, and no more at once"
+                    )
+                lesson = await in_thread(self._lesson, name, limiter=APART)
+                self._begin(name, lesson, is_containers=is_container)
+            return name
+
+    def _name_of(self, names: list[str]) -> str:
+        """The first, or the first that has a file."""
         there = (one for one in names if one in self.lessons or self._has_file(one))
         first = next(there, names[0])
-        name = first if self._has_file(first) else names[0]
-        if name not in self.lessons:
-            if len(self.lessons) >= MOST_CLIENTS:
-                if len(self.left_out) < MOST_CLIENTS:
-                    self.left_out.add(name)
-                raise Nobody(
-                    f"there are {MOST_CLIENTS} clients to learn from, and no more at once"
-                )
-            self._begin(name, is_containers=is_container)
-        return name
+        return first if self._has_file(first) else names[0]
 
     def _has_file(self, client: str) -> bool:
         """Whether a client had a file before anybody was learned for it."""
@@ -114,7 +128,9 @@ class Learners:
         # Not `Path.exists`, which raises where that cannot be told.
         return os.path.exists(self._asked.path_of(client))
 
-    def _begin(self, client: str, *, is_containers: bool) -> None:
+    def _lesson(self, client: str) -> Lesson:
+        """Look at a client's files, and begin its run."""
+
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
@@ -124,7 +140,9 @@ class Learners:
         store, known = self._asked.open(self._asked.path_of(client))
         plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
         complain = tell.unwaited(partial(tell.complain, warn=warn))
-        lesson = begin(plan, tell.unwaited(warn), complain)
+        return begin(plan, tell.unwaited(warn), complain)
+
+    def _begin(self, client: str, lesson: Lesson, *, is_containers: bool) -> None:
         self._refuse_shared_owner(lesson)
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)

@@ -15,7 +15,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -99,7 +99,7 @@ class Containers:
     _shared: Shared
     _policies: Mapping[str, bool]
     """What those are called that containers have, and whether each is in force."""
-    welcome: Callable[[list[str]], str] | None = field(kw_only=True)
+    welcome: Callable[[list[str]], Awaitable[str]] | None = field(kw_only=True)
     """Begins one for whoever has none, by the names that it may have."""
     on_networks: Callable[..., None] = field(kw_only=True)
     """Told which the proxy is on, and what stands for its container."""
@@ -168,6 +168,8 @@ class Containers:
                     if turns.value == AT_ONCE:
                         del self._turns[address]
                 full, name = found.thing.id, found.thing.names[0]
+                if self.welcome and found.names and not (is_late or gone):
+                    await self.welcome([*found.names])
                 if full in gone:
                     raise Nobody(f"the container {name} has gone, left, or was renamed")
                 if "" in gone:
@@ -180,8 +182,6 @@ class Containers:
                         f"the container {name} came to {address} after this connection was made:"
                         " connect again"
                     )
-                if self.welcome is not None and found.names:
-                    self.welcome([*found.names])
                 return identity.choose(found, self._policies), full
         finally:
             del self._asking[id(gone)]

@@ -3,7 +3,7 @@
 import errno
 import select
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from trioproxy.config import ANYBODY, Config, Level, Listened
-from trioproxy.errors import ClientLost, ConfigError, Nobody, TrioProxyError, leaf_of
+from trioproxy.errors import ClientLost, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.guard import Guard
@@ -37,6 +37,7 @@ from trioproxy.proxy.wire import Wire
 if TYPE_CHECKING:
     from trioproxy.proxy.asking import Asking
     from trioproxy.proxy.containers import Containers
+    from trioproxy.proxy.engine import Engine
     from trioproxy.proxy.metrics import Metrics
 
 IDLE_SECONDS: Final = 600.0
@@ -76,7 +77,7 @@ class Server:
         gates: Mapping[str, Gate],
         of_containers: Iterable[str] = (),
         containers: bool = False,
-        welcome: Callable[..., str] | None = None,
+        welcome: Callable[..., Awaitable[str]] | None = None,
         log: Log,
         observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
@@ -273,14 +274,24 @@ class Server:
             if one and container in {"", one}:
                 connection.cut("container-gone")
 
+    async def _choose(
+        self, engine: "Engine", wire: Wire, peer: str, listener: Listener
+    ) -> tuple[Sequence[str], str]:
+        """See `Containers.choose`; who is none of a container's is called as he is welcomed."""
+        if self._containers is not None and listener.reach is not Reach.UNIX:
+            age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
+            return await self._containers.choose(engine, host, age)
+        assert self._welcome is not None  # noqa: S101  else the listener has a policy
+        return [await self._welcome([listeners.client_name_of(peer)])], ""
+
     async def _serve_container(
         self, wire: Wire, peer: str, group: str, listener: Listener
     ) -> None:
-        """Serve a client by the policy of its container, in the task that asks for that.
+        """Serve a client by the policy of its container, or by what it is welcomed as, in the
+        task that asks for that.
 
         Closing: the sockets of who is nobody, and was answered, are closed here.
         """
-        assert self._containers is not None  # noqa: S101  it is one's listener
         shared, capacity, turned_away = self._shared, self._capacity, self._turned_away
         engine, task = shared.engine(), self._watch.enter()
         connection: Connection | None = None
@@ -288,15 +299,15 @@ class Server:
             if await _asks_for_health(wire):
                 await turned_away.answer(wire, TOO_MANY)  # which answers that
                 return
-            age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
-            (*before, name), container = await self._containers.choose(
-                engine, host, age
+            (*before, name), container = await self._choose(
+                engine, wire, peer, listener
             )
             if shared.is_over:
                 return
             # From here on it counts by what it is, whichever of its addresses it came from.
             capacity.leave(group)
-            group, refusal = container, capacity.make_room(container)
+            group = container or f"{name}@{group}"
+            refusal = capacity.make_room(group)
             capacity.take(group)
             if refusal:
                 await turned_away.answer(wire, refusal)
@@ -561,17 +572,6 @@ class Server:
         if refusal:
             turned_away.begin(nursery, turned_away.answer, wire, refusal, entry.client)
             return
-        if admission is None and self._welcome and not is_asked:
-            try:
-                named = self._welcome([listeners.client_name_of(peer)])
-            except (ConfigError, Nobody) as error:
-                self.log.refused("nobody", peer, error.status, str(error), error=error)
-                turned_away.begin(
-                    nursery, turned_away.answer, wire, str(error), "", error.status
-                )
-                return
-            peer, name = f"{named}@{peer}", f"{named}@{name}"
-            admission = self._admissions[named][listener.reach]
         self._capacity.take(name)
         if admission is None:
             self._watch.begin(
