@@ -51,6 +51,7 @@ ROOT = [
     *("/home/a.b/.docker/config.json", "/home/me/.vscode-server/x", "/home/me/.kube:ro"),
     *(f"/var/lib/{name}" for name in ("polkit-1", "dkms", "waagent", "amazon")),
     *("/var/snap/microk8s", "/snap/bin", "/run/log/journal", "/run/wpa_supplicant"),
+    *("/run/wrappers", "/var/run/wrappers/bin/mount", "/run/current-system/sw", "/run/booted-system"),
     *("/run/desktop", "/run/desktop/mnt/host/c", "/run/desktop/mnt/host/d/etc/x", "/mnt/host/c"),
     *("/run/host-services", "/var/run/host-services/docker.proxy.sock", "/run/guest-services/x"),
     *("/var/backups", "/var/backups:ro", "/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
@@ -73,6 +74,7 @@ ROOT = [
 NO_ROOT = [
     *("/var/backups/app", "/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
     *("/var/tmp/x", "/var/tmp/tmp*{8}", "/var/tmp:ro", "/var/cache/app", "/var/cache:ro", "/var/cache/apt:ro"),
+    *("/run/wrappers:ro", "/run/current-system:ro"),
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),

@@ -53,13 +53,14 @@ _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  na
 whole is root, and what a client makes for itself in there is not."""
 
 _WRITTEN: Final = (
-    "/run/log/journal", "/var/cache/apt", "/var/log/audit", "/var/log/auth.log", "/var/log/journal",
+    "/run/booted-system", "/run/current-system", "/run/log/journal", "/run/wrappers", "/var/cache/apt", "/var/log/audit", "/var/log/auth.log", "/var/log/journal",
     "/var/log/messages", "/var/log/secure", "/var/log/syslog",
     "/var/tmp/mkinitramfs_*", "/var/tmp/rpm-tmp.*",  # noqa: S108  names
 )  # fmt: skip
 """Where root writes what others must not change; reading is no way. Its log, in a folder of
 services' own: rsyslog follows a link that is put in place of a file, and writes what anybody
-logs to where that leads. Packages, once they were checked, and what is run of them."""
+logs to where that leads. Packages, once they were checked, and what is run of them. What each
+shell of NixOS runs, root's too, by its PATH."""
 
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
