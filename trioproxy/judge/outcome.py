@@ -211,18 +211,18 @@ class Outcome:
     """When the whole head was here, in seconds of a clock that only goes forward."""
     ended: float = 0.0
     """When this was told, on the same clock."""
-    received: int = 0
-    """Bytes of the client's body, or of its side of a tunnel, that went upstream."""
-    sent: int = 0
-    """Bytes of the body, or of the Engine's side of a tunnel, for the client."""
     ending: str = ""
     """Why it did not end as planned; empty if it did."""
     serial: int = 0
     """The number of an answer of ours, as its client was told; 0 if it is not ours."""
-    narrowed: Narrowed | None = None
-    """What is not shown of the Engine's answer; None: it went on as it came."""
     waits: Waits | None = None
     """How long the Engine was waited for; None: that is not measured."""
+    received: int = 0
+    """Bytes of the client's body, or of its side of a tunnel, that went upstream."""
+    sent: int = 0
+    """Bytes of the body, or of the Engine's side of a tunnel, for the client."""
+    narrowed: Narrowed | None = None
+    """What is not shown of the Engine's answer; None: it went on as it came."""
     unfit: str = ""
     """Why its tar, which passed to be learned from, is refused where creations are limited."""
 

@@ -1,17 +1,18 @@
 """An error of the Engine, read whole: what it tells of strangers is left out (`judge.conflicts`)."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import Kind
 from trioproxy.errors import UpstreamError
 from trioproxy.http.elements import unreadable
 from trioproxy.http.response import ResponseHead, is_packed
 from trioproxy.judge.conflicts import told, without
-from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import Objects
-from trioproxy.proxy.engine import Content, Engine
+from trioproxy.proxy.engine import Content
 from trioproxy.proxy.resolve import Resolver
-from trioproxy.proxy.shared import Remembered
+
+if TYPE_CHECKING:
+    from trioproxy.proxy.exchange import Sides
 
 MOST_OF_A_MESSAGE: Final = 64 * 1024
 """Bytes of an error: 502. The Engine's have some hundred."""
@@ -21,12 +22,7 @@ MOST: Final = 32
 
 
 async def concealed(
-    engine: Engine,
-    response: ResponseHead,
-    data: bytes,
-    asked: bytes,
-    gate: Gate,
-    remembered: Remembered,
+    sides: "Sides", response: ResponseHead, data: bytes, asked: bytes
 ) -> bytes:
     """Read an error, and give what may be shown of it.
 
@@ -35,6 +31,7 @@ async def concealed(
     """
     if is_packed(response.client):
         raise unreadable("it comes packed")
+    engine, gate = sides.engine, sides.admission.gate
     content = Content(engine.wire, response.framing)
     content.put(data)
     message = await content.whole(MOST_OF_A_MESSAGE)
@@ -48,7 +45,7 @@ async def concealed(
     strangers = set(names[MOST:])
     for name in names[:MOST]:
         try:
-            resolver = Resolver(engine, gate, remembered)
+            resolver = Resolver(engine, gate, sides.shared.remembered)
             if not await _is_shown(resolver, gate.narrows, name):
                 strangers.add(name)
         except UpstreamError:

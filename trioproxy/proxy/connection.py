@@ -46,7 +46,7 @@ from trioproxy.judge.gate import (
     Refused,
     go_on,
 )
-from trioproxy.judge.outcome import WHOLE, Outcome
+from trioproxy.judge.outcome import WHOLE, Outcome, Verdict
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import UNJUDGED, UNRESOLVED, Reason
 from trioproxy.proxy import replies
@@ -417,18 +417,7 @@ class Connection:
         verdict, decision = None, UNRESOLVED if status else UNJUDGED
         if parsed is not None:
             verdict = self.admission.undecided(parsed, decision)
-        self.admission.tell(
-            Outcome(
-                WHOLE,
-                self.client.peer,
-                verdict,
-                status,
-                is_ours=status != 0,
-                ending=ending,
-                serial=serial,
-                waits=self._sides.engine.waits,
-            )
-        )
+        self._tell(verdict, status, status != 0, ending, serial, (0.0, 0.0))
 
     # -- 6: refused ----------------------------------------------------------------
 
@@ -445,24 +434,35 @@ class Connection:
 
     def _tell_refused(self, admitted: Admitted, began: float, serial: int) -> None:
         """Tell of a refusal, also where its client does not wait for it."""
-        decision = admitted.verdict.decision
+        verdict, when = admitted.verdict, (began, perf_counter())
+        decision = verdict.decision
+        is_ours = decision.reason is not MISSING
+        self._tell(verdict, decision.status, is_ours, "", serial, when)
+
+    def _tell(
+        self,
+        verdict: Verdict | None,
+        status: int,
+        is_ours: bool,
+        ending: str,
+        serial: int,
+        when: tuple[float, float],
+    ) -> None:
+        """Tell of a request that did not go on."""
+        peer, waits = self.client.peer, self._sides.engine.waits
         # In their order: who is refused asks again.
         self.admission.tell(
             Outcome(
                 WHOLE,
-                self.client.peer,
-                admitted.verdict,
-                decision.status,
-                decision.reason is not MISSING,
+                peer,
+                verdict,
+                status,
+                is_ours,
                 False,
-                began,
-                perf_counter(),
-                0,
-                0,
-                "",
+                *when,
+                ending,
                 serial,
-                None,
-                self._sides.engine.waits,
+                waits,
             )
         )
 

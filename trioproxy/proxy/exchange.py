@@ -187,14 +187,14 @@ class Exchange:
             self._unrouted,
             self._began,
             perf_counter(),
+            self.ending or ending,
+            self.serial,
+            self._sides.engine.waits,
             self.upward.passed,
             self._sent_at_once + self.downward.passed
             if narrowing is None
             else narrowing.sent,
-            self.ending or ending,
-            self.serial,
             None if narrowing is None else narrowing.narrowed,
-            self._sides.engine.waits,
             "" if uploading is None or uploading.tar is None else uploading.tar.fault,
         )
 
@@ -470,16 +470,13 @@ class Exchange:
         from trioproxy.proxy.counting import Counting
         from trioproxy.proxy.narrowing import Narrowing
 
-        client, engine, admitted = self._sides.client, self._sides.engine, self.admitted
-        gate, shared = self._sides.admission.gate, self._sides.shared
-        showing, tried = admitted.verdict.showing, admitted.verdict.tried
-        one_kind = Counting if showing is None else Narrowing
-        showing = showing or tried
+        client, verdict = self._sides.client, self.admitted.verdict
+        one_kind = Counting if verdict.showing is None else Narrowing
+        showing = verdict.showing or verdict.tried
         assert showing is not None  # noqa: S101  who calls has looked
-        narrowing = one_kind(showing, response, engine, gate, shared, client.group)
-        self._narrowing = narrowing
+        narrowing = self._narrowing = one_kind(showing, response, self._sides)
         try:
-            first = await narrowing.begin(head, data, admitted.expected)
+            first = await narrowing.begin(head, data, self.admitted.expected)
             self._begin_to_answer()
             await client.wire.send_all(first)
             if not narrowing.is_over:
@@ -511,8 +508,7 @@ class Exchange:
         from trioproxy.proxy.concealing import concealed
 
         sides, asked = self._sides, self.admitted.verdict.request.target.path.encode()
-        gate, remembered = sides.admission.gate, sides.shared.remembered
-        message = await concealed(sides.engine, response, data, asked, gate, remembered)
+        message = await concealed(sides, response, data, asked)
         self.head_sent = True
         self._sent_at_once = len(message)
         await sides.client.wire.send_all(with_body(head, length=len(message)) + message)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from math import inf
 from sys import getsizeof
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
@@ -43,8 +43,7 @@ from trioproxy.http.response import (
     is_packed,
     with_body,
 )
-from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Narrowed, Waits
+from trioproxy.judge.outcome import Narrowed
 from trioproxy.judge.showing import (
     HIDDEN,
     Looking,
@@ -60,12 +59,14 @@ from trioproxy.judge.showing import (
 from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import Reading, in_turns
-from trioproxy.proxy.engine import Content, Engine
+from trioproxy.proxy.engine import Content
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, Resolver, ask_each, check_told, shape_of
-from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from trioproxy.proxy.exchange import Sides
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
@@ -88,20 +89,12 @@ class Narrowing:
     """One answer. Closing: `close`, whatever happened."""
 
     def __init__(
-        self,
-        showing: Showing,
-        response: ResponseHead,
-        engine: Engine,
-        gate: Gate,
-        shared: Shared,
-        group: str,
+        self, showing: Showing, response: ResponseHead, sides: "Sides"
     ) -> None:
-        """`group`: the client that asks."""
         self._showing = showing
-        self._wire = engine.wire
-        self._buffer = shared.buffer
-        reading = Reading(shared.bodies, group)
-        self._asking = _Asking(showing, gate, shared, engine.waits, reading)
+        self._wire = sides.engine.wire
+        self._buffer = sides.shared.buffer
+        self._asking = _Asking(showing, sides)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
         self._framing = response.framing
@@ -351,19 +344,13 @@ class _Writer:
 class _Asking:
     """Questions about one answer, on a connection of our own."""
 
-    def __init__(
-        self,
-        showing: Showing,
-        gate: Gate,
-        shared: Shared,
-        waits: Waits | None,
-        reading: Reading,
-    ) -> None:
+    def __init__(self, showing: Showing, sides: "Sides") -> None:
+        shared, gate = sides.shared, sides.admission.gate
         self._objects = showing.objects
         self._engine = shared.engine()
-        self._engine.waits = waits
+        self._engine.waits = sides.engine.waits
         self._resolver = Resolver(self._engine, gate, shared.remembered)
-        self._reading = reading
+        self._reading = Reading(shared.bodies, sides.client.group)
         self._weight, self._of_answer = -FREE, 0
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
