@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -77,11 +77,22 @@ class Said(StrEnum):
         return self not in {Said.NO, Said.NO_HOUR}
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+class Outlined(NamedTuple):
+    """A request as it would go on."""
+
+    grants: tuple[Grant, ...]
+    told: dict[str, object]
+    """What a person reads of it."""
+    form: bytes
+    """All that would go to the Engine, as a digest."""
+    content: bytes
+    """The same without its header fields."""
+
+
+@dataclass(slots=True, eq=False)
 class Question:
     """What a person is asked: one for all requests that are equal."""
 
-    id: str
     key: tuple[object, ...]
     who: Whose
     gate: Gate
@@ -89,10 +100,11 @@ class Question:
     grants: tuple[Grant, ...]
     """What the file would have to list."""
     told: dict[str, object]
+    deadline: float
+    id: str = field(default_factory=lambda: os.urandom(6).hex())
     powers: tuple[Power, ...] = ()
     root: str = ""
     """Why they give root on the host, beside what is allowed already; empty: no known way."""
-    deadline: float
     waiting: int = 0
     """Requests that are held for it."""
     writer: "Asker | None" = None
@@ -227,26 +239,14 @@ class Asking:
                 del self._held[group]
 
     async def put(
-        self,
-        key: tuple[object, ...],
-        who: Whose,
-        gate: Gate,
-        grants: tuple[Grant, ...],
-        told: Mapping[str, object],
-        deadline: float,
+        self, who: Whose, gate: Gate, outlined: Outlined, deadline: float
     ) -> Question:
         """Ask, or find the question that is asked already. Raises `ConfigError`."""
+        grants, key = outlined.grants, (who, outlined.content, outlined.grants)
         if question := self._by_key.get(key):
             return question
-        question = Question(
-            id=os.urandom(6).hex(),
-            key=key,
-            who=who,
-            gate=gate,
-            grants=grants,
-            told={"policy": who.policy, "file": self._file(who.policy), **told},
-            deadline=deadline,
-        )
+        told = {"policy": who.policy, "file": self._file(who.policy), **outlined.told}
+        question = Question(key, who, gate, grants, told, deadline)
         # Known before it is weighed: an equal request finds it. Told when it was.
         self._by_key[key] = question
         try:

@@ -451,20 +451,10 @@ class Connection:
         """Tell of a request that did not go on."""
         peer, waits = self.client.peer, self._sides.engine.waits
         # In their order: who is refused asks again.
-        self.admission.tell(
-            Outcome(
-                WHOLE,
-                peer,
-                verdict,
-                status,
-                is_ours,
-                False,
-                *when,
-                ending,
-                serial,
-                waits,
-            )
+        outcome = Outcome(
+            WHOLE, peer, verdict, status, is_ours, False, *when, ending, serial, waits
         )
+        self.admission.tell(outcome)
 
     async def _answer_probe(self, admitted: Admitted, probe: Probe) -> bool:
         """Say how things stand. Neither recorded nor logged: it is asked for ever."""

@@ -18,7 +18,7 @@ middle begins all of it anew, by the new policy and within the same time.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -34,7 +34,14 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, NOTHING
 from trioproxy.limits.sorts import NOT_KEPT, listable
 from trioproxy.proxy.admission import Admitted, Parsed
-from trioproxy.proxy.asking import MOST_HELD, MOST_OF_CLIENT, Asking, Question, Said
+from trioproxy.proxy.asking import (
+    MOST_HELD,
+    MOST_OF_CLIENT,
+    Asking,
+    Outlined,
+    Question,
+    Said,
+)
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
 from trioproxy.proxy.hours import Allowed, Whose
@@ -50,18 +57,6 @@ STREAMED: Final = frozenset(
     {Stream.UPLOAD, Stream.UPLOAD_FOLLOW, Stream.H2C, Stream.WEBSOCKET}
 )
 """What follows such a head is not read whole."""
-
-
-class Outlined(NamedTuple):
-    """A request as it would go on."""
-
-    grants: tuple[Grant, ...]
-    told: dict[str, object]
-    """What a person reads of it."""
-    form: bytes
-    """All that would go to the Engine, as a digest."""
-    content: bytes
-    """The same without its header fields."""
 
 
 class Held:
@@ -167,14 +162,7 @@ class Held:
                 return refused
             reading.pass_turn()
             reading.keep(len(self._body or b"") + LONGEST_TOLD)
-            question = await self._asking.put(
-                (self._who, outlined.content, outlined.grants),
-                self._who,
-                gate,
-                outlined.grants,
-                outlined.told,
-                deadline,
-            )
+            question = await self._asking.put(self._who, gate, outlined, deadline)
             waiting = self._asking.wait(question)
             with trio.CancelScope() as patience:
                 await self._connection.alone(waiting, reading, patience)
