@@ -193,6 +193,7 @@ class Admission:
         observers: Iterable[Observer] = (),
         client: str = "",
         built: Built | None = None,
+        oldest: str = "",
     ) -> None:
         """`site`: where the listener is reached, for what web pages may ask there.
 
@@ -202,25 +203,23 @@ class Admission:
         self.client = client
         self.built = Built() if built is None else built
         self._site = site
-        self._oldest = ""
+        self._oldest = oldest
         self._header_memo: HeaderMemo = Memo()
         self.reload(gate, observers)
 
-    def reload(self, gate: Gate, observers: Iterable[Observer]) -> None:
-        """Judge by another gate from now on; what the old one said is forgotten."""
+    def reload(self, gate: Gate, observers: Iterable[Observer] | None = None) -> None:
+        """Judge by another gate from now on; what the old one said is forgotten.
+
+        `observers`: who is told of it; None: the same as before."""
         self.gate = gate
-        self._observers = tuple(observers)
+        if observers is not None:
+            self._observers = tuple(observers)
         # Nearly always the log is the only one.
         self.tell: Observer = self._tell_all
         if len(self._observers) == 1:
             self.tell = self._observers[0]
         """Tells all who look at ends."""
-        self._forget()
-
-    def judge_by(self, gate: Gate) -> None:
-        """Judge by another gate from now on, and tell the same of it."""
-        self.gate = gate
-        self._forget()
+        self._memo = Memo[bytes, Admitted | Parsed]()
 
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known.
@@ -229,10 +228,7 @@ class Admission:
         """
         if oldest != self._oldest:
             self._oldest = oldest
-            self._forget()
-
-    def _forget(self) -> None:
-        self._memo = Memo[bytes, Admitted | Parsed]()
+            self.reload(self.gate)
 
     def admit(self, raw: bytes) -> Admitted | Pending:
         """Read and judge one request head; `verdict.decision` says whether it may pass.
@@ -277,11 +273,6 @@ class Admission:
             found = replace(found, decision=self._reworded(request, found.decision))
         verdict = Verdict.of(self.gate, request, found, head.fields.agent)
         return _render(head, verdict, found, body)
-
-    def undecided(self, parsed: Parsed, decision: Decision) -> Verdict:
-        """Say of a request why nothing could be decided."""
-        agent = parsed.head.fields.agent
-        return Verdict.of(self.gate, parsed.request, Refused(decision), agent)
 
     def parse(self, raw: bytes) -> Parsed:
         """Read a request head, and tell its route. Raises `BadRequest`."""

@@ -414,9 +414,11 @@ class Connection:
         self, parsed: Parsed | None, status: int, ending: str, serial: int = 0
     ) -> None:
         """Tell of a request that nobody judged; None: it could not be read."""
-        verdict, decision = None, UNRESOLVED if status else UNJUDGED
+        verdict = None
         if parsed is not None:
-            verdict = self.admission.undecided(parsed, decision)
+            gate, agent = self.admission.gate, parsed.head.fields.agent
+            found = Refused(UNRESOLVED if status else UNJUDGED)
+            verdict = Verdict.of(gate, parsed.request, found, agent)
         self._tell(verdict, status, status != 0, ending, serial, (0.0, 0.0))
 
     # -- 6: refused ----------------------------------------------------------------

@@ -112,8 +112,8 @@ class Server:
             remembered=Remembered(own=own or Own()),
             asking=asking,
         )
-        self._admissions = dict[str, dict[Reach, Admission]]()
-        """Of each policy, by the name of its clients."""
+        self._admissions = dict[tuple[str, Reach], Admission]()
+        """Of each policy, by the name of its clients, and where they reach it."""
         self._oldest = ""
         self._guard: Guard | None = None
         # All at once: to guard each name by itself takes a second of 256 policies.
@@ -138,7 +138,7 @@ class Server:
     def gates(self) -> dict[str, Gate]:
         """What new requests are judged by, by the name of the clients."""
         of_all = self._admissions.items()
-        return {client: found[Reach.UNIX].gate for client, found in of_all}
+        return {client: one.gate for (client, _), one in of_all}
 
     @property
     def is_draining(self) -> bool:
@@ -161,9 +161,8 @@ class Server:
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known."""
         self._oldest = oldest
-        for found in self._admissions.values():
-            for admission in found.values():
-                admission.know_oldest(oldest)
+        for admission in self._admissions.values():
+            admission.know_oldest(oldest)
 
     def reload(
         self,
@@ -185,10 +184,12 @@ class Server:
         if is_containers:
             self.expect(client, is_in_force=True)
         gate = replace(gate, guard=self._guard) if self._guard else gate
-        old = self._admissions.get(client)
-        before = old[Reach.UNIX].gate if old else None
-        for admission in (old or self._admit(gate, client)).values():
-            admission.reload(gate, observers)
+        old, built = self._admissions.get((client, Reach.UNIX)), Built()
+        before = old.gate if old else None
+        for reach in Reach:
+            site = Site(reach=reach, allowed_hosts=self.config.allowed_hosts)
+            fresh = Admission(gate, site, (), client, built, self._oldest)
+            self._admissions.setdefault((client, reach), fresh).reload(gate, observers)
         if self.asking is not None:
             self.asking.reloaded(client, gate, before)
         for connection in self.connections:
@@ -209,24 +210,26 @@ class Server:
         if new:
             known.update(dict.fromkeys(new, is_in_force))
             self._guard_anew(names=frozenset(known))
-        for connection in list(self.connections) if new else ():
-            if not new.isdisjoint(connection.client.before):
-                connection.cut("policy-came")
+        self._cut("policy-came", lambda one: not new.isdisjoint(one.client.before))
 
     def forget(self, *clients: str) -> None:
         """Judge by policies of containers no more: they are gone, and their clients are cut."""
         for client in clients:
             self._of_containers.pop(client, None)
-            self._admissions.pop(client, None)
+            for reach in Reach:
+                self._admissions.pop((client, reach), None)
             self.health.standings.pop(client, None)
             if self.asking is not None:
                 self.asking.forget(client)
             if self._metrics is not None:
                 self._metrics.forget(client)
         self._guard_anew(names=frozenset(self._of_containers))
+        self._cut("policy-gone", lambda one: one.admission.client in clients)
+
+    def _cut(self, why: str, is_meant: Callable[[Connection], object]) -> None:
         for connection in list(self.connections):
-            if connection.admission.client in clients:
-                connection.cut("policy-gone")
+            if is_meant(connection):
+                connection.cut(why)
 
     async def have_told(self, client: str) -> None:
         """Wait until who was cut with a policy has told how that ended."""
@@ -263,16 +266,19 @@ class Server:
         """Guard other names or networks from now on, in every policy."""
         if self._guard and (guard := replace(self._guard, **changed)) != self._guard:
             self._guard = guard
-            for found in self._admissions.values():
-                for admission in found.values():
-                    admission.judge_by(replace(admission.gate, guard=guard))
+            for admission in self._admissions.values():
+                admission.reload(replace(admission.gate, guard=guard))
 
     def _cut_container(self, container: str) -> None:
         """Cut the clients of a container that is gone, or of all ("")."""
-        for connection in list(self.connections):
-            one = connection.client.container
-            if one and container in {"", one}:
-                connection.cut("container-gone")
+        self._cut(
+            "container-gone",
+            lambda one: (
+                one.client.container
+                if not container
+                else one.client.container == container
+            ),
+        )
 
     async def _choose(
         self, engine: "Engine", wire: Wire, peer: str, listener: Listener
@@ -312,7 +318,7 @@ class Server:
             if refusal:
                 await turned_away.answer(wire, refusal)
                 return
-            admission = self._admissions[name][listener.reach]
+            admission = self._admissions[name, listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
             connection = Connection(client, admission, shared, engine)
@@ -334,20 +340,6 @@ class Server:
                 self._watch.leave(task)
         if connection is not None:
             await connection.serve(self._ended)
-
-    def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
-        """Begin to judge by a policy that was not there."""
-        hosts = self.config.allowed_hosts
-        built = Built()
-        found = self._admissions[client] = {
-            reach: Admission(
-                gate, Site(reach=reach, allowed_hosts=hosts), (), client, built
-            )
-            for reach in Reach
-        }
-        for admission in found.values():
-            admission.know_oldest(self._oldest)
-        return found
 
     async def run(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -481,7 +473,7 @@ class Server:
         is_known = listener.entry.client or (is_unix and not self._welcome)
         if not is_known and (self._containers or self._welcome):
             return None
-        return self._admissions[listener.entry.client][listener.reach]
+        return self._admissions[listener.entry.client, listener.reach]
 
     async def _answer_scrapes(
         self, listener: Listener, background: trio.Nursery

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from trioproxy.proxy.asking import Asking
 
 
-def count_answers() -> Iterator[int]:
-    """Serial numbers of answers of ours. Where they begin is chance, so that those of two
-    proxies, or of one before and after a restart, are not mistaken for each other."""
-    return itertools.count(int.from_bytes(os.urandom(6)) >> 1)
-
-
 MOST_REMEMBERED: Final = 4_096
 """Images and volumes of containers that are remembered."""
 
@@ -84,8 +78,12 @@ class Shared:
     response_memo: ResponseMemo = field(default_factory=Memo)
     clients: Clients = field(default_factory=Clients)
     buffer: Buffer = field(default_factory=Buffer)
-    serials: Iterator[int] = field(default_factory=count_answers)
-    """The number of each answer of ours: in its head, and in the log line of its request."""
+    serials: Iterator[int] = field(
+        default_factory=lambda: itertools.count(int.from_bytes(os.urandom(6)) >> 1)
+    )
+    """The number of each answer of ours: in its head, and in the log line of its request.
+    Where they begin is chance, so that those of two proxies, or of one before and after a
+    restart, are not mistaken for each other."""
     remembered: Remembered = field(default_factory=Remembered)
     reservations: Reservations = field(default_factory=Reservations)
     asking: "Asking | None" = None
