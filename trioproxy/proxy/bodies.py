@@ -20,12 +20,19 @@ from typing import Final
 
 import trio
 
-from trioproxy.errors import BadRequest, BodyTooLarge, RequestTooSlow, TooManyBodies
+from trioproxy.errors import (
+    BadRequest,
+    BodyTooLarge,
+    RequestTooSlow,
+    TooManyBodies,
+    UpstreamLost,
+)
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import CHUNKED, Dechunked, Framing
+from trioproxy.http.framing import CHUNKED, Framing
 from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
+from trioproxy.proxy.engine import Content
 from trioproxy.proxy.wire import Wire
 from trioproxy.quoting import in_quotes
 from trioproxy.steps import Result, Steps
@@ -49,7 +56,6 @@ the description of a container."""
 MOST_CHUNKS: Final = 4_096
 """Chunks of one body: each is work, also one of a single byte."""
 
-PIECE: Final = 64 * 1024
 LONG: Final = 8 * 1024
 """From this size on, a body is read in steps between which others have their turn.
 
@@ -165,13 +171,11 @@ class Reading:
         await self._answer_expect(client, fields)
         if framing is not CHUNKED and framing.length <= min(LONG, len(client.early)):
             # It came with its head, as most do: there is nothing to wait for.
-            return await self._read_sized(client, framing)
+            self._take(framing.length)
+            return client.take_early(framing.length)
         self._scope.deadline = trio.current_time() + BODY_SECONDS
         with self._scope:
-            if framing is CHUNKED:
-                raw = await self._read_chunked(client)
-            else:
-                raw = await self._read_sized(client, framing)
+            raw = await self._gather(client, framing)
             if len(raw) > LONG:
                 await self._bodies.turn.acquire()
                 self._has_turn = True
@@ -190,39 +194,22 @@ class Reading:
         if not client.early:
             await client.wire.send_all(CONTINUE)
 
-    async def _read_sized(self, client: Client, framing: Framing) -> bytes:
+    async def _gather(self, client: Client, framing: Framing) -> bytes:
         # In one place that grows: pieces of hundreds of bodies would lie between others.
-        body = bytearray(client.take_early(framing.length))
-        self._take(len(body))
-        while left := framing.length - len(body):
-            piece = await client.wire.recv(min(left, PIECE))
-            self._take(len(piece) or self._lost())
-            body += piece
+        content, body = Content(client.wire, framing, BadRequest), bytearray()
+        content.put(client.take_early(len(client.early)))
+        try:
+            while piece := await content.read():
+                if content.pieces > MOST_CHUNKS:
+                    raise BodyTooLarge(
+                        f"the body comes in more than {MOST_CHUNKS:,} pieces"
+                    )
+                self._take(len(piece))
+                body += piece
+        except UpstreamLost:
+            raise BadRequest("the client ended its request in mid-body") from None
+        client.put_back(content.surplus)
         return bytes(body)
-
-    async def _read_chunked(self, client: Client) -> bytes:
-        chunks, body, pieces = Dechunked(), bytearray(), 0
-        data = client.take_early(len(client.early))
-        at = 0
-        while True:
-            at = chunks.feed(data, at, len(data))
-            pieces += len(chunks.content)
-            if pieces > MOST_CHUNKS:
-                raise BodyTooLarge(
-                    f"the body comes in more than {MOST_CHUNKS:,} pieces"
-                )
-            content = chunks.take()
-            self._take(len(content))
-            body += content
-            if chunks.done:
-                client.put_back(data[at:])
-                return bytes(body)
-            if at < len(data):
-                await client.wire.let_others()
-                continue
-            data, at = await client.wire.recv(PIECE), 0
-            if not data:
-                self._lost()
 
     def _take(self, count: int) -> None:
         self._taken += count
@@ -234,9 +221,6 @@ class Reading:
     def _check_room(self, why: str) -> None:
         if self._evicted:
             raise TooManyBodies(why)
-
-    def _lost(self) -> int:
-        raise BadRequest("the client ended its request in mid-body")
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(

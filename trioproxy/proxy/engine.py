@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress
-from trioproxy.errors import UpstreamError, UpstreamLost
+from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
 from trioproxy.http.framing import (
     PIECE_OF_CHUNKS,
     UNTIL_CLOSE,
@@ -131,12 +131,20 @@ class Engine:
 
 
 class Content:
-    """The body of an answer, without its framing."""
+    """The body of an answer, or of a request, without its framing."""
 
-    def __init__(self, wire: Wire, framing: Framing) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        framing: Framing,
+        failure: type[BadRequest] | type[UpstreamError] = UpstreamError,
+    ) -> None:
+        """`failure`: what a bad chunk raises."""
         self._wire = wire
         self._may_close = framing is UNTIL_CLOSE
-        self._boundary = content_of(framing, UpstreamError)
+        self._boundary = content_of(framing, failure)
+        self.pieces = 0
+        """In how many chunks, or parts of such, it came up to here."""
         self._data = b""
         self._at = 0
 
@@ -180,6 +188,7 @@ class Content:
             begin = self._at
             self._at = boundary.feed(self._data, begin, end)
             if isinstance(boundary, Dechunked):
+                self.pieces += len(boundary.content)
                 pieces.append(boundary.take())
             else:
                 pieces.append(self._data[begin : self._at])
