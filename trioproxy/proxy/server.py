@@ -271,14 +271,9 @@ class Server:
 
     def _cut_container(self, container: str) -> None:
         """Cut the clients of a container that is gone, or of all ("")."""
-        self._cut(
-            "container-gone",
-            lambda one: (
-                one.client.container
-                if not container
-                else one.client.container == container
-            ),
-        )
+        of_all = {one.client.container for one in self.connections} - {""}
+        gone = {container} if container else of_all
+        self._cut("container-gone", lambda one: one.client.container in gone)
 
     async def _choose(
         self, engine: "Engine", wire: Wire, peer: str, listener: Listener
@@ -325,9 +320,7 @@ class Server:
             self._add(connection)
         except TrioProxyError as error:
             engine.drop()
-            if not isinstance(error, ClientLost):
-                self.log.refused("nobody", peer, error.status, str(error), error=error)
-            await turned_away.answer(wire, str(error), status=error.status)
+            await turned_away.refuse(wire, peer, error)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
             await turned_away.answer(wire, str(CRASHED), status=CRASHED.status)

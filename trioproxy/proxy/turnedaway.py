@@ -11,7 +11,7 @@ from typing import Final, TypeVarTuple
 import trio
 
 from trioproxy.config import UID, Level
-from trioproxy.errors import ClientLost
+from trioproxy.errors import ClientLost, TrioProxyError
 from trioproxy.judge.outcome import name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.capacity import Capacity
@@ -80,6 +80,13 @@ class TurnedAway:
         why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
         if not await self.answer(wire, why, client, KEPT_OUT, is_ours=is_ours):
             log.refused("kept-out", peer, KEPT_OUT, why, listener=listener.name)
+
+    async def refuse(self, wire: Wire, peer: str, error: TrioProxyError) -> None:
+        """Answer whoever is nobody, and log why."""
+        if not isinstance(error, ClientLost):
+            log, status = self._shared.log, error.status
+            log.refused("nobody", peer, status, str(error), error=error)
+        await self.answer(wire, str(error), status=error.status)
 
     async def answer(
         self,
