@@ -196,8 +196,8 @@ class Reading:
 
     async def _gather(self, client: Client, framing: Framing) -> bytes:
         # In one place that grows: pieces of hundreds of bodies would lie between others.
-        content, body = Content(client.wire, framing, BadRequest), bytearray()
-        content.put(client.take_early(len(client.early)))
+        early, body = client.take_early(len(client.early)), bytearray()
+        content = Content(client.wire, framing, early, BadRequest)
         try:
             while piece := await content.read():
                 if content.pieces > MOST_CHUNKS:

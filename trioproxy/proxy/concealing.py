@@ -32,8 +32,7 @@ async def concealed(
     if is_packed(response.client):
         raise unreadable("it comes packed")
     engine, gate = sides.engine, sides.admission.gate
-    content = Content(engine.wire, response.framing)
-    content.put(data)
+    content = Content(engine.wire, response.framing, data)
     message = await content.whole(MOST_OF_A_MESSAGE)
     if message is None:
         raise UpstreamError("the Docker Engine's error is too long to be read")

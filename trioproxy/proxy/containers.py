@@ -427,8 +427,7 @@ class Containers:
         # Before anybody is chosen, the guard has to know what it guards.
         await self._know_networks()
         self._listening.set()
-        content, rest = Content(engine.wire, head.framing), b""
-        content.put(data)
+        content, rest = Content(engine.wire, head.framing, data), b""
         while more := await content.read():
             *lines, rest = (rest + more).split(b"\n")
             for line in filter(bytes.strip, lines):

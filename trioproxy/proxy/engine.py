@@ -137,25 +137,21 @@ class Content:
         self,
         wire: Wire,
         framing: Framing,
+        data: bytes,
         failure: type[BadRequest] | type[UpstreamError] = UpstreamError,
     ) -> None:
-        """`failure`: what a bad chunk raises."""
+        """`data` came with its head; `failure`: what a bad chunk raises."""
         self._wire = wire
         self._may_close = framing is UNTIL_CLOSE
         self._boundary = content_of(framing, failure)
         self.pieces = 0
         """In how many chunks, or parts of such, it came up to here."""
-        self._data = b""
-        self._at = 0
+        self._data, self._at = data, 0
 
     @property
     def surplus(self) -> bytes:
         """What came behind its end."""
         return self._data[self._at :]
-
-    def put(self, data: bytes) -> None:
-        """Take what came with its head."""
-        self._data = data
 
     async def read(self) -> bytes:
         """Give some more of it; nothing at its end. Raises `UpstreamLost`."""

@@ -427,9 +427,7 @@ class Exchange:
         head = response.client if says_close else with_close(response.client)
         if admitted.may_be_read and (pass_on := self._reader_of(response.status)):
             return await pass_on(response, head, data) and keep
-        if not admitted.traits.is_finite and response.status < FAILED:
-            self._tell_opened()
-        self.head_sent = True
+        self._begin_to_answer()
         surplus: bytes | None = b""
         # Most answers come whole with their head: one send, and no boundary.
         if response.framing.length == len(data):
@@ -509,7 +507,7 @@ class Exchange:
 
         sides, asked = self._sides, self.admitted.verdict.request.target.path.encode()
         message = await concealed(sides, response, data, asked)
-        self.head_sent = True
+        self._begin_to_answer()
         self._sent_at_once = len(message)
         await sides.client.wire.send_all(with_body(head, length=len(message)) + message)
         self._is_engine_fit = True  # where it is not, it was dropped
@@ -541,16 +539,13 @@ class Exchange:
         return surplus
 
     def _begin_to_answer(self) -> None:
-        """Know that the answer goes out from here on; tell of it now, if it is a stream."""
-        if not self.admitted.traits.is_finite:
-            self._tell_opened()
+        """Know that the answer goes out from here on; tell of it now, if it is a stream: it
+        may last for weeks."""
+        if not self.admitted.traits.is_finite and self.status < FAILED:
+            self._moment = Moment.OPENED
+            self._sides.admission.tell(self.outcome(""))
+            self._moment = Moment.CLOSED
         self.head_sent = True
-
-    def _tell_opened(self) -> None:
-        """Tell of a stream when it begins: it may last for weeks."""
-        self._moment = Moment.OPENED
-        self._sides.admission.tell(self.outcome(""))
-        self._moment = Moment.CLOSED
 
     # -- 8: hijacked ---------------------------------------------------------------
 

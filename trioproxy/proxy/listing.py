@@ -63,8 +63,8 @@ async def take_each(
     `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
     connection is dropped where more came than the answer.
     """
-    content, elements, turns = Content(engine.wire, framing), Elements(shape), Turns()
-    content.put(data)
+    content = Content(engine.wire, framing, data)
+    elements, turns = Elements(shape), Turns()
     while more := await content.read():
         for piece in elements.feed(more):
             if turns.are_due(piece):

@@ -98,7 +98,7 @@ class Narrowing:
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
         self._framing = response.framing
-        self._content = Content(self._wire, self._framing)
+        self._content = Content(self._wire, self._framing, b"")
         self._left = showing.limit
         has_sums = showing.narrows and Tells.USAGE in showing.answer.parts.values()
         self._sums: dict[Tells, Sum] | None = {} if has_sums else None
@@ -138,7 +138,7 @@ class Narrowing:
             return with_body(head)  # its length would tell how much there is of others'
         if is_packed(head):
             raise unreadable("it comes packed")
-        self._content.put(data)
+        self._content = Content(self._wire, self._framing, data)
         out = bytearray()
         await self._asking.know(self._showing.follows)
         is_live = self._showing.answer.shape is Shape.LINES

@@ -608,8 +608,7 @@ async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
             return raw
     elif len(data) == head.framing.length:
         return data
-    content, raw = Content(engine.wire, head.framing), None
-    content.put(data)
+    content, raw = Content(engine.wire, head.framing, data), None
     if head.framing.length <= MOST_OF_AN_ANSWER:
         raw = await content.whole(MOST_OF_AN_ANSWER)
     if raw is None:
