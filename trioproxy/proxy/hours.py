@@ -207,27 +207,17 @@ class Hours:
         policy, kept = self._survivors.pop(client, (None, []))
         if old is not None and policy_of(old).said == policy_of(gate).said:
             return False
-        others = [one for one in self._kept if one.who.policy != client]
-        mine = [one for one in self._kept if one.who.policy == client]
-        if policy is not gate.policy:
-            kept = []
         before = old.policy if old else None
-        kept = [
-            one
-            for one in kept
-            if one in mine
-            and not any(_lost(g, before, gate.policy) for g in one.grants)
-        ]
-        self._kept = [*others, *kept]
-        for one in mine:
-            if one not in kept:
-                self._log.line(
-                    Level.NOTICE,
-                    "hour-over",
-                    **one.who.logged,
-                    allowed=names(one.grants),
-                    text="by a reload",
-                )
+        for one in list(self._kept):
+            stays = policy is gate.policy and one in kept
+            if one.who.policy != client or (
+                stays and not any(_lost(g, before, gate.policy) for g in one.grants)
+            ):
+                continue
+            self._kept.remove(one)
+            who, allowed = one.who.logged, names(one.grants)
+            text = "by a reload"
+            self._log.line(Level.NOTICE, "hour-over", **who, allowed=allowed, text=text)
         self._gates.clear()
         return True
 

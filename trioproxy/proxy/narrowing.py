@@ -195,14 +195,11 @@ class Narrowing:
         out = bytearray()
         if content := await self._read():
             self._weigh(self._elements.held)
-            parts = list[bytes]()
             for piece in self._elements.feed(content):
                 if self._turns.are_due(piece):
-                    out += b"".join(parts)  # so that small ones are not held one by one
-                    parts.clear()
                     await self._wire.let_others()
-                parts += await self._shown(piece)
-            out += b"".join(parts)
+                for part in await self._shown(piece):
+                    out += part
             self._asking.let_go()
             return out
         if not self._elements.is_whole:
@@ -404,13 +401,13 @@ class _Asking:
             case NeedContainers():
                 return await resolver.containers(need.ids)
             case NeedUsers():
-                if self._of_images is None:
-                    users = Counter[str]()
+                if (users := self._of_images) is None:
+                    shown = list[str]()
                     await self._inside(
-                        Kind.CONTAINER, lambda one: users.update((one.image,))
+                        Kind.CONTAINER, lambda one: shown.append(one.image)
                     )
-                    self._of_images = users
-                return self._of_images[need.image]
+                    users = self._of_images = Counter(shown)
+                return users[need.image]
             case NeedKnown():
                 return await self._recall(need)
             case NeedSum():
@@ -484,7 +481,16 @@ class _Asking:
 
     async def _inside(self, kind: Kind, take: Callable[[Thing], None]) -> None:
         """Give all of a kind that is inside to `take`."""
-        for thing in await self._candidates(kind):
+        found = list[Thing]()
+
+        def look(value: jsonbody.Json) -> None:
+            thing = listed(kind, value)
+            if self._objects.may_show(thing):
+                found.append(self._objects.remembered(thing))
+                self._hold(found[-1])
+
+        await self._list(kind, look)
+        for thing in found:
             whole = await self._complete(thing)
             if self._objects.shows(whole):
                 take(whole)
@@ -499,19 +505,6 @@ class _Asking:
             return await self._resolver.complete(thing)
         except TooMuch:
             return thing  # what is not read of it does not count
-
-    async def _candidates(self, kind: Kind) -> list[Thing]:
-        """What may be inside, as far as a list tells."""
-        found = list[Thing]()
-
-        def take(value: jsonbody.Json) -> None:
-            thing = listed(kind, value)
-            if self._objects.may_show(thing):
-                found.append(self._objects.remembered(thing))
-                self._hold(found[-1])
-
-        await self._list(kind, take)
-        return found
 
     async def _list(self, kind: Kind, take: Take) -> None:
         """Look at all of a kind, at any length."""
