@@ -6,6 +6,7 @@ the other. Before it is used again it is looked at: an end or any byte discards 
 
 import socket
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress
@@ -73,6 +74,8 @@ class Engine:
         # Between two requests the Engine owes us nothing: an EOF, or a byte that nobody
         # asked for, would be taken for the next answer.
         self.has_answered = False
+        if self.waits is not None:
+            self.waits.until = perf_counter()
         if self._wire is not None and self._wire.has_ended_or_bytes():
             self.drop()
         wire = self._wire
@@ -108,6 +111,10 @@ class Engine:
                 raise UpstreamLost("the Engine closed the connection")
             self.has_answered = True
             data += more
+            if (waits := self.waits) is not None:
+                now = perf_counter()
+                waits.seconds += now - waits.until
+                waits.until = now
         # The Engine polls too: its heads to the same question differ by their date, which
         # is the same for a second.
         raw = data[:end]

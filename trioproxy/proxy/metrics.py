@@ -15,22 +15,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import accumulate
 from math import inf
-from time import perf_counter
 from typing import Final
 
 import trio
 
 from trioproxy import __version__
 from trioproxy.api.routes import Stream
-from trioproxy.config import Address
 from trioproxy.errors import ConfigError
 from trioproxy.judge.outcome import CLOSED, OPENED, Observer, Outcome, Verdict, Waits
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy.connection import Connection
-from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.exchange import ENGINE_LOST
 from trioproxy.proxy.shared import Shared
-from trioproxy.proxy.watch import Watch
 from trioproxy.threads import in_thread
 
 try:
@@ -268,34 +264,6 @@ class Counts:
         both = self._times.setdefault(operation, (Times(), Times()))
         one = self.tallies[key] = EndCount(verdict, status, both)
         return one
-
-
-class TimedEngine(Engine):
-    """An `Engine` of which is known how long it is waited for.
-
-    From when a head is about to be sent until the first bytes of its answer are here:
-    that is what `has_answered` says. No call of an `Engine` has another one around it.
-    """
-
-    __slots__ = ("_has_answered",)
-
-    def __init__(self, address: Address, responses: ResponseMemo, watch: Watch) -> None:
-        """As of an `Engine`."""
-        super().__init__(address, responses, watch)
-        self.waits = Waits()
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether a byte came since the last request was sent."""
-        return self._has_answered
-
-    @has_answered.setter
-    def has_answered(self, has_answered: bool) -> None:
-        self._has_answered, now = has_answered, perf_counter()
-        if (waits := self.waits) is not None:
-            if has_answered:
-                waits.seconds += now - waits.until
-            waits.until = now
 
 
 class Metrics(Collector):

@@ -240,9 +240,9 @@ class Server:
 
     def _measure(self) -> "Metrics":
         # Here, for most proxies are asked for no metrics.
-        from trioproxy.proxy.metrics import Metrics, TimedEngine
+        from trioproxy.proxy.metrics import Metrics
 
-        self._shared.engine_type = TimedEngine
+        self._shared.is_measured = True
         return Metrics(self._shared, self.connections)
 
     # -- who is known by a container -----------------------------------------------

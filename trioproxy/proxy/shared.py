@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.config import Address
 from trioproxy.http.memo import Memo
+from trioproxy.judge.outcome import Waits
 from trioproxy.limits.things import Labels, Missing, Thing
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Clients
@@ -88,7 +89,8 @@ class Shared:
     reservations: Reservations = field(default_factory=Reservations)
     asking: "Asking | None" = None
     """Asks people about what is refused; None: nobody is."""
-    engine_type: type[Engine] = Engine
+    is_measured: bool = False
+    """Whether it is known how long the Engine is waited for."""
     accepted: int = 0
     """Clients that were given a place."""
     turned_away: Counter[int] = field(
@@ -102,4 +104,7 @@ class Shared:
 
     def engine(self) -> Engine:
         """Begin a connection to the Engine; it is opened when it is needed."""
-        return self.engine_type(self.upstream, self.response_memo, self.watch)
+        engine = Engine(self.upstream, self.response_memo, self.watch)
+        if self.is_measured:
+            engine.waits = Waits()
+        return engine
