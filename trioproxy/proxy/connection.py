@@ -14,7 +14,7 @@ nothing: what may pass is the verdict's word alone.
 
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, assert_never
@@ -50,14 +50,12 @@ from trioproxy.judge.outcome import WHOLE, Outcome, Verdict
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import UNJUDGED, UNRESOLVED, Reason
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
+from trioproxy.proxy.admission import Admitted, Parsed, Pending
 from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
-from trioproxy.proxy.client import DRAIN_SECONDS, Client
+from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.condition import Probe
-from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.resolve import Resolver
-from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import HUNG_UP
 from trioproxy.steps import Result
 
@@ -69,14 +67,9 @@ MISSING: Final = Reason.MISSING
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class Connection(Sides):
     """One client and, while it has requests, its one upstream connection."""
 
-    client: Client
-    admission: Admission
-    _shared: Shared
-    engine: InitVar[Engine | None] = None
-    """What was asked already who this is; None: nothing was."""
     exchange: Exchange | None = None
     """The request that is being served; None between two."""
     _judged: Parsed | None = None
@@ -87,17 +80,10 @@ class Connection:
     _waits: trio.CancelScope | None = None
     """What ends with the client while others are waited for, to judge a request: the Engine,
     reservations, a person."""
-    _sides: Sides = field(init=False)
 
-    def __post_init__(self, engine: Engine | None) -> None:
-        self._sides = Sides(
-            client=self.client,
-            engine=engine or self._shared.engine(),
-            admission=self.admission,
-            shared=self._shared,
-        )
-        if engine is not None and engine.waits is not None:  # of who it is
-            engine.waits.seconds = 0.0
+    def __post_init__(self) -> None:
+        if self.engine.waits is not None:  # it may have been asked who this is
+            self.engine.waits.seconds = 0.0
         self.client.wire.on_hangup = self.hung_up
 
     # -- called from outside its task ----------------------------------------------
@@ -117,12 +103,12 @@ class Connection:
         if exchange is None:
             return
         verdict, gate = exchange.admitted.verdict, self.admission.gate
-        allowed, asking = exchange.admitted.allowed, self._shared.asking
+        allowed, asking = exchange.admitted.allowed, self.shared.asking
         if allowed is not None and asking is not None:
             gate = asking.hours.gate_of(gate, allowed)
         decision = replay(gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
-            self._shared.log.line(
+            self.shared.log.line(
                 Level.NOTICE,
                 "revoked",
                 client=self.client.peer,
@@ -163,30 +149,30 @@ class Connection:
         Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
         failure that is nobody's plan is logged and ends this connection only.
         """
-        watch = self._shared.watch
+        watch = self.shared.watch
         task, ending = watch.enter(), "client-left"
         try:
             try:
                 with self.client.scope:
                     await trio.lowlevel.checkpoint_if_cancelled()
                     while await self._serve_one():
-                        if self._sides.reading is not None:
-                            self._sides.let_go()
+                        if self.reading is not None:
+                            self.let_go()
             except ClientLost:
                 pass
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
-                self._sides.let_go()  # others may wait for its turn
+                self.let_go()  # others may wait for its turn
                 ending = await self._report(self._crash)
-            if self._sides.reservation is not None:
+            if self.reservation is not None:
                 await self._outlast(ending)
         finally:
             ended(self)  # first, for nothing below is waited for
             self._end(ending)
-            self._sides.release()
-            self._sides.let_go()
-            self._sides.engine.drop()
+            self.release()
+            self.let_go()
+            self.engine.drop()
             watch.leave(task)
 
     async def _outlast(self, ending: str) -> None:
@@ -197,7 +183,7 @@ class Connection:
         chooses how long that takes. The end of the server cuts it.
         """
         exchange = self.exchange
-        if exchange is None or self._shared.is_over:
+        if exchange is None or self.shared.is_over:
             return
         self._end(ending)
         # A new scope, for the other one is cancelled. What the Engine answers is not read:
@@ -207,7 +193,7 @@ class Connection:
 
     def _end(self, ending: str) -> None:
         """Tell of a request that did not come to its end, and close the client's socket."""
-        if self._shared.is_draining:
+        if self.shared.is_draining:
             ending = "shutdown"
         elif self.client.evicted:
             ending = "evicted"
@@ -238,33 +224,33 @@ class Connection:
             parsed, self._judged = self._judged, None
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = raw = None
-            self._sides.release(may_use=False)
-            self._sides.let_go()
+            self.release(may_use=False)
+            self.let_go()
             return await self._reject(error, parsed)
         if admitted.probe is not None:
             return await self._answer_probe(admitted, admitted.probe)
         if not admitted.verdict.decision.allowed:
-            self._sides.release(may_use=False)
-            if self._shared.asking is not None:
-                admitted = await self._ask(admitted, began, self._shared.asking, raw)
+            self.release(may_use=False)
+            if self.shared.asking is not None:
+                admitted = await self._ask(admitted, began, self.shared.asking, raw)
             if admitted.refusal:
                 return await self._refuse(admitted, began)
         kind = Exchange if admitted.verdict.removals is None else _removing()
-        self.exchange = exchange = kind(self._sides, admitted, began)
+        self.exchange = exchange = kind(self, admitted, began)
         # What has a body, or is long, is held until it is sent, and no longer.
         del admitted, raw
         after = await exchange.run()
         self.exchange = None
         self.admission.tell(exchange.outcome(""))
         if after is LINGER:
-            await self.client.linger(self._shared.buffer)
+            await self.client.linger(self.shared.buffer)
         return after is NEXT
 
     def hold(self, head: int = 0) -> Reading:
         """Say from now on, until the request is over, what it makes us hold; `head`: bytes of a
         long one."""
-        reading = Reading(self._shared.bodies, self.client.group, head)
-        self._sides.reading = reading
+        reading = Reading(self.shared.bodies, self.client.group, head)
+        self.reading = reading
         return reading
 
     async def _ask(
@@ -275,11 +261,11 @@ class Connection:
         # Loaded with what asks: most ask nobody.
         from trioproxy.proxy.holding import Held
 
-        held = Held(self, self._sides, asking, head, body)
+        held = Held(self, asking, head, body)
         try:
             return await held.run(refused)
         except (ClientLost, trio.Cancelled):
-            self._tell_refused(refused, began, next(self._shared.serials))
+            self._tell_refused(refused, began, next(self.shared.serials))
             raise
 
     async def _look_closer(self, pending: Pending) -> Admitted:
@@ -289,7 +275,7 @@ class Connection:
         that does not say what the names mean.
         """
         admission = self.admission
-        reading = self._sides.reading or self.hold()
+        reading = self.reading or self.hold()
         raw: bytes | None = None
         while True:
             gate = admission.gate
@@ -301,7 +287,7 @@ class Connection:
             # Others were waited for, and meanwhile the policy became another one.
             pending = admission.judge(pending.parsed)
         admitted = admission.render(pending.parsed, found, raw)
-        if self._shared.asking is not None and isinstance(found, Refused):
+        if self.shared.asking is not None and isinstance(found, Refused):
             self._body = raw
         # What was judged has been written: the body is held once from here on.
         admitted = admitted.in_words()
@@ -342,11 +328,11 @@ class Connection:
                     reserving = self._reserve(found.volumes, is_trial=is_trial)
                     answer = await self.alone(reserving, reading)
                 case NeedThings() | NeedListed():
-                    reserved = self._sides.reservation
+                    reserved = self.reservation
                     resolver = Resolver(
-                        self._sides.engine,
+                        self.engine,
                         pending.gate,
-                        self._shared.remembered,
+                        self.shared.remembered,
                         reading.hear,
                         self.admission.built,
                         reserved.unused if reserved is not None else None,
@@ -364,8 +350,8 @@ class Connection:
             found = go_on(pending.judging, answer)
 
     async def _reserve(self, volumes: frozenset[str], *, is_trial: bool) -> None:
-        if self._sides.reservation is None and not is_trial:
-            self._sides.reservation = await self._shared.reservations.take(volumes)
+        if self.reservation is None and not is_trial:
+            self.reservation = await self.shared.reservations.take(volumes)
 
     async def alone(
         self,
@@ -402,12 +388,12 @@ class Connection:
         self, error: BadRequest | UpstreamError, parsed: Parsed | None
     ) -> bool:
         """Answer what cannot be read in exactly one way, or not be looked up, and close."""
-        serial = next(self._shared.serials)
+        serial = next(self.shared.serials)
         named = parsed if isinstance(error, UpstreamError) else None
         self._tell_unresolved(named, error.status, str(error), serial)
         await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
         if not isinstance(error, HeadEvicted):  # that one had its time
-            await self.client.linger(self._shared.buffer)
+            await self.client.linger(self.shared.buffer)
         return False
 
     def _tell_unresolved(
@@ -425,7 +411,7 @@ class Connection:
 
     async def _refuse(self, admitted: Admitted, began: float) -> bool:
         """Answer a refusal. A body is read and dropped, within bounds."""
-        serial, wire = next(self._shared.serials), self.client.wire
+        serial, wire = next(self.shared.serials), self.client.wire
         try:
             answer = replies.with_id(admitted.refusal, serial)
             if (sent := wire.send_now(answer)) < len(answer):
@@ -451,7 +437,7 @@ class Connection:
         when: tuple[float, float],
     ) -> None:
         """Tell of a request that did not go on."""
-        peer, waits = self.client.peer, self._sides.engine.waits
+        peer, waits = self.client.peer, self.engine.waits
         # In their order: who is refused asks again.
         outcome = Outcome(
             WHOLE, peer, verdict, status, is_ours, False, *when, ending, serial, waits
@@ -461,7 +447,7 @@ class Connection:
     async def _answer_probe(self, admitted: Admitted, probe: Probe) -> bool:
         """Say how things stand. Neither recorded nor logged: it is asked for ever."""
         close = not admitted.keep_alive or admitted.framing is not NO_BODY
-        reply = await self._shared.health.answer(
+        reply = await self.shared.health.answer(
             probe, close=close, client=self.admission.client
         )
         await self.client.wire.send_all(reply)
@@ -470,9 +456,9 @@ class Connection:
     async def _go_on(self, admitted: Admitted) -> bool:
         """After an answer of ours: the next request, or an orderly end."""
         has_body = admitted.framing is not NO_BODY
-        if admitted.keep_alive and not has_body and not self._shared.is_draining:
+        if admitted.keep_alive and not has_body and not self.shared.is_draining:
             return True
-        await self.client.linger(self._shared.buffer)
+        await self.client.linger(self.shared.buffer)
         return False
 
     # -- ends ----------------------------------------------------------------------
@@ -480,22 +466,22 @@ class Connection:
     async def _report(self, error: Exception) -> str:
         """Log a crash, and answer 500 where no answer has begun; says how it ended."""
         leaf = leaf_of(error)
-        self._shared.log.crash(self.client.peer, leaf)
-        if self._sides.reservation is None:
-            self._sides.engine.drop()
+        self.shared.log.crash(self.client.peer, leaf)
+        if self.reservation is None:
+            self.engine.drop()
         # Bytes of an answer that are out cannot be taken back: the break is all we can say.
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:
             answer = replies.error(CRASHED)
             if exchange is not None:
                 exchange.status, exchange.is_ours = 500, True
-                exchange.serial = next(self._shared.serials)
+                exchange.serial = next(self.shared.serials)
                 answer = replies.with_id(answer, exchange.serial)
             # A new scope, for the other one is over: `end` has to end this too.
             with trio.move_on_after(DRAIN_SECONDS) as self.client.scope:
                 with suppress(ClientLost):
                     await self.client.wire.send_all(answer)
-                    await self.client.linger(self._shared.buffer)
+                    await self.client.linger(self.shared.buffer)
         return f"crash:{type(leaf).__name__}"
 
 

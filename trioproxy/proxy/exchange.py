@@ -80,14 +80,14 @@ CLOSE: Final = After.CLOSE
 """Looked up once: a member of an enumeration costs a call."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Sides:
-    """What all exchanges of one connection use; their `Connection` owns it."""
+    """What all exchanges of one connection use: their `Connection`."""
 
     client: Client
-    engine: Engine
     admission: Admission
     shared: Shared
+    engine: Engine
     reservation: Reservation | None = None
     """Of the volumes that the request under way relies on, if it is such a one."""
     reading: Reading | None = None

@@ -43,7 +43,6 @@ from trioproxy.proxy.asking import (
     Said,
 )
 from trioproxy.proxy.bodies import Reading, parse
-from trioproxy.proxy.exchange import Sides
 from trioproxy.proxy.hours import Allowed, Whose
 from trioproxy.proxy.readable import LONGEST_TOLD, told_of
 
@@ -65,22 +64,20 @@ class Held:
     def __init__(
         self,
         connection: "Connection",
-        sides: Sides,
         asking: Asking,
         head: bytes,
         body: bytes | None,
     ) -> None:
         """`body`: as it came, if it was read already."""
         self._connection = connection
-        self._sides = sides
         self._asking = asking
         self._hours = asking.hours
         self._head = head
         self._body = body
-        self._admission = sides.admission
-        self._gate = sides.admission.gate
+        self._admission = connection.admission
+        self._gate = connection.admission.gate
         """By which it was refused."""
-        self._who = Whose.of(sides.admission.client, sides.client)
+        self._who = Whose.of(connection.admission.client, connection.client)
 
     async def run(self, refused: Admitted) -> Admitted:
         """Have it pass, or stay refused. Raises `ClientLost`."""
@@ -90,8 +87,8 @@ class Held:
         )
         if not hours and not is_asked:
             return refused
-        sides = self._sides
-        reading = sides.reading or self._connection.hold()
+        connection = self._connection
+        reading = connection.reading or connection.hold()
         parsed = self._admission.parse(self._head)
         try:
             if hours:
@@ -100,13 +97,13 @@ class Held:
                     return passing
             if not is_asked or not self._may_be_shown(parsed):
                 return refused
-            with self._asking.place(sides.client.group) as has_room:
+            with self._asking.place(connection.client.group) as has_room:
                 if has_room:
                     return await self._ask(parsed, reading, refused)
                 return self._refused(parsed, refused, _NO_ROOM)
         except (BadRequest, UpstreamError, ConfigError) as error:
             error.__traceback__ = error.__cause__ = error.__context__ = None
-            sides.release(may_use=False)
+            connection.release(may_use=False)
             return refused
 
     # -- whether -------------------------------------------------------------------
@@ -131,12 +128,12 @@ class Held:
         has_body = fields.framing is not NO_BODY
         if endpoint is None or marks_browser(fields.lines):
             return False
-        if self._sides.client.wire.has_ended():
+        if self._connection.client.wire.has_ended():
             return False  # it waits for nobody
         is_stream = endpoint.stream in STREAMED
         if is_stream and (has_body or endpoint.files is not Files.NONE):
             return False
-        return fields.framing.length <= self._sides.shared.bodies.most
+        return fields.framing.length <= self._connection.shared.bodies.most
 
     # -- the question --------------------------------------------------------------
 
@@ -145,7 +142,7 @@ class Held:
     ) -> Admitted:
         deadline = trio.current_time() + self._asking.seconds
         if parsed.head.fields.framing is not NO_BODY and self._body is None:
-            self._body = await reading.read(self._sides.client, parsed.head.fields)
+            self._body = await reading.read(self._connection.client, parsed.head.fields)
         gate, decision = self._gate, refused.verdict.decision
         while trio.current_time() < deadline:
             hours = self._hours.of(self._who)
@@ -185,9 +182,9 @@ class Held:
             )
             if self._admission.gate is gate:
                 break
-            self._sides.release(may_use=False)
+            self._connection.release(may_use=False)
         if isinstance(found, Refused):
-            self._sides.release(may_use=False)
+            self._connection.release(may_use=False)
             return None, found.decision
         if grants:
             asked = replace(found.decision, reason=Reason.ASKED)
@@ -213,7 +210,7 @@ class Held:
         assert endpoint is not None  # noqa: S101  what no table has is not asked about
         value: Json = None
         if self._body:
-            value = await parse(self._sides.client, self._body, reading)
+            value = await parse(self._connection.client, self._body, reading)
         # Whoever is asked is told no command that asks.
         message = decision.message.removesuffix(gate.ending)
         refusal, grants = replace(decision, message=message), tuple[Grant, ...]()
@@ -223,7 +220,7 @@ class Held:
                 return None
             grants = (*grants, more)
             # Each makes the lists anew, which is long where they are.
-            await self._sides.client.wire.let_others()
+            await self._connection.client.wire.let_others()
             wide = self._hours.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
             beside = self._admission.beside(wide)
             found, _ = await self._connection.answer(
@@ -262,7 +259,7 @@ class Held:
         if passing is None:
             why = "it was allowed, and is refused by the policy of now"
         elif _form(passing)[0] != outlined.form:
-            self._sides.release(may_use=False)
+            self._connection.release(may_use=False)
             passing = None
             why = (
                 "it was allowed, and means something else now than what was asked about"

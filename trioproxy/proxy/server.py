@@ -564,7 +564,7 @@ class Server:
             )
             return
         client = Client(wire, peer, name, self._shared.clients)
-        connection = Connection(client, admission, self._shared)
+        connection = Connection(client, admission, self._shared, self._shared.engine())
         self._add(connection)
         # Most have spoken by now: look, rather than wait to be told.
         wire.heard |= select.EPOLLIN
