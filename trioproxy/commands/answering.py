@@ -39,7 +39,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import is_beyond, refuse_excess
 from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
-from trioproxy.proxy.asking import PROTOCOL, Said
+from trioproxy.proxy.asking import NOES, PROTOCOL, Said
 from trioproxy.quoting import visible
 
 LONGEST: Final = 1024 * 1024
@@ -298,7 +298,7 @@ class Answering:
         said = SAYS.get(text.lower(), text.lower())
         if said not in SAYS.values():
             self._prompt(PROMPT)
-        elif question["root"] and Said(said).is_yes:
+        elif question["root"] and said not in NOES:
             self.said = said
             self._prompt(WORD)
         else:

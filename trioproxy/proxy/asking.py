@@ -17,7 +17,6 @@ import json
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,10 +70,12 @@ class Said(StrEnum):
     NO = "no"
     NO_HOUR = "no-hour"
 
-    @property
-    def is_yes(self) -> bool:
-        """Whether the request may pass by it."""
-        return self not in {Said.NO, Said.NO_HOUR}
+
+NOES: Final = {
+    Said.NO: "a person was asked and said no",
+    Said.NO_HOUR: "a person was asked and said no, for an hour",
+}
+"""By what a request stays refused, and what its client is told."""
 
 
 class Outlined(NamedTuple):
@@ -126,13 +127,8 @@ class Question:
         """As askers are told."""
         left = max(0.0, self.deadline - trio.current_time())
         grants = [
-            {
-                "name": grant.name,
-                **grant._asdict(),
-                "power": power.level,
-                "why": power.why,
-            }
-            for grant, power in zip(self.grants, self.powers, strict=True)
+            {"name": one.name, **one._asdict(), "power": power.level, "why": power.why}
+            for one, power in zip(self.grants, self.powers, strict=True)
         ]
         return {
             "question": self.id,
@@ -198,7 +194,8 @@ class Asking:
     _askers: dict[Asker, None] = field(default_factory=dict)
     _open: dict[str, Question] = field(default_factory=dict)
     _by_key: dict[tuple[object, ...], Question] = field(default_factory=dict)
-    _held: Counter[str] = field(default_factory=Counter)
+    _held: list[str] = field(default_factory=list)
+    """The client of each request that is held."""
     _turn: trio.Lock = field(default_factory=trio.Lock)
     """Who weighs an answer has it, until that counts."""
     _listener: listeners.Listener | None = None
@@ -226,17 +223,15 @@ class Asking:
     @contextmanager
     def place(self, group: str) -> Iterator[bool]:
         """Hold a request of a client; False: there is no room for one more."""
-        has_room = self._held.total() < MOST_HELD and self._held[group] < MOST_OF_CLIENT
-        if not has_room:
+        mine = self._held.count(group)
+        if len(self._held) >= MOST_HELD or mine >= MOST_OF_CLIENT:
             yield False
             return
-        self._held[group] += 1
+        self._held.append(group)
         try:
             yield True
         finally:
-            self._held[group] -= 1
-            if not self._held[group]:
-                del self._held[group]
+            self._held.remove(group)
 
     async def put(
         self, who: Whose, gate: Gate, outlined: Outlined, deadline: float
@@ -477,7 +472,7 @@ class Asking:
         except ValueError:
             raise _BadLine(f"say is one of {', '.join(Said)}") from None
         _refuse_second(question)
-        if not said.is_yes:
+        if said in NOES:
             self._conclude(question, said)
             return
         async with self._turn:

@@ -342,13 +342,11 @@ class Exchange:
         if uploading.tar is not None:
             move = partial(relay_rewritten, rewriter=uploading.tar)
         try:
-            surplus = await move(
-                client.wire,
-                engine.wire,
-                self.upward,
-                self._sides.shared.buffer,
+            early, buffer = (
                 client.take_early(len(client.early)),
+                self._sides.shared.buffer,
             )
+            surplus = await move(client.wire, engine.wire, self.upward, buffer, early)
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.
             uploading.over.set()
@@ -522,17 +520,14 @@ class Exchange:
     ) -> bytes | None:
         """Pass on a head with the body bytes that came with it, then the rest."""
         client, engine = self._sides.client, self._sides.engine
+        buffer = self._sides.shared.buffer
         self.downward = boundary or boundary_of(response.framing, UpstreamError)
         used = self.downward.feed(data, 0, len(data))
         await client.wire.send_all(head + data[:used])
         if self.downward.done:
             return data[used:]
         surplus = await relay(
-            engine.wire,
-            client.wire,
-            self.downward,
-            self._sides.shared.buffer,
-            data[used:],
+            engine.wire, client.wire, self.downward, buffer, data[used:]
         )
         if surplus is None and response.framing is not UNTIL_CLOSE:
             raise UpstreamLost("the Engine closed the connection in mid-body")

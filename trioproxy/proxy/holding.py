@@ -16,7 +16,6 @@ middle begins all of it anew, by the new policy and within the same time.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +36,7 @@ from trioproxy.proxy.admission import Admitted, Parsed
 from trioproxy.proxy.asking import (
     MOST_HELD,
     MOST_OF_CLIENT,
+    NOES,
     Asking,
     Outlined,
     Question,
@@ -62,11 +62,7 @@ class Held:
     """One refused request."""
 
     def __init__(
-        self,
-        connection: "Connection",
-        asking: Asking,
-        head: bytes,
-        body: bytes | None,
+        self, connection: "Connection", asking: Asking, head: bytes, body: bytes | None
     ) -> None:
         """`body`: as it came, if it was read already."""
         self._connection = connection
@@ -243,8 +239,8 @@ class Held:
     ) -> Admitted:
         """Do what a person said."""
         said = question.said
-        if said is None or not said.is_yes:
-            why = question.why or _NO[said or Said.NO]
+        if said is None or said in NOES:
+            why = question.why or NOES[said or Said.NO]
             return self._refused(parsed, refused, why)
         hours = self._hours.of(self._who)
         grants = tuple(dict.fromkeys((*hours, *outlined.grants)))
@@ -280,10 +276,6 @@ class Held:
         ).in_words()
 
 
-_NO: Final[Mapping[Said, str]] = {
-    Said.NO: "a person was asked and said no",
-    Said.NO_HOUR: "a person was asked and said no, for an hour",
-}
 _NO_ROOM: Final = f"nobody was asked, for {MOST_OF_CLIENT} of a client wait already, or {MOST_HELD} of all"
 _NEVER_SHOWN: Final = frozenset({Stream.H2C, Stream.WEBSOCKET})
 
