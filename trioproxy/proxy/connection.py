@@ -261,9 +261,9 @@ class Connection(Sides):
         # Loaded with what asks: most ask nobody.
         from trioproxy.proxy.holding import Held
 
-        held = Held(self, asking, head, body)
+        held = Held(self, asking, refused, body)
         try:
-            return await held.run(refused)
+            return await held.run(head)
         except (ClientLost, trio.Cancelled):
             self._tell_refused(refused, began, next(self.shared.serials))
             raise

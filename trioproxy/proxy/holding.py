@@ -32,7 +32,7 @@ from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, NOTHING
 from trioproxy.limits.sorts import NOT_KEPT, listable
-from trioproxy.proxy.admission import Admitted, Parsed
+from trioproxy.proxy.admission import Admitted
 from trioproxy.proxy.asking import (
     MOST_HELD,
     MOST_OF_CLIENT,
@@ -42,7 +42,7 @@ from trioproxy.proxy.asking import (
     Question,
     Said,
 )
-from trioproxy.proxy.bodies import Reading, parse
+from trioproxy.proxy.bodies import parse
 from trioproxy.proxy.hours import Allowed, Whose
 from trioproxy.proxy.readable import LONGEST_TOLD, told_of
 
@@ -62,41 +62,43 @@ class Held:
     """One refused request."""
 
     def __init__(
-        self, connection: "Connection", asking: Asking, head: bytes, body: bytes | None
+        self,
+        connection: "Connection",
+        asking: Asking,
+        refused: Admitted,
+        body: bytes | None,
     ) -> None:
         """`body`: as it came, if it was read already."""
         self._connection = connection
         self._asking = asking
         self._hours = asking.hours
-        self._head = head
+        self._refused = refused
         self._body = body
         self._admission = connection.admission
         self._gate = connection.admission.gate
         """By which it was refused."""
         self._who = Whose.of(connection.admission.client, connection.client)
 
-    async def run(self, refused: Admitted) -> Admitted:
+    async def run(self, head: bytes) -> Admitted:
         """Have it pass, or stay refused. Raises `ClientLost`."""
-        hours = self._hours.of(self._who)
-        is_asked = self._is_askable(refused) and self._asking.is_attached(
-            self._who.policy
-        )
+        hours, refused = self._hours.of(self._who), self._refused
+        is_asked = self._is_askable() and self._asking.is_attached(self._who.policy)
         if not hours and not is_asked:
             return refused
         connection = self._connection
-        reading = connection.reading or connection.hold()
-        parsed = self._admission.parse(self._head)
+        self._reading = connection.reading or connection.hold()
+        self._parsed = self._admission.parse(head)
         try:
             if hours:
-                passing, _ = await self._try(parsed, reading, hours)
+                passing, _ = await self._try(hours)
                 if passing is not None:
                     return passing
-            if not is_asked or not self._may_be_shown(parsed):
+            if not is_asked or not self._may_be_shown():
                 return refused
             with self._asking.place(connection.client.group) as has_room:
                 if has_room:
-                    return await self._ask(parsed, reading, refused)
-                return self._refused(parsed, refused, _NO_ROOM)
+                    return await self._ask()
+                return self._stays(_NO_ROOM)
         except (BadRequest, UpstreamError, ConfigError) as error:
             error.__traceback__ = error.__cause__ = error.__context__ = None
             connection.release(may_use=False)
@@ -104,9 +106,9 @@ class Held:
 
     # -- whether -------------------------------------------------------------------
 
-    def _is_askable(self, refused: Admitted) -> bool:
+    def _is_askable(self) -> bool:
         """Whether a name in the file would let it pass."""
-        verdict = refused.verdict
+        verdict = self._refused.verdict
         decision, endpoint = verdict.decision, verdict.request.endpoint
         policy = self._admission.gate.policy
         return (
@@ -118,8 +120,9 @@ class Held:
             and wanted(decision, endpoint) is not None
         )
 
-    def _may_be_shown(self, parsed: Parsed) -> bool:
+    def _may_be_shown(self) -> bool:
         """Whether all of it can be shown, to a person, for a client that is no browser."""
+        parsed = self._parsed
         fields, endpoint = parsed.head.fields, parsed.request.endpoint
         has_body = fields.framing is not NO_BODY
         if endpoint is None or marks_browser(fields.lines):
@@ -133,10 +136,9 @@ class Held:
 
     # -- the question --------------------------------------------------------------
 
-    async def _ask(
-        self, parsed: Parsed, reading: Reading, refused: Admitted
-    ) -> Admitted:
+    async def _ask(self) -> Admitted:
         deadline = trio.current_time() + self._asking.seconds
+        parsed, reading, refused = self._parsed, self._reading, self._refused
         if parsed.head.fields.framing is not NO_BODY and self._body is None:
             self._body = await reading.read(self._connection.client, parsed.head.fields)
         gate, decision = self._gate, refused.verdict.decision
@@ -145,10 +147,10 @@ class Held:
             if hours or gate is not self._admission.gate:
                 # Another policy than the one that refused it, or more for an hour by now.
                 gate = self._admission.gate
-                passing, decision = await self._try(parsed, reading, hours)
+                passing, decision = await self._try(hours)
                 if passing is not None:
                     return passing
-            outlined = await self._outline(parsed, reading, gate, hours, decision)
+            outlined = await self._outline(gate, hours, decision)
             if self._admission.gate is not gate:
                 continue
             if outlined is None or self._hours.is_declined(self._who, outlined.grants):
@@ -163,13 +165,12 @@ class Held:
                 return refused
             if question.is_withdrawn:
                 continue
-            return await self._after(parsed, reading, refused, question, outlined)
+            return await self._after(question, outlined)
         return refused
 
-    async def _try(
-        self, parsed: Parsed, reading: Reading, grants: tuple[Grant, ...]
-    ) -> tuple[Admitted | None, Decision]:
+    async def _try(self, grants: tuple[Grant, ...]) -> tuple[Admitted | None, Decision]:
         """Judge it with more in the lists; what passes is what goes on, as any other does."""
+        parsed, reading = self._parsed, self._reading
         while True:
             gate = self._admission.gate
             beside = self._admission.beside(self._hours.gate(gate, grants))
@@ -194,14 +195,10 @@ class Held:
         return admitted, found.decision
 
     async def _outline(
-        self,
-        parsed: Parsed,
-        reading: Reading,
-        gate: Gate,
-        hours: tuple[Grant, ...],
-        decision: Decision,
+        self, gate: Gate, hours: tuple[Grant, ...], decision: Decision
     ) -> Outlined | None:
         """Say what would let it pass; None: no names in a file would."""
+        parsed, reading = self._parsed, self._reading
         endpoint = parsed.request.endpoint
         assert endpoint is not None  # noqa: S101  what no table has is not asked about
         value: Json = None
@@ -229,23 +226,16 @@ class Held:
             decision = found.decision
         return None
 
-    async def _after(
-        self,
-        parsed: Parsed,
-        reading: Reading,
-        refused: Admitted,
-        question: Question,
-        outlined: Outlined,
-    ) -> Admitted:
+    async def _after(self, question: Question, outlined: Outlined) -> Admitted:
         """Do what a person said."""
         said = question.said
         if said is None or said in NOES:
             why = question.why or NOES[said or Said.NO]
-            return self._refused(parsed, refused, why)
+            return self._stays(why)
         hours = self._hours.of(self._who)
         grants = tuple(dict.fromkeys((*hours, *outlined.grants)))
         try:
-            passing, _ = await self._try(parsed, reading, grants)
+            passing, _ = await self._try(grants)
         except (BadRequest, UpstreamError, ConfigError) as error:
             self._asking.done(question, passed=False, why=str(error))
             raise
@@ -265,15 +255,13 @@ class Held:
             once = () if said is Said.HOUR else outlined.grants
             return replace(passing, allowed=Allowed(once, hours, self._who))
         self._asking.done(question, passed=False, why=why)
-        return self._refused(parsed, refused, why)
+        return self._stays(why)
 
-    def _refused(self, parsed: Parsed, refused: Admitted, why: str) -> Admitted:
-        decision = refused.verdict.decision
-        told = replace(decision, message=f"{decision.message}; {why}")
-        verdict = refused.verdict
-        return self._admission.render(
-            parsed, Refused(told, verdict.asked, verdict.named), self._body
-        ).in_words()
+    def _stays(self, why: str) -> Admitted:
+        verdict = self._refused.verdict
+        told = replace(verdict.decision, message=f"{verdict.decision.message}; {why}")
+        found = Refused(told, verdict.asked, verdict.named)
+        return self._admission.render(self._parsed, found, self._body).in_words()
 
 
 _NO_ROOM: Final = f"nobody was asked, for {MOST_OF_CLIENT} of a client wait already, or {MOST_HELD} of all"

@@ -547,11 +547,12 @@ async def ask_each(
     raise _too_slow()
 
 
+Read = Callable[[ResponseHead, bytes], Awaitable[bytes]]
+"""Reads the body of an answer, of which some came with its head."""
+
+
 async def _asked(
-    engine: Engine,
-    request: bytes,
-    is_repeatable: bool,
-    read: Callable[[ResponseHead, bytes], Awaitable[bytes]],
+    engine: Engine, request: bytes, is_repeatable: bool, read: Read
 ) -> tuple[int, bytes]:
     """Send a request of ours, and have its answer read; the connection is kept if that came
     whole."""

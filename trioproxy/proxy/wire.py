@@ -41,10 +41,7 @@ class Wire(Watched):
     __slots__ = ("_credit", "_poll", "ended", "lost")
 
     def __init__(
-        self,
-        sock: socket.socket,
-        lost: type[ClientLost] | type[UpstreamLost],
-        watch: Watch,
+        self, sock: socket.socket, lost: type[ClientLost | UpstreamLost], watch: Watch
     ) -> None:
         if sock.gettimeout() != 0:
             sock.setblocking(False)
