@@ -144,13 +144,12 @@ class Connection(Sides):
     async def serve(self, ended: Callable[["Connection"], None]) -> None:
         """Serve requests one after the other until either side is done.
 
-        It is a task of its own (`Watch.begin`).
+        It is a task of its own (`Watch.start_soon`).
 
         Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
         failure that is nobody's plan is logged and ends this connection only.
         """
-        watch = self.shared.watch
-        task, ending = watch.enter(), "client-left"
+        ending = "client-left"
         try:
             try:
                 with self.client.scope:
@@ -173,7 +172,6 @@ class Connection(Sides):
             self.release()
             self.let_go()
             self.engine.drop()
-            watch.leave(task)
 
     async def _outlast(self, ending: str) -> None:
         """Keep what is reserved until the Engine has answered, though the client is gone.

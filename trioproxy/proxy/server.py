@@ -210,7 +210,7 @@ class Server:
         if new:
             known.update(dict.fromkeys(new, is_in_force))
             self._guard_anew(names=frozenset(known))
-        self._cut("policy-came", lambda one: not new.isdisjoint(one.client.before))
+        self.cut("policy-came", lambda one: not new.isdisjoint(one.client.before))
 
     def forget(self, *clients: str) -> None:
         """Judge by policies of containers no more: they are gone, and their clients are cut."""
@@ -224,9 +224,10 @@ class Server:
             if self._metrics is not None:
                 self._metrics.forget(client)
         self._guard_anew(names=frozenset(self._of_containers))
-        self._cut("policy-gone", lambda one: one.admission.client in clients)
+        self.cut("policy-gone", lambda one: one.admission.client in clients)
 
-    def _cut(self, why: str, is_meant: Callable[[Connection], object]) -> None:
+    def cut(self, why: str, is_meant: Callable[[Connection], object]) -> None:
+        """End the connections that are meant."""
         for connection in list(self.connections):
             if is_meant(connection):
                 connection.cut(why)
@@ -273,7 +274,7 @@ class Server:
         """Cut the clients of a container that is gone, or of all ("")."""
         of_all = {one.client.container for one in self.connections} - {""}
         gone = {container} if container else of_all
-        self._cut("container-gone", lambda one: one.client.container in gone)
+        self.cut("container-gone", lambda one: one.client.container in gone)
 
     async def _choose(
         self, engine: "Engine", wire: Wire, peer: str, listener: Listener
@@ -294,8 +295,7 @@ class Server:
         Closing: the sockets of who is nobody, and was answered, are closed here.
         """
         shared, capacity, turned_away = self._shared, self._capacity, self._turned_away
-        engine, task = shared.engine(), self._watch.enter()
-        connection: Connection | None = None
+        engine, connection = shared.engine(), None
         try:
             if await _asks_for_health(wire):
                 await turned_away.answer(wire, TOO_MANY)  # which answers that
@@ -330,7 +330,6 @@ class Server:
                 wire.close()
                 capacity.leave(group)
                 self._one_ended.set()
-                self._watch.leave(task)
         if connection is not None:
             await connection.serve(self._ended)
 
@@ -559,16 +558,15 @@ class Server:
             return
         self._capacity.take(name)
         if admission is None:
-            self._watch.begin(
-                nursery, self._serve_container, wire, peer, name, listener
-            )
+            serve = self._serve_container
+            self._watch.start_soon(nursery, serve, wire, peer, name, listener)
             return
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared, self._shared.engine())
         self._add(connection)
         # Most have spoken by now: look, rather than wait to be told.
         wire.heard |= select.EPOLLIN
-        self._watch.begin(nursery, connection.serve, self._ended)
+        self._watch.start_soon(nursery, connection.serve, self._ended)
 
     def _add(self, connection: Connection) -> None:
         self.connections.add(connection)

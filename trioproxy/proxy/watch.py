@@ -227,40 +227,22 @@ class Watch:
 
         It counts from now on, before its first step, until it has returned.
         """
-        self.begin(nursery, self._count, function, *args)
+        # Before its first step: between now and then it could run, so nobody may stay.
+        self._unparked += 1
+        # By a name that is there: Trio would write one for each task, and keep it.
+        name = function.__qualname__
+        nursery.start_soon(self._count, function, *args, name=name)
 
     async def _count(
         self, function: Callable[[*_Args], Awaitable[object]], *args: *_Args
     ) -> None:
-        task = self.enter()
+        task = current_task()
+        self._counted.add(task)
         try:
             await function(*args)
         finally:
-            self.leave(task)
-
-    def begin(
-        self,
-        nursery: trio.Nursery,
-        function: Callable[[*_Args], Awaitable[object]],
-        *args: *_Args,
-    ) -> None:
-        """Start a task that counts itself: it calls `enter` first and `leave` last. Of
-        thousands each has a frame less than by `start_soon`."""
-        # Before its first step: between now and then it could run, so nobody may stay.
-        self._unparked += 1
-        # By a name that is there: Trio would write one for each task, and keep it.
-        nursery.start_soon(function, *args, name=function.__qualname__)
-
-    def enter(self) -> Task:
-        """Know the running task, which is counted since it was started."""
-        task = current_task()
-        self._counted.add(task)
-        return task
-
-    def leave(self, task: Task) -> None:
-        """Count a task no more: it has nothing more to do."""
-        self._counted.discard(task)
-        self._unparked -= 1
+            self._counted.discard(task)
+            self._unparked -= 1
 
     @contextmanager
     def nobody_stays(self) -> Iterator[None]:
