@@ -256,14 +256,8 @@ class Asking:
             self.end(question, NOBODY)
             return question
         self._open[question.id] = question
-        self.log.line(
-            Level.NOTICE,
-            "asked",
-            question=question.id,
-            **who.logged,
-            operation=told["operation"],
-            adds=names(grants),
-        )
+        what = {**who.logged, "operation": told["operation"], "adds": names(grants)}
+        self.log.line(Level.NOTICE, "asked", question=question.id, **what)
         self._tell(question.file, question.line())
         return question
 
@@ -521,17 +515,11 @@ class Asking:
             self.hours.decline(question.who, question.grants)
         holds = said in {Said.HOUR, Said.NO_HOUR}
         end = time.gmtime(time.time() + self.hours.seconds)
-        self.log.line(
-            Level.NOTICE,
-            "answered",
-            question=question.id,
-            said=said,
-            **({"until": time.strftime("%Y-%m-%dT%H:%M:%SZ", end)} if holds else {}),
-            **question.who.logged,
-            adds=names(question.grants),
-            root=question.root or "no",
-            by=f"uid={self.uid}",
-        )
+        until = {"until": time.strftime("%Y-%m-%dT%H:%M:%SZ", end)} if holds else {}
+        what = {"question": question.id, "said": said, **until, **question.who.logged}
+        adds, root = names(question.grants), question.root or "no"
+        by = f"uid={self.uid}"
+        self.log.line(Level.NOTICE, "answered", **what, adds=adds, root=root, by=by)
         self._close(question)
         if holds:
             self._withdraw_beside(question)

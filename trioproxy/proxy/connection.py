@@ -108,13 +108,9 @@ class Connection(Sides):
             gate = asking.hours.gate_of(gate, allowed)
         decision = replay(gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
-            self.shared.log.line(
-                Level.NOTICE,
-                "revoked",
-                client=self.client.peer,
-                operation=verdict.operation,
-                text=decision.message,
-            )
+            what = {"client": self.client.peer, "operation": verdict.operation}
+            log = self.shared.log
+            log.line(Level.NOTICE, "revoked", **what, text=decision.message)
             self.cut("revoked")
 
     def cut(self, ending: str) -> None:

@@ -361,15 +361,8 @@ class Log:
                 del self._refusals[key]
                 continue
             client, status, text = key
-            self.line(
-                Level.WARNING,
-                "refused-again",
-                **repeats.asked,
-                status=status,
-                count=repeats.count,
-                client=client,
-                text=text,
-            )
+            what = {**repeats.asked, "status": status, "count": repeats.count}
+            self.line(WARNING, "refused-again", **what, client=client, text=text)
             repeats.count = 0
         if self._other_refusals:
             self.line(

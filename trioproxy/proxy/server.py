@@ -400,13 +400,8 @@ class Server:
         open_by_now = sum(1 + one.is_lent for one in listening)
         self._capacity.fit(self.config, descriptors, open_by_now)
         if (taken := self._capacity.limit) < wanted:
-            self.log.line(
-                Level.NOTICE,
-                "max-connections",
-                wanted=wanted,
-                taken=taken,
-                descriptors=descriptors,
-            )
+            found = {"taken": taken, "descriptors": descriptors}
+            self.log.line(Level.NOTICE, "max-connections", wanted=wanted, **found)
 
     # -- accepting -----------------------------------------------------------------
 

@@ -146,12 +146,8 @@ class TurnedAway:
         while True:
             await self._has_untold.wait()
             self._has_untold = trio.Event()
-            self._shared.log.line(
-                Level.WARNING,
-                "turned-away",
-                clients=self._untold,
-                limit=self._capacity.limit,
-                limit_of_one=self._capacity.limit_of_one,
-            )
+            log, untold, of_all = self._shared.log, self._untold, self._capacity
+            limits = {"limit": of_all.limit, "limit_of_one": of_all.limit_of_one}
+            log.line(Level.WARNING, "turned-away", clients=untold, **limits)
             self._untold = 0
             await trio.sleep(TOLD_EVERY)
