@@ -1,6 +1,6 @@
 """An error of the Engine, read whole: what it tells of strangers is left out (`judge.conflicts`)."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trioproxy.api.families import Kind
 from trioproxy.errors import UpstreamError
@@ -10,9 +10,7 @@ from trioproxy.judge.conflicts import told, without
 from trioproxy.limits.objects import Objects
 from trioproxy.proxy.engine import Content
 from trioproxy.proxy.resolve import Resolver
-
-if TYPE_CHECKING:
-    from trioproxy.proxy.exchange import Sides
+from trioproxy.proxy.sides import Sides
 
 MOST_OF_A_MESSAGE: Final = 64 * 1024
 """Bytes of an error: 502. The Engine's have some hundred."""
@@ -22,7 +20,7 @@ MOST: Final = 32
 
 
 async def concealed(
-    sides: "Sides", response: ResponseHead, data: bytes, asked: bytes
+    sides: Sides, response: ResponseHead, data: bytes, asked: bytes
 ) -> bytes:
     """Read an error, and give what may be shown of it.
 

@@ -54,8 +54,9 @@ from trioproxy.proxy.admission import Admitted, Parsed, Pending
 from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
 from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.condition import Probe
-from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange, Sides
+from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange
 from trioproxy.proxy.resolve import Resolver
+from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.watch import HUNG_UP
 from trioproxy.steps import Result
 

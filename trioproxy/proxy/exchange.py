@@ -38,13 +38,10 @@ from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
 from trioproxy.judge.outcome import FAILED, WHOLE, Moment, Outcome, Verdict
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted
-from trioproxy.proxy.bodies import Reading
-from trioproxy.proxy.client import DRAIN_SECONDS, Client
-from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.admission import Admitted
+from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
-from trioproxy.proxy.reservations import Reservation
-from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, RESET
 from trioproxy.values import ordered_class
@@ -78,35 +75,6 @@ NEXT: Final = After.NEXT
 LINGER: Final = After.LINGER
 CLOSE: Final = After.CLOSE
 """Looked up once: a member of an enumeration costs a call."""
-
-
-@dataclass(slots=True, eq=False)
-class Sides:
-    """What all exchanges of one connection use: their `Connection`."""
-
-    client: Client
-    admission: Admission
-    shared: Shared
-    engine: Engine
-    reservation: Reservation | None = None
-    """Of the volumes that the request under way relies on, if it is such a one."""
-    reading: Reading | None = None
-    """What the request under way makes us hold, if its body or its names are judged."""
-
-    def release(self, *, may_use: bool = True) -> None:
-        """Let others have the volumes: the Engine has answered, or does nothing.
-
-        `may_use`: whether it may have made a container that has them.
-        """
-        if self.reservation is not None:
-            self.reservation.release(may_use=may_use)
-            self.reservation = None
-
-    def let_go(self) -> None:
-        """Hold nothing of the request under way any more."""
-        if self.reading is not None:
-            self.reading.release()
-            self.reading = None
 
 
 @ordered_class

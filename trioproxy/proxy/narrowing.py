@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from math import inf
 from sys import getsizeof
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
@@ -63,10 +63,8 @@ from trioproxy.proxy.engine import Content
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, Resolver, ask_each, check_told, shape_of
+from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.wire import Wire
-
-if TYPE_CHECKING:
-    from trioproxy.proxy.exchange import Sides
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
@@ -88,9 +86,7 @@ FREE: Final = 16 * 1024
 class Narrowing:
     """One answer. Closing: `close`, whatever happened."""
 
-    def __init__(
-        self, showing: Showing, response: ResponseHead, sides: "Sides"
-    ) -> None:
+    def __init__(self, showing: Showing, response: ResponseHead, sides: Sides) -> None:
         self._showing = showing
         self._wire = sides.engine.wire
         self._buffer = sides.shared.buffer
@@ -341,7 +337,7 @@ class _Writer:
 class _Asking:
     """Questions about one answer, on a connection of our own."""
 
-    def __init__(self, showing: Showing, sides: "Sides") -> None:
+    def __init__(self, showing: Showing, sides: Sides) -> None:
         shared, gate = sides.shared, sides.admission.gate
         self._objects = showing.objects
         self._engine = shared.engine()
