@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trioproxy import percent
 from trioproxy.errors import ConfigError
@@ -15,6 +15,8 @@ from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+
+_Default = TypeVar("_Default", int, None)
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
@@ -205,7 +207,6 @@ class Config:
     ) -> "Config":
         """Add to the addresses what the environment says of limits; `level` is a name."""
         _check_names(listen)
-        of_all, of_one = connection_limits(environ)
         return cls(
             listen=listen,
             upstream=upstream,
@@ -213,13 +214,15 @@ class Config:
             level=parse_level(level),
             log_fd=LOG_DESCRIPTORS[_one_of("LOG_TO", environ, tuple(LOG_DESCRIPTORS))],
             log_format=LogFormat(_one_of("LOG_FORMAT", environ, tuple(LogFormat))),
-            max_connections=of_all,
-            max_connections_per_client=of_one,
-            allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
-            max_body=_whole(
-                "MAX_BODY", environ, DEFAULT_MAX_BODY, BODY_SIZES, "bytes,"
+            max_connections=_whole(
+                "MAX_CONNECTIONS", environ, COUNTS, DEFAULT_MAX_CONNECTIONS
             ),
-            ask_seconds=_whole("ASK_SECONDS", environ, LONGEST_HOLD, HOLDS, "a number"),
+            max_connections_per_client=_whole(
+                "MAX_CONNECTIONS_PER_CLIENT", environ, COUNTS, None
+            ),
+            allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
+            max_body=_whole("MAX_BODY", environ, BODY_SIZES, DEFAULT_MAX_BODY),
+            ask_seconds=_whole("ASK_SECONDS", environ, HOLDS, LONGEST_HOLD),
             metrics=_metrics_address(environ.get("METRICS", "").strip()),
         )
 
@@ -273,37 +276,46 @@ def parse_listener(url: str, port: int = DEFAULT_PORT) -> Listened:
     `allow=` is for TCP, `uids=` for Unix sockets; `fd://NAME` is a socket that is here.
     `port` is taken where the URL names none.
     """
-    address, _, query = url.partition("?")
-    values, others = dict[str, str](), list[str]()
-    for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
-        name, _, text = pair.partition("=")
-        if name not in {"policy", "allow", "uids"}:
-            others.append(pair)
-        elif name in values or not text:
-            why = "is given twice" if name in values else "is empty"
-            raise _bad_listener(url, f"the parameter {name!r} {why}")
-        else:
-            values[name] = text
-    if "," in address + values.get("policy", "") and not address.startswith("fd://"):
-        why = "there is no scheme behind a comma; one in a path is %2C"
-        raise _bad_listener(url, why)
     try:
-        entry = _entry(address.partition("://")[0], values)
+        return _listener(url, port)
     except ValueError as error:
-        raise _bad_listener(url, str(error)) from error
-    if others and not address.startswith("unix://"):
-        raise _bad_listener(url, f"{others[0]!r} is not supported there")
-    if address.startswith("fd://"):
-        name = address.removeprefix("fd://")
+        raise ConfigError(f"bad address {url!r}: {error}", hint=ENTRY_HINT) from error
+
+
+def _listener(url: str, port: int) -> Listened:
+    address, _, query = url.partition("?")
+    scheme, _, name = address.partition("://")
+    values = _parameters(query)
+    known = ("policy", "allow", "uids")
+    entries = {one: values.pop(one) for one in known if one in values}
+    if "," in address + entries.get("policy", "") and scheme != "fd":
+        raise ValueError("there is no scheme behind a comma; one in a path is %2C")
+    entry = _entry(scheme, entries)
+    if scheme != "unix":
+        for one in values:
+            raise ValueError(f"the parameter {one!r} is not supported there")
+    if scheme == "fd":
         if not _NAME_OF_FD.fullmatch(name):
-            raise _bad_listener(url, "its name is missing, or no word of ASCII")
+            raise ValueError("its name is missing, or no word of ASCII")
         return FdAddress(name=name, entry=entry)
-    plain = "?".join(filter(None, (address, "&".join(others))))
+    others = "&".join(f"{one}={text}" for one, text in values.items())
+    plain = "?".join(filter(None, (address, others)))
     return replace(parse_address(plain, port=port), entry=entry)
 
 
-def _bad_listener(url: str, why: str) -> ConfigError:
-    return ConfigError(f"bad address {url!r}: {why}", hint=ENTRY_HINT)
+_BETWEEN_PARAMETERS = re.compile(r"&|\+(?=[a-z]+=)")
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Read what stands behind the ? of an address. Raises `ValueError`."""
+    values = dict[str, str]()
+    for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
+        name, _, text = pair.partition("=")
+        if name in values or not text:
+            why = "is given twice" if name in values else "is empty"
+            raise ValueError(f"the parameter {name!r} {why}")
+        values[name] = text
+    return values
 
 
 ENTRY_HINT = (
@@ -312,24 +324,20 @@ ENTRY_HINT = (
 )
 
 
-def _is_name(client: str) -> bool:
-    # Here, for few listeners have a policy of their own.
-    from trioproxy.judge.identity import NAME
-
-    return NAME.fullmatch(client) is not None
-
-
 def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
     """Read who may come in. Raises `ValueError`."""
     for name, other in (("allow", "unix"), ("uids", "tcp")):
         if name in values and scheme == other:
             raise ValueError(f"{name}= means nothing for {scheme}://")
-    policy = _decoded(values.get("policy", ""))
-    if policy and not _is_name(client_of(policy)):
-        raise ValueError(
-            f"the policy {policy!r} names its clients, in the log and for health:"
-            " call it NAME.env, NAME in lower case"
-        )
+    if policy := _decoded(values.get("policy", "")):
+        # Here, for few listeners have a policy of their own.
+        from trioproxy.judge.identity import NAME
+
+        if not NAME.fullmatch(client_of(policy)):
+            raise ValueError(
+                f"the policy {policy!r} names its clients, in the log and for health:"
+                " call it NAME.env, NAME in lower case"
+            )
     # Nothing is left out: an empty list would let in everybody.
     allow, uids = (
         values[name].split(",") if name in values else [] for name in ("allow", "uids")
@@ -408,28 +416,17 @@ def _tcp_address(rest: str, port: int | None) -> TcpAddress:
 LAST_PORT = 65535
 
 
-_BETWEEN_PARAMETERS = re.compile(r"&|\+(?=[a-z]+=)")
-
-
 def _unix_address(rest: str) -> UnixAddress:
     path, _, query = rest.partition("?")
     if not path.startswith("/") or "#" in rest:
         raise ValueError("the path must be absolute, with %23 for a #")
-    plain = _decoded(path)
-    values = dict[str, int]()
-    for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
-        name, _, text = pair.partition("=")
-        if name not in {"mode", "uid", "gid"}:
-            raise ValueError(f"there is no parameter {name!r}, but mode, uid and gid")
-        if name in values:
-            raise ValueError(f"the parameter {name!r} is given twice")
-        values[name] = _number(name, text)
-    return UnixAddress(
-        path=plain,
-        mode=values.get("mode", 0o600),
-        uid=values.get("uid", -1),
-        gid=values.get("gid", -1),
-    )
+    plain, values = _decoded(path), _parameters(query)
+    for name in values.keys() - {"mode", "uid", "gid"}:
+        raise ValueError(f"there is no parameter {name!r}, but mode, uid and gid")
+    numbers: dict[str, Any] = {
+        name: _number(name, text) for name, text in values.items()
+    }
+    return UnixAddress(path=plain, **numbers)
 
 
 def _number(name: str, text: str) -> int:
@@ -541,13 +538,6 @@ def upstream_address(
     return UnixAddress(path=DEFAULT_SOCKET)
 
 
-def parse_max_connections(text: str, name: str = "MAX_CONNECTIONS") -> int:
-    """Read `MAX_CONNECTIONS` or `MAX_CONNECTIONS_PER_CLIENT`, a count from 1 up."""
-    if not re.fullmatch(r"[1-9][0-9]{0,6}", text.strip(), re.ASCII):
-        raise ConfigError(f"bad {name} {text!r}", hint="write a number from 1 up")
-    return int(text)
-
-
 def client_limit(wanted: int | None, connections: int) -> int:
     """How many of all connections one client may have, at least one.
 
@@ -576,15 +566,8 @@ def parse_allowed_hosts(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def connection_limits(environ: Mapping[str, str]) -> tuple[int, int | None]:
-    """Read the limits of connections: of all clients together, and of one."""
-    text = environ.get("MAX_CONNECTIONS", "")
-    limit = parse_max_connections(text) if text else DEFAULT_MAX_CONNECTIONS
-    name = "MAX_CONNECTIONS_PER_CLIENT"
-    text = environ.get(name, "")
-    return limit, parse_max_connections(text, name) if text else None
-
-
+COUNTS = range(1, 10_000_000)
+"""What `MAX_CONNECTIONS` and `MAX_CONNECTIONS_PER_CLIENT` may be."""
 BODY_SIZES = range(4 * 1024, 64 * 1024 * 1024 + 1)
 """What `MAX_BODY` may be."""
 HOLDS = range(1, LONGEST_HOLD + 1)
@@ -592,11 +575,12 @@ HOLDS = range(1, LONGEST_HOLD + 1)
 
 
 def _whole(
-    name: str, environ: Mapping[str, str], default: int, known: range, what: str
-) -> int:
+    name: str, environ: Mapping[str, str], known: range, default: _Default
+) -> int | _Default:
     """Read a setting that is a whole number of a range."""
-    text = environ.get(name) or str(default)
+    if not (text := environ.get(name, "")):
+        return default
     if re.fullmatch(r"[1-9][0-9]{0,8}", text.strip(), re.ASCII) and int(text) in known:
         return int(text)
-    hint = f"write {what} from {known[0]} to {known[-1]}"
+    hint = f"write a number from {known[0]} to {known[-1]}"
     raise ConfigError(f"bad {name} {text!r:.80}", hint=hint)
