@@ -151,18 +151,17 @@ class ServedPolicy:
         self.policy = found.policy
         return found
 
-    def owner(self, *, wanted: bool) -> str:
-        """Whose its clients' containers are now, or by what was read; empty: nobody's."""
-        policy = self.wanted.policy if wanted and self.wanted else self.policy
-        return policy.objects.owner if policy else ""
+    def may_come(self) -> bool:
+        """Whether what was read may be in force."""
+        return self.wanted is not None and not self.taken()
 
     def taken(self) -> ConfigError | None:
-        """Say why what was read is not in force: another policy has its owner, or wants it."""
-        if self.wanted is None or not (owner := self.owner(wanted=True)):
+        """Say why what was read is not in force: another policy has its owner."""
+        if self.wanted is None or not (owner := self.wanted.policy.objects.owner):
             return None
         for other in self.policies.values():
-            owners = (other.owner(wanted=wanted) for wanted in (False, True))
-            if other is not self and owner in owners:
+            policy = other.policy if other is not self else None
+            if policy and policy.objects.owner == owner:
                 return ConfigError(
                     f"two policies have one owner: ONLY_OWNER={owner} stands in"
                     f" {self.wanted.gate.source} and in {other.env_file or 'the environment'}",

@@ -9,7 +9,6 @@ import itertools
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -381,31 +380,15 @@ class Serving:
         if one.is_containers and one.policy is None:
             self.server.expect(one.client)
 
-    def _coming(self) -> list[ServedPolicy]:
-        """Which of those that were read may be in force: each with an owner that no other will have.
-
-        What is made is known by its owner alone: of two policies with one, each would have
-        the other's containers. So two that swap owners come both, or neither.
-        """
-        policies = self.policies.values()
-        coming = {one for one in policies if one.wanted is not None}
-        while True:
-            owners = Counter(one.owner(wanted=one in coming) for one in policies)
-            # Who keeps its owner has it, whoever else wants that.
-            new = {
-                one
-                for one in coming
-                if one.owner(wanted=True) not in {"", one.owner(wanted=False)}
-            }
-            taken = {one for one in new if owners[one.owner(wanted=True)] > 1}
-            if not taken:
-                return [one for one in policies if one in coming]
-            coming -= taken
-
     async def _settle(self) -> None:
-        """Put in force what was read and may be, all at once, and say so."""
+        """Put in force what was read and may be, and say so.
+
+        What comes in may leave an owner to another one, which comes in behind it then.
+        """
         server, log = self.server, self.server.log
-        settled = [(one, one.policy, one.put_in_force()) for one in self._coming()]
+        policies, settled = self.policies.values(), []
+        while one := next((one for one in policies if one.may_come()), None):
+            settled.append((one, one.policy, one.put_in_force()))
         for one, _, found in settled:
             for warning in found.warnings:
                 log.line(Level.WARNING, "warning", **one.named, text=warning)
