@@ -7,7 +7,6 @@ from pathlib import Path
 from trioproxy.commands.observed import evidence_next_to, is_evidence, read_evidence
 from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.commands.shown import as_code, fenced
-from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.strictjson import iso
 from trioproxy.file.policyfile import PolicyFile
 from trioproxy.judge.rules import Policy
@@ -17,7 +16,6 @@ from trioproxy.review.sheet import (
     UNUSED_DAYS,
     Flips,
     Line,
-    Sheet,
     Standing,
     additions,
     flips_of,
@@ -27,29 +25,16 @@ from trioproxy.review.sheet import (
 from trioproxy.values import value_class
 
 
-@value_class
 class Drifted:
     """What a file refuses of evidence, and grants without need."""
 
-    file: str
-    evidence: str
-    live: Evidence
-    sheet: Sheet
-    days: int
-
-    @classmethod
-    def read(
-        cls, file: PolicyFile, evidence: str, days: int = UNUSED_DAYS
-    ) -> "Drifted":
+    def __init__(
+        self, file: PolicyFile, evidence: str, days: int = UNUSED_DAYS
+    ) -> None:
         """Compare a file with an evidence file."""
-        live = read_evidence(Path(evidence))
-        return cls(
-            file=file.path,
-            evidence=evidence,
-            live=live,
-            sheet=sheet_of(file.policy, live),
-            days=days,
-        )
+        self.file, self.evidence, self.days = file.path, evidence, days
+        self.live = read_evidence(Path(evidence))
+        self.sheet = sheet_of(file.policy, self.live)
 
     @property
     def failed(self) -> tuple[Line, ...]:

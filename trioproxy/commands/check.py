@@ -122,7 +122,7 @@ def _show_file(
     # Here, for a request needs none of it.
     from trioproxy.commands.worth import Worth
 
-    worth = Worth.of(file, boundary)
+    worth = Worth(file, boundary)
     mode, count = file.policy.mode, len(file.policy.opened_operations)
     if as_json:
         data: dict[str, object] = {"file": file.path, "mode": mode, "operations": count}

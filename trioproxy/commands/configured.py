@@ -7,9 +7,8 @@ environment: what a policy means is for `explain` to say.
 
 import json
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
 from trioproxy.commands.terminal import show, write
@@ -22,33 +21,12 @@ from trioproxy.config import (
 )
 from trioproxy.file.variables import PERMISSIONS, SETTINGS
 from trioproxy.judge.gate import Gate
-from trioproxy.values import value_class
 
 PLAIN: Final = percent.LETTERS | frozenset(b"/._-")
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
 
-VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
-    "ALLOWED_HOSTS": lambda config: sorted(config.allowed_hosts),
-    "ASK_SECONDS": lambda config: config.ask_seconds,
-    "LISTEN": lambda config: [url_of(one) for one in config.listen],
-    "LOG_FORMAT": lambda config: config.log_format,
-    "LOG_LEVEL": lambda config: config.level.name.lower(),
-    "LOG_TO": lambda config: {number: name for name, number in LOG_DESCRIPTORS.items()}[
-        config.log_fd
-    ],
-    "MAX_BODY": lambda config: config.max_body,
-    "MAX_CONNECTIONS": lambda config: config.max_connections,
-    "MAX_CONNECTIONS_PER_CLIENT": lambda config: client_limit(
-        config.max_connections_per_client, config.max_connections
-    ),
-    "METRICS": lambda config: url_of(config.metrics) if config.metrics else "",
-    "POLICIES": lambda config: config.policies,
-    "SOCKET_PATH": lambda config: str(config.upstream),
-}
-"""What each setting comes to."""
-
-ELSEWHERE: Final = {
+ELSEWHERE: Final[dict[str, object]] = {
     "BIND_CONFIG": "see LISTEN",
     "DISABLE_IPV6": "see LISTEN",
     "DOCKER_HOST": "of learn alone: see SOCKET_PATH",
@@ -64,8 +42,7 @@ ALONE: Final = ("ask", "record", "shadow", "watch")
 """Options that no variable stands for."""
 
 
-@value_class
-class Setting:
+class Setting(NamedTuple):
     """A setting as it is in force."""
 
     name: str
@@ -73,24 +50,40 @@ class Setting:
     source: str
 
 
+def values(config: Config) -> dict[str, object]:
+    """What each setting comes to."""
+    return {
+        "ALLOWED_HOSTS": sorted(config.allowed_hosts),
+        "ASK_SECONDS": config.ask_seconds,
+        "LISTEN": [url_of(one) for one in config.listen],
+        "LOG_FORMAT": config.log_format,
+        "LOG_LEVEL": config.level.name.lower(),
+        "LOG_TO": {fd: name for name, fd in LOG_DESCRIPTORS.items()}[config.log_fd],
+        "MAX_BODY": config.max_body,
+        "MAX_CONNECTIONS": config.max_connections,
+        "MAX_CONNECTIONS_PER_CLIENT": client_limit(
+            config.max_connections_per_client, config.max_connections
+        ),
+        "METRICS": url_of(config.metrics) if config.metrics else "",
+        "POLICIES": config.policies,
+        "SOCKET_PATH": str(config.upstream),
+    }
+
+
 def settings(config: Config, options: Mapping[str, Any]) -> Iterator[Setting]:
     """All settings; `options`: what the command line says, by the names of the command's."""
+    found = ELSEWHERE | values(config)
     for name in sorted(SETTINGS):
-        is_set = bool(os.environ.get(name))
-        if name in ELSEWHERE:
-            if is_set:
-                yield Setting(name=name, value=ELSEWHERE[name], source=ENVIRONMENT)
-            continue
-        source = ENVIRONMENT if is_set else DEFAULT
+        source = ENVIRONMENT if os.environ.get(name) else DEFAULT
         if options.get(OPTIONS.get(name, "")):
             source = f"--{OPTIONS[name]}"
-        elif name == "LISTEN" and not is_set and os.environ.get("BIND_CONFIG"):
+        elif source is DEFAULT and name == "LISTEN" and os.environ.get("BIND_CONFIG"):
             source = "BIND_CONFIG"
-        yield Setting(name=name, value=VALUES[name](config), source=source)
+        if source is not DEFAULT or name not in ELSEWHERE:
+            yield Setting(name, found[name], source)
     for option in ALONE:
-        given = options[option]
-        source = f"--{option}" if given else DEFAULT
-        yield Setting(name=f"--{option}", value=given or False, source=source)
+        given = options[option] or False
+        yield Setting(f"--{option}", given, f"--{option}" if given else DEFAULT)
 
 
 def url_of(address: Listened) -> str:
@@ -125,7 +118,7 @@ def policies(
             source = "POLICIES" if client in folder else "policy= of a listener"
         assert gate.policy is not None  # noqa: S101  who enforces has one
         text = f"{gate.describe()} hash={gate.policy.fingerprint}"
-        yield Setting(name=client, value=text, source=source)
+        yield Setting(client, text, source)
 
 
 def print_config(
@@ -149,9 +142,9 @@ def print_config(
         }
         write([json.dumps(data)])
         return
-    judging = [replace(one, name=f"policy {one.name}".rstrip()) for one in judging]
-    wide = max(len(one.name) for one in (*found, *judging))
-    rows = (*found, *judging)
+    named = (one._replace(name=f"policy {one.name}".rstrip()) for one in judging)
+    rows = [*found, *named]
+    wide = max(len(one.name) for one in rows)
     show(*(f"{one.name:{wide}}  {_text(one.value)}  ({one.source})" for one in rows))
 
 

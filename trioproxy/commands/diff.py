@@ -84,7 +84,7 @@ def command(*, old: str, new: str, form: View, output: str | None, days: int) ->
 
 def _beside(file: str, evidence: str, form: View, output: str | None, days: int) -> int:
     """Compare a file with evidence; the exit status."""
-    found = Drifted.read(read_policy_file(file), evidence, days)
+    found = Drifted(read_policy_file(file), evidence, days)
     match form:
         case View.TEXT:
             show(*found.lines())

@@ -74,7 +74,7 @@ def command(
     learned = evidence_next_to(file)
     evidence = read_evidence(learned) if learned else None
     sheet = sheet_of(policy_file.policy, evidence)
-    drifted = Drifted.read(policy_file, live) if live else None
+    drifted = Drifted(policy_file, live) if live else None
     if form is View.JSON:
         beside = {"live": drifted.data()} if drifted else {}
         write_data(data(policy_file, sheet) | beside)

@@ -10,42 +10,27 @@ from typing import Final
 
 from trioproxy.commands.sheetlines import line_data, line_text
 from trioproxy.file.policyfile import PolicyFile
-from trioproxy.judge.meaning import Meaning, meaning_of
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.learnedfile import says_no_root
 from trioproxy.learning.wording import count
-from trioproxy.review.attacking import Trials, try_all
+from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import compare
-from trioproxy.review.sheet import Line
-from trioproxy.values import value_class
 
 NO_CHANGE: Final = "no line"
 
 
-@value_class
 class Worth:
     """A file, and what became of the known attacks on it."""
 
-    file: PolicyFile
-    meaning: Meaning
-    trials: Trials
-    is_told_safe: bool
-    """Whether it says that there is no known way to root."""
-    boundary: str
-    """The file that it shall be within; empty: none."""
-    beyond: tuple[Line, ...]
-    """What goes beyond that."""
-
-    @classmethod
-    def of(cls, file: PolicyFile, boundary: PolicyFile | None) -> "Worth":
-        """Try all attacks on a file."""
-        return cls(
-            file=file,
-            meaning=meaning_of(file.policy),
-            trials=try_all(file.variables, file.policy),
-            is_told_safe=says_no_root(file.text),
-            boundary=boundary.path if boundary else "",
-            beyond=compare(boundary.policy, file.policy).more if boundary else (),
-        )
+    def __init__(self, file: PolicyFile, boundary: PolicyFile | None) -> None:
+        """Try all attacks on a file; `boundary`: the one that it shall be within."""
+        self.meaning = meaning_of(file.policy)
+        self.trials = try_all(file.variables, file.policy)
+        self.is_told_safe = says_no_root(file.text)
+        """Whether it says that there is no known way to root."""
+        self.boundary = boundary.path if boundary else ""
+        self.beyond = compare(boundary.policy, file.policy).more if boundary else ()
+        """What goes beyond that."""
 
     @property
     def is_untrue(self) -> bool:
