@@ -599,11 +599,13 @@ def test_the_engine_is_found_as_clients_find_it(
 
 
 def test_in_a_container_it_is_said_who_reaches_it(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A socket of its own is for what runs in it, and an address for others is named."""
-    tell.where([], private="unix:///d", is_contained=True)
-    assert "--listen tcp://:2375" in capsys.readouterr().err
+    for is_inside in (True, False):
+        monkeypatch.setattr(tell, "is_in_container", lambda there=is_inside: there)
+        tell.where([], private="unix:///d")
+        assert ("--listen tcp://:2375" in capsys.readouterr().err) is is_inside
     tell.where([], private="unix:///d")
     assert capsys.readouterr().err.endswith(
         "client here:\nexport DOCKER_HOST=unix:///d\n"

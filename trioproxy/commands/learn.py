@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,6 @@ from trioproxy.config import (
     CLIENT,
     Address,
     Config,
-    Listened,
     UnixAddress,
     parse_listener,
     upstream_address,
@@ -35,8 +34,8 @@ from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 
-SOCKET_PATH_LIMIT: Final = 100
-"""A Unix socket's path holds 107 bytes; this leaves some for its name."""
+PLAIN_FOLDER: Final = re.compile(r"/[A-Za-z0-9/._+-]{,68}", re.ASCII)
+"""A Unix socket's path holds 107 bytes; behind the folder ours has 31, and another name more."""
 
 EPILOG = """\b
 Examples:
@@ -174,6 +173,8 @@ def _live(asked: Call) -> int:
     with _private_folder(asked.path) if needed else nullcontext("") as folder:
         private = f"unix://{folder}/docker.sock" if folder else ""
         config = _read_config(asked, private)
+        is_given = store.has_proxy_socket()
+        sockets = [one for one in config.listen if isinstance(one, UnixAddress)]
         plan = Plan(
             asked=asked,
             config=config,
@@ -182,7 +183,9 @@ def _live(asked: Call) -> int:
             docker_host=private,
             captured=_captured(config.upstream, asked),
             clients=clients,
-            proxy_socket=_proxy_socket(store, config.listen),
+            # In place of the Engine's, where FILE will have it too: what the client starts,
+            # such as a reaper, is learned as well.
+            proxy_socket=sockets[0].path if is_given and sockets else "",
             places=places_of(os.environ) if asked.argv else NOWHERE,
         )
         return start.run(learn, plan)
@@ -204,15 +207,6 @@ def _apart(asked: Call) -> int:
     check_target(asked.path.with_name(CLIENT))
     config = _read_config(asked, "")
     return start.run(learn_stack, asked, config)
-
-
-def _proxy_socket(store: Store, listen: Iterable[Listened]) -> str:
-    """The socket that is bound in place of the Engine's, where FILE will have one too.
-
-    So what the client starts, such as a reaper, is learned as well.
-    """
-    paths = [one.path for one in listen if isinstance(one, UnixAddress)]
-    return paths[0] if paths and store.has_proxy_socket() else ""
 
 
 COMPOSE_FILES: Final = (
@@ -259,10 +253,15 @@ def _read_clients(asked: Call) -> Origins | None:
 
 
 def _private_folder(output: Path) -> TemporaryDirectory[str]:
-    """Make a folder that only we may enter, for a socket nobody else may find."""
+    """Make a folder that only we may enter, for a socket nobody else may find.
+
+    Clients read DOCKER_HOST in different ways: some decode a `%`, and some end at a `#`.
+    So only a plain path does, and a short one.
+    """
     for base in _folders(output):
-        with suppress(OSError):
-            return TemporaryDirectory(prefix="trioproxy-", dir=base)
+        if PLAIN_FOLDER.fullmatch(base):
+            with suppress(OSError):
+                return TemporaryDirectory(prefix="trioproxy-", dir=base)
     raise ConfigError(
         "there is no folder to make a private socket in",
         hint="name one that we may write in with TMPDIR, or a socket with --listen",
@@ -270,22 +269,11 @@ def _private_folder(output: Path) -> TemporaryDirectory[str]:
 
 
 def _folders(output: Path) -> Iterator[str]:
-    """Folders for the private socket, best first; those it cannot be in are left out.
-
-    Clients read DOCKER_HOST in different ways: some decode a `%`, and some end at a `#`.
-    So only a plain path does, and a short one.
-    """
+    """Folders for the private socket, best first."""
     with suppress(FileNotFoundError):  # no folder of the usual ones takes a file
-        yield from _plain(tempfile.gettempdir())
-    fallbacks = (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/run", "/dev/shm")  # noqa: S108  mkdtemp makes a folder of its own in it, mode 0700
-    for base in (*fallbacks, os.path.realpath(output.parent)):
-        yield from _plain(base)
-
-
-def _plain(base: str) -> Iterator[str]:
-    fits = len(base) <= SOCKET_PATH_LIMIT - len("/trioproxy-xxxxxxxx/docker.sock")
-    if fits and re.fullmatch(r"/[A-Za-z0-9/._+-]*", base, re.ASCII):
-        yield base
+        yield tempfile.gettempdir()
+    yield from (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/run", "/dev/shm")  # noqa: S108  mkdtemp makes a folder of its own in it, mode 0700
+    yield os.path.realpath(output.parent)
 
 
 def _captured(upstream: Address, asked: Call) -> Sequence[str]:

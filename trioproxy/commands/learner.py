@@ -33,7 +33,6 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
-from trioproxy.hostpath import is_in_container
 from trioproxy.judge.gate import Gate
 from trioproxy.learning.store import Store, Written
 from trioproxy.limits.objects import NO_OBJECTS
@@ -199,15 +198,15 @@ async def _serve(
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping, server)
         else:
-            private, is_inside = plan.docker_host, is_in_container()
-            tell.where(
-                server.addresses,
-                plan.asked.ends_after,
-                private=private,
-                is_contained=is_inside,
-            )
+            seconds, private = plan.asked.ends_after, plan.docker_host
+            tell.where(server.addresses, seconds, private=private)
             if block:
-                nursery.start_soon(_show, block, plan, recorder)
+                # Here, for most learners have no terminal of their own.
+                from trioproxy.commands import live
+
+                watching = Watching(recorder, plan.asked.until)
+                file = plan.store.wish.file
+                nursery.start_soon(live.draw, block, watching, file)
             await outwait(plan.asked, partial(_is_quiet, recorder), stopping)
     return child.KILLED_BY + stopping.number if status is None else status
 
@@ -223,22 +222,13 @@ async def serving(
         nursery.start_soon(supervisor.be_watched, server.log)
         for url in start.exposed(server.config.listen, server.addresses):
             tell.warn(start.danger(url))
-        listening = " and ".join(server.addresses)
-        said = f"learning on {listening}"
+        said = f"learning on {' and '.join(server.addresses)}"
         await supervisor.tell(server.log, supervisor.READY, said)
         yield nursery
         said = "writing what was learned"
         await supervisor.tell(server.log, supervisor.STOPPING, said)
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
-
-
-async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
-    # Here, for most learners have no terminal of their own.
-    from trioproxy.commands import live
-
-    watching = Watching(recorder, plan.asked.until)
-    await live.draw(block, watching, plan.store.wish.file)
 
 
 async def outwait(

@@ -13,20 +13,8 @@ from typing import Final
 
 import trio
 
-from trioproxy.commands import start, tell
+from trioproxy.commands import learner, start, tell
 from trioproxy.commands.asked import Call
-from trioproxy.commands.learner import (
-    UNSEEN,
-    UNWRITTEN,
-    Lesson,
-    Plan,
-    Stopping,
-    begin,
-    finish,
-    heeded,
-    outwait,
-    serving,
-)
 from trioproxy.config import USER, Config, TcpAddress
 from trioproxy.errors import ConfigError, Nobody
 from trioproxy.proxy.log import Log
@@ -42,7 +30,7 @@ class Learners:
     """All who are learned from."""
 
     def __init__(self, asked: Call, config: Config, nursery: trio.Nursery) -> None:
-        self.lessons: dict[str, Lesson] = {}
+        self.lessons: dict[str, learner.Lesson] = {}
         self.left_out = set[str]()
         """Who came when there was room for no more; some of them."""
         self.failure: ConfigError | None = None
@@ -128,7 +116,7 @@ class Learners:
         # Not `Path.exists`, which raises where that cannot be told.
         return os.path.exists(self._asked.path_of(client))
 
-    def _lesson(self, client: str) -> Lesson:
+    def _lesson(self, client: str) -> learner.Lesson:
         """Look at a client's files, and begin its run."""
 
         def warn(text: str) -> None:
@@ -138,11 +126,15 @@ class Learners:
         if self._has_file(client):
             self._had_file.add(client)
         store, known = self._asked.open(self._asked.path_of(client))
-        plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
+        plan = learner.Plan(
+            asked=self._asked, config=self._config, store=store, known=known
+        )
         complain = tell.unwaited(partial(tell.complain, warn=warn))
-        return begin(plan, tell.unwaited(warn), complain)
+        return learner.begin(plan, tell.unwaited(warn), complain)
 
-    def _begin(self, client: str, lesson: Lesson, *, is_containers: bool) -> None:
+    def _begin(
+        self, client: str, lesson: learner.Lesson, *, is_containers: bool
+    ) -> None:
         self._refuse_shared_owner(lesson)
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)
@@ -150,7 +142,7 @@ class Learners:
             lesson.gate, [lesson.recorder.note], client, is_containers=is_containers
         )
 
-    def _refuse_shared_owner(self, lesson: Lesson) -> None:
+    def _refuse_shared_owner(self, lesson: learner.Lesson) -> None:
         """Refuse whom others own with: what they make would be learned as his own."""
         owner, file = lesson.gate.objects.owner, lesson.plan.store.wish.file
         for other in self.lessons.values():
@@ -181,7 +173,7 @@ class Learners:
 async def learn_stack(asked: Call, config: Config) -> int:
     """Learn until a signal comes, or all are quiet, and write each file; the status, by which
     it is told if somebody came who could not be learned from."""
-    with trio.open_signal_receiver(*heeded()) as signals:
+    with trio.open_signal_receiver(*learner.heeded()) as signals:
         async with trio.open_nursery() as nursery:
             learners = Learners(asked, config, nursery)
             await _serve(learners, asked, signals)
@@ -192,16 +184,16 @@ async def learn_stack(asked: Call, config: Config) -> int:
             tell.nothing_seen(
                 asked.output or "", has_command=False, unread={}, was_shut=was_shut
             )
-            return UNSEEN if asked.require_seen else 0
-        statuses = [await finish(one, 0, was_shut=was_shut) for one in lessons]
+            return learner.UNSEEN if asked.require_seen else 0
+        statuses = [await learner.finish(one, 0, was_shut=was_shut) for one in lessons]
         tell.left_out(learners.left_out, MOST_CLIENTS)
         if learners.failure:
             raise learners.failure  # as for a single client, at the start
-    return max(*statuses, UNWRITTEN if learners.left_out else 0)
+    return max(*statuses, learner.UNWRITTEN if learners.left_out else 0)
 
 
 async def _serve(learners: Learners, asked: Call, signals: AsyncIterator[int]) -> None:
-    server, stopping = learners.server, Stopping()
-    async with serving(server, signals, stopping):
+    server, stopping = learners.server, learner.Stopping()
+    async with learner.serving(server, signals, stopping):
         tell.where(server.addresses, asked.ends_after, private="")
-        await outwait(asked, learners.is_quiet, stopping)
+        await learner.outwait(asked, learners.is_quiet, stopping)

@@ -18,6 +18,7 @@ from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, Sight
+from trioproxy.hostpath import is_in_container
 from trioproxy.judge.power import Power, Powers
 from trioproxy.learning.learnedfile import policy_of
 from trioproxy.learning.proposal import Proposal
@@ -101,19 +102,15 @@ def unwaited(function: Callable[_Args, None]) -> Callable[_Args, None]:
     return call
 
 
-def where(
-    addresses: Sequence[str],
-    seconds: int = 0,
-    *,
-    private: str,
-    is_contained: bool = False,
-) -> None:
+def where(addresses: Sequence[str], seconds: int = 0, *, private: str) -> None:
     """Say where clients are waited for, and until when; `seconds`: without anything new, or 0;
-    `is_contained`: nobody else reaches what is private."""
+    in a container nobody else reaches what is private."""
     end = f"Ctrl-C, or {span(seconds)} without news" if seconds else "Ctrl-C"
     if private:
         others = " (none outside of this container: --listen tcp://:2375 is for those)"
-        warn(f"learning until {end}; point the client here{others * is_contained}:")
+        warn(
+            f"learning until {end}; point the client here{others * is_in_container()}:"
+        )
         say(f"export DOCKER_HOST={private}", is_whole=True)
     else:
         warn(f"learning until {end}; listening on {', '.join(addresses)}")
