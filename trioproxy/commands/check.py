@@ -21,27 +21,14 @@ from trioproxy.file.policyfile import PolicyFile
 from trioproxy.files import read
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
+from trioproxy.judge import gate
 from trioproxy.judge.escapes import old_components
-from trioproxy.judge.gate import (
-    Answer,
-    Found,
-    Gate,
-    NeedBody,
-    NeedListed,
-    NeedMade,
-    NeedRaw,
-    NeedReserved,
-    NeedThings,
-    ParsedBody,
-    Passes,
-    Refused,
-    go_on,
-    judging,
-)
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
 from trioproxy.limits.objects import LISTED_BY
 from trioproxy.limits.things import Known
+
+_Judged = gate.Found | gate.NeedBody | gate.NeedThings
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2
@@ -160,7 +147,13 @@ def _check_request(
             show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
     decision = _decision(found)
-    answer = None if upstream is None else _versions(upstream)
+    answer = None
+    if upstream is not None:
+        # Here, for all other calls speak to nobody.
+        from trioproxy.commands.versions import versions
+        from trioproxy.config import upstream_address
+
+        answer = versions(upstream_address(upstream, os.environ))
     old = [f"old: {one}" for one in old_components(answer)]
     outdated = _outdated(file, request, answer)
     if as_json:
@@ -170,18 +163,9 @@ def _check_request(
         write_data(data)
     else:
         show(*_told(request, found, outdated), *old)
-    if isinstance(found, NeedBody | NeedThings):
+    if isinstance(found, gate.NeedBody | gate.NeedThings):
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
-
-
-def _versions(upstream: str) -> object:
-    """What an Engine says of its versions."""
-    # Here, for all other calls speak to nobody.
-    from trioproxy.commands.versions import versions
-    from trioproxy.config import upstream_address
-
-    return versions(upstream_address(upstream, os.environ))
 
 
 def _outdated(file: PolicyFile, request: Request, answer: object) -> str:
@@ -207,51 +191,51 @@ def _oldest_seen(file: str) -> str:
 
 def _judge(
     policy: Policy, request: Request, body: bytes | None, upstream: str | None
-) -> Found | NeedBody | NeedThings:
+) -> _Judged:
     """Judge a request, as far as the command line has what that needs."""
-    gate, operation = Gate.enforcing(policy), request.operation
-    one = judging(gate, request, has_body=body != b"")
-    answer: Answer = None
+    enforcing, operation = gate.Gate.enforcing(policy), request.operation
+    one = gate.judging(enforcing, request, has_body=body != b"")
+    answer: gate.Answer = None
     known: Known = {}
     while True:
-        match found := go_on(one, answer):
-            case NeedBody() if body is None and operation in gate.read_operations:
+        match found := gate.go_on(one, answer):
+            case gate.NeedBody() if (
+                body is None and operation in enforcing.read_operations
+            ):
                 return found
-            case NeedBody():
+            case gate.NeedBody():
                 # Nothing limits what it asks for: without --body it gives no label.
-                answer = ParsedBody({} if body is None else jsonbody.parse(body))
-            case NeedRaw():
+                answer = gate.ParsedBody({} if body is None else jsonbody.parse(body))
+            case gate.NeedRaw():
                 answer = body
-            case NeedThings():
+            case gate.NeedThings():
                 if upstream is None:
                     return found
                 # Here, for all other calls speak to nobody.
                 from trioproxy.commands import questions
 
-                answer = known = questions.known(gate, found.references, upstream)
-            case NeedReserved() | NeedMade() | None:
+                answer = known = questions.known(enforcing, found.references, upstream)
+            case gate.NeedReserved() | gate.NeedMade() | None:
                 answer = known  # nothing is made here: they are judged as they would be
-            case NeedListed():
+            case gate.NeedListed():
                 answer = Listed(found.prune)  # what it would remove was not asked
-            case Passes() | Refused():
+            case gate.Passes() | gate.Refused():
                 return found
             case _:
                 assert_never(found)
 
 
-def _told(
-    request: Request, found: Found | NeedBody | NeedThings, outdated: str
-) -> Iterator[str]:
+def _told(request: Request, found: _Judged, outdated: str) -> Iterator[str]:
     match found:
-        case NeedBody():
+        case gate.NeedBody():
             yield f"cannot tell: {request.shown} depends on its body: give --body FILE"
-        case NeedThings():
+        case gate.NeedThings():
             names = " and ".join(one.text[:64] for one in found.references)
             yield (
                 f"cannot tell: {request.shown} depends on what the Engine has under"
                 f" {names}: give --upstream URL"
             )
-        case Passes():
+        case gate.Passes():
             how = (
                 "" if request.endpoint else ", a route that this version does not know"
             )
@@ -261,7 +245,7 @@ def _told(
             yield f"allowed: {request.shown}{how}, by {found.decision.rule}"
             if outdated:
                 yield outdated
-        case Refused():
+        case gate.Refused():
             why = outdated or found.decision.message
             if found.decision.reason is Reason.MISSING:
                 why = f"{found.decision.status}, as the Engine says: {found.decision.message}"
@@ -270,10 +254,10 @@ def _told(
             assert_never(found)
 
 
-def _decision(found: Found | NeedBody | NeedThings) -> Decision:
-    if isinstance(found, NeedBody):
+def _decision(found: _Judged) -> Decision:
+    if isinstance(found, gate.NeedBody):
         return UNREAD
-    return UNRESOLVED if isinstance(found, NeedThings) else found.decision
+    return UNRESOLVED if isinstance(found, gate.NeedThings) else found.decision
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

@@ -18,16 +18,7 @@ from trioproxy.api.families import (
 from trioproxy.api.matched import Request
 from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
-from trioproxy.commands import ours
-from trioproxy.commands.tell import (
-    plain,
-    powers_of,
-    risk_of,
-    route_text,
-    say,
-    say_command,
-    unread_lines,
-)
+from trioproxy.commands import ours, tell
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
 from trioproxy.evidence.sight import UNKNOWN
@@ -54,6 +45,8 @@ from trioproxy.values import value_class
 
 BEYOND: Final = 1
 """The exit status where a file that was written goes beyond its ceiling."""
+FAILED: Final = "(learn --include-failed)"
+DECLINED: Final = "(learn --restore NAME)"
 NAMES_SHOWN: Final = 8
 """Programs that are named; each sight keeps as many, and clients choose their names."""
 
@@ -80,28 +73,30 @@ class Closing:
     def show(self, saved: Written, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
         for line in (*self._granted(saved, is_written), *self._trust(saved)):
-            say(line)
+            tell.say(line)
         if is_written:
             self._say_how_to_go_on()
         else:
-            say(
+            tell.say(
                 f"{self.store.wish.file} could not be written; what was learned is this:"
             )
             for name, value in saved.proposal.values.items():
-                say(f"{name}={value}")
-            say(f"{OPERATIONS_VARIABLE}={','.join(sorted(saved.proposal.granted))}")
+                tell.say(f"{name}={value}")
+            tell.say(
+                f"{OPERATIONS_VARIABLE}={','.join(sorted(saved.proposal.granted))}"
+            )
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and what has to be done before."""
         file = self.store.wish.file
         for error in _hindrances(file):
-            say(f"trioproxy enforce will not start so: {error}")
-            say(f"hint: {error.hint}")
+            tell.say(f"trioproxy enforce will not start so: {error}")
+            tell.say(f"hint: {error.hint}")
         command = f"trioproxy enforce --env-file {argument(file)}"
         if os.environ.get("POLICIES"):  # beside which one file would judge nobody
             folder = os.path.dirname(file) or "."
             command = f"POLICIES={argument(folder)} trioproxy enforce"
-        say_command(f"review {file} before you use it:", command)
+        tell.say_command(f"review {file} before you use it:", command)
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
@@ -111,7 +106,7 @@ class Closing:
         operations = count(len(granted), "operation")
         yield f"trioproxy: {self.store.wish.file} {lists} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
-        powers = powers_of(proposal)
+        powers = tell.powers_of(proposal)
         yield from _table(granted, evidence, marks, powers)
         yield from _asked(proposal.lists, evidence, listed, powers)
         yield from _named(proposal.objects, listed)
@@ -128,7 +123,7 @@ class Closing:
         """What passed in this run, and is refused with the file, whatever it lists."""
         gate = Gate.enforcing(policy_of(proposal.granted, proposal.values))
         unpacks = any(map(gate.form.unpacks, proposal.granted))
-        faults = [plain(one) for one in self.unfit if unpacks]
+        faults = [tell.plain(one) for one in self.unfit if unpacks]
         for request in self.asked_more:
             found = gate.decide(request)
             if request.operation in proposal.granted and not found.allowed:
@@ -157,25 +152,22 @@ class Closing:
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
         outdated = evidence.outdated_operations() & failed
-        yield from _names(too_old(evidence.oldest_api), outdated)
-        yield from _names(
-            "only ever failed, not granted (learn --include-failed)",
-            failed - unproven - outdated,
-        )
-        yield from _names(
-            "in a log that does not say how they ended, not granted (learn --include-failed)",
-            unproven,
-        )
-        yield from _names(
-            "declined, not granted (learn --restore NAME)", proposal.declined
-        )
         refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
-        refused -= proposal.granted | proposal.declined
-        yield from _names("refused, not granted", refused)
+        for title, names in (
+            (too_old(evidence.oldest_api), outdated),
+            (f"only ever failed, not granted {FAILED}", failed - unproven - outdated),
+            (
+                f"in a log that does not say how they ended, not granted {FAILED}",
+                unproven,
+            ),
+            (f"declined, not granted {DECLINED}", proposal.declined),
+            ("refused, not granted", refused - proposal.granted - proposal.declined),
+        ):
+            yield from _names(title, names)
         yield from self._refused(proposal)
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
-        yield from unread_lines(self.unread)
+        yield from tell.unread_lines(self.unread)
         yield from map(str, half_granted(proposal.granted))
         if dropped := evidence.dropped():
             yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
@@ -216,13 +208,14 @@ def _asked(
         yield f"  nothing of {family}_*"
     for family, why in sorted(lists.open.items()):
         yield f"left open: {family}_*: {why}"
-    yield from _names("declined, not listed (learn --restore NAME)", lists.declined)
-    yield from _names("asked for, but beyond the ceiling", lists.capped)
-    yield from _names(
-        "asked for in vain, not listed (learn --include-failed)", lists.failed
-    )
-    yield from _names("refused, not listed", lists.refused)
-    yield from _names("no list can hold what was asked for of", lists.unlisted)
+    for title, names in (
+        (f"declined, not listed {DECLINED}", lists.declined),
+        ("asked for, but beyond the ceiling", lists.capped),
+        (f"asked for in vain, not listed {FAILED}", lists.failed),
+        ("refused, not listed", lists.refused),
+        ("no list can hold what was asked for of", lists.unlisted),
+    ):
+        yield from _names(title, names)
     if any(v == "CREATE_BINDS" and is_engines(item) for v, item in items):
         yield (
             "what gets the Engine's socket has no limits: write PROXY_SOCKET=/path, where the"
@@ -251,7 +244,7 @@ def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
         yield f"refused by these lists all the same: {objects.refused}"
     for how, line in objects.proposed:
         yield f"  learn --learn {how}: {line}"
-    yield from _names("declined, not listed (learn --restore NAME)", objects.declined)
+    yield from _names(f"declined, not listed {DECLINED}", objects.declined)
 
 
 def _failed_run(run: Run | None) -> Iterator[str]:
@@ -272,21 +265,21 @@ def _table(
         if sight.operation in counts:
             counts[sight.operation] += record.count()
     rows = [
-        (name, route_text(name), f"{counts[name]}x", marks.get(name, ""))
+        (name, tell.route_text(name), f"{counts[name]}x", marks.get(name, ""))
         for name in granted
     ]
     columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
     for name, row in zip(granted, rows, strict=True):
         cells = zip(row, columns, strict=True)
         shown = "  ".join(cell.ljust(most) for cell, most in cells if most)
-        yield f"  {shown}  {risk_of(name, powers)}".rstrip()
+        yield f"  {shown}  {tell.risk_of(name, powers)}".rstrip()
 
 
 def say_beyond(store: Store) -> int:
     """Say what the written file grants beyond its ceiling; the exit status for that."""
     names = store.beyond()
     for line in _names(f"beyond {store.wish.within}: {store.wish.file} grants", names):
-        say(line)
+        tell.say(line)
     return BEYOND if names else 0
 
 

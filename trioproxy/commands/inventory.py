@@ -7,14 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from trioproxy.api.routes import ENDPOINTS, Effect
-from trioproxy.commands.catalogue import (
-    LIST,
-    PREFIX,
-    READ,
-    documented,
-    folder_of,
-    locate,
-)
+from trioproxy.commands import catalogue
 from trioproxy.commands.shown import as_data, route_line, wrapped
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
@@ -24,19 +17,19 @@ from trioproxy.review.sheet import grants_of
 
 def lines() -> Iterator[str]:
     """Say it to a person; the names of operations are those of ALLOW_OPERATIONS."""
-    yield f"policies that were learned, each as {PREFIX}NAME:"
-    for one in _entries(PREFIX):
+    yield f"policies that were learned, each as {catalogue.PREFIX}NAME:"
+    for one in _entries(catalogue.PREFIX):
         partial = ", partial" if one["missing"] else ""
         yield f"  {one['name']:<24} {one['learned']}  {Power(one['power']).shown}"
         yield f"      {one['client']} {one['version']}{partial}"
     yield ""
-    yield f"policies that were read, not seen at work, each as {READ}NAME:"
-    for one in _entries(READ):
+    yield f"policies that were read, not seen at work, each as {catalogue.READ}NAME:"
+    for one in _entries(catalogue.READ):
         yield f"  {one['name']:<24} {Power(one['power']).shown}"
         yield from wrapped(f"{one['client']}: {one['version']}", indent="      ")
     yield ""
     yield "known from documentation, and told of by the same name:"
-    yield from wrapped("; ".join(documented()), indent="  ")
+    yield from wrapped("; ".join(catalogue.documented()), indent="  ")
     for section, members in groupby(ENDPOINTS, key=lambda one: one.section):
         yield ""
         yield f"operations, {section}:"
@@ -49,8 +42,8 @@ def lines() -> Iterator[str]:
 def data() -> dict[str, object]:
     """Say it to a program."""
     return {
-        "learned": list(_entries(PREFIX)),
-        "documented": list(_entries(READ)),
+        "learned": list(_entries(catalogue.PREFIX)),
+        "documented": list(_entries(catalogue.READ)),
         "operations": [as_data(endpoint) for endpoint in ENDPOINTS],
     }
 
@@ -58,9 +51,9 @@ def data() -> dict[str, object]:
 def _entries(prefix: str) -> Iterator[dict[str, Any]]:
     """The rows of a catalogue, each with the worst that a grant of its file gives (a risk, or
     `limited`), whether that is root, and what it opens."""
-    for one in json.loads(read_text(folder_of(prefix) / LIST)):
+    for one in json.loads(read_text(catalogue.folder_of(prefix) / catalogue.LIST)):
         name = f"{prefix}{one['name']}"
-        policy, _ = parse_policy_file(read_text(locate(name)), name=name)
+        policy, _ = parse_policy_file(read_text(catalogue.locate(name)), name=name)
         power = Powers(policy).worst(grants_of(policy))
         yield one | {
             "power": power.level,

@@ -15,7 +15,7 @@ from trioproxy.commands.closing import Closing
 from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
-from trioproxy.evidence.ledger import Ledger, Saved, belongs, evidence_path
+from trioproxy.evidence.ledger import Ledger, belongs, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.policyfile import PolicyFile
 from trioproxy.file.variables import LISTS
@@ -226,11 +226,13 @@ def command(*, files: tuple[str, ...], output: str) -> None:
         else:
             parts.add_env(file)
     if path.suffix == ".jsonl":
-        saved = _write_evidence(path, parts)
-        facts = saved.evidence.completeness()
-        tell.warn(
-            f"{path} holds {count(facts.runs, 'run')}, {count(len(saved.evidence.facts), 'fact')}"
-        )
+        if (env := path.with_suffix(".env")).exists():
+            raise belongs(path, env)
+        ledger = Ledger(path)
+        tell.damaged(ledger.open().damage)
+        whole = ledger.save(parts.evidence, is_final=True).evidence
+        runs, facts = whole.completeness().runs, len(whole.facts)
+        tell.warn(f"{path} holds {count(runs, 'run')}, {count(facts, 'fact')}")
         return
     # What the inputs once granted is their own history; what was taken out is ours too.
     once_listed = parts.evidence.listed
@@ -253,12 +255,3 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     store.keep_open(parts.evidence, united)
     saved = store.save(parts.evidence, is_final=True)
     Closing(store=store).show(saved)
-
-
-def _write_evidence(path: Path, parts: Parts) -> Saved:
-    env = path.with_suffix(".env")
-    if env.exists():
-        raise belongs(path, env)
-    ledger = Ledger(path)
-    tell.damaged(ledger.open().damage)
-    return ledger.save(parts.evidence, is_final=True)

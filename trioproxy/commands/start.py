@@ -65,13 +65,20 @@ def check_upstream(
             _refuse_what_is_no_socket(upstream)
         connected(upstream, PROBE_SECONDS).close()
     except OSError as error:
-        if isinstance(upstream, TcpAddress) or isinstance(error, DOWN):
-            return _not_yet(upstream, error, environ)
-        raise ConfigError(
-            explain(upstream, error),
-            hint=_elsewhere(upstream, environ)
-            or SOCKET_HINT * (not isinstance(error, PermissionError)),
-        ) from error
+        text = f"the Docker Engine at {upstream} does not answer yet"
+        if isinstance(upstream, TcpAddress):
+            is_late = isinstance(error, TimeoutError)
+            return (
+                f"{text}: {'it takes too long' if is_late else error.strerror or error}"
+            )
+        # Here, for it is a start that goes wrong which asks.
+        from trioproxy.commands import engines
+
+        elsewhere = engines.hint(upstream, environ)
+        if isinstance(error, DOWN):
+            return f"{text}; {elsewhere}" if elsewhere else text
+        hint = "" if isinstance(error, PermissionError) else SOCKET_HINT
+        raise ConfigError(explain(upstream, error), hint=elsewhere or hint) from error
     return ""
 
 
@@ -118,31 +125,12 @@ def _refuse_what_is_no_socket(upstream: UnixAddress) -> None:
         )
 
 
-def _not_yet(upstream: Address, error: OSError, environ: Mapping[str, str]) -> str:
-    text = f"the Docker Engine at {upstream} does not answer yet"
-    if isinstance(upstream, TcpAddress):
-        reason = (
-            "it takes too long" if isinstance(error, TimeoutError) else error.strerror
-        )
-        return f"{text}: {reason or error}"
-    advice = _elsewhere(upstream, environ)
-    return f"{text}; {advice}" if advice else text
-
-
 def check_time_zone(environ: Mapping[str, str]) -> str:
     """Warn about a time zone: the incumbents' images write their log in it."""
     zone = environ.get("TZ", "")
     if not zone or zone.upper().removeprefix("ETC/") in {"UTC", "UTC0", "GMT", "ZULU"}:
         return ""
     return f"TZ={zone[:64]!r} changes nothing: times in the log are UTC"
-
-
-def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
-    """Say where an Engine answers that was not named."""
-    # Here, for it is a start that goes wrong which asks.
-    from trioproxy.commands import engines
-
-    return engines.hint(upstream, environ)
 
 
 def _is_same(upstream: Listened, own: Listened, *, is_here: bool = False) -> bool:
