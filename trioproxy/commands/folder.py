@@ -61,9 +61,6 @@ def _policies(folder: str, names: list[str]) -> Iterator[tuple[str, str]]:
 DATA: Final = "..data"
 """Within a ConfigMap: the link to the folder of now."""
 
-SWAPS: Final = 3
-"""Times that one folder may take another's place while a file is read."""
-
 
 def read_unlinked(path: str) -> str:
     """Read a policy of the folder; of links, those of a ConfigMap alone are followed."""
@@ -72,13 +69,8 @@ def read_unlinked(path: str) -> str:
         leads = os.readlink(path)
     except OSError:  # no link; or not there, which is told by who reads it
         leads = ""
-    for swaps in range(SWAPS if leads == f"{DATA}/{name}" else 0):
-        held = _held(folder)
-        try:
-            return read_text(Path(folder, held, name), is_output=True)
-        except ConfigError:
-            if swaps == SWAPS - 1 or _held(folder) == held:
-                raise
+    if leads == f"{DATA}/{name}":
+        return read_text(Path(folder, _held(folder), name), is_output=True)
     if leads:
         raise _is_link(path)
     # Which opens no link either, if it became one meanwhile.

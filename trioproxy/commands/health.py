@@ -112,24 +112,18 @@ def ask_proxy(address: Address, probe: str) -> Data:
     As `--json` has it: the hash of the policy in force, empty where none is told; whether a
     newer one was refused, this or another's; and where clients have their own, all of them.
     """
-    told: Data = {"up": False, "proxy": str(address), "detail": ""}
-    told |= {"policy": "", "stale": False}
+    told: Data = {"up": False, "proxy": str(address), "policy": "", "stale": False}
     try:
         question = REQUEST.format(probe).encode()
         answer = answer_of(_reachable(address), question, DEADLINE)
     except OSError as error:
-        why = f"the proxy does not answer: {error.strerror or error}"
-        return told | {"detail": why}
+        return told | {
+            "detail": f"the proxy does not answer: {error.strerror or error}"
+        }
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"\r\nServer: trioproxy" not in head:
         return told | {"detail": "this is no trioproxy"}
-    is_up = head.startswith(b"HTTP/1.1 200")
-    words = _words(body)
-    of_all = words.pop("policies", {})
-    if not isinstance(of_all, dict) or not all(
-        isinstance(one, dict) for one in of_all.values()
-    ):
-        of_all = {}
+    is_up, words = head.startswith(b"HTTP/1.1 200"), _words(body)
     if not is_up and "engine" not in words:
         return told | {"detail": f"unexpected answer: {in_quotes(answer, 80)}"}
     detail = "the Engine answers" if is_up else DOWN
@@ -137,9 +131,11 @@ def ask_proxy(address: Address, probe: str) -> Data:
         detail = ALIVE
     elif words.get("engine") == "up" and "hindrance" in words:
         detail = f"not ready: {visible(str(words['hindrance']))}"
-    is_stale = any("newer" in one for one in (words, *of_all.values()))
-    told |= {"up": is_up, "detail": detail, "stale": is_stale}
-    told |= {"policy": str(words.get("policy", ""))}
+    of_all = words.get("policies")
+    if not isinstance(of_all, dict) or {dict} != {*map(type, of_all.values())}:
+        of_all = {}
+    told |= {"up": is_up, "detail": detail, "policy": str(words.get("policy", ""))}
+    told |= {"stale": any("newer" in one for one in (words, *of_all.values()))}
     return told | ({"policies": of_all} if of_all else {})
 
 

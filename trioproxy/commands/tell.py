@@ -40,27 +40,14 @@ def say(line: str, *, is_whole: bool = False) -> None:
     `is_whole`: it is there to be copied, and stays one.
     """
     try:
-        is_raw = _is_raw_terminal()
+        is_terminal = width_of(sys.stderr) is not None
         for part in [visible(line)] if is_whole else prepared([line], sys.stderr):
-            # A command that made the terminal raw (`docker run -it`) has taken the CR from
-            # line ends, and its cursor may stand anywhere.
-            click.echo(f"\r{part}\r" if is_raw else part, err=True)
+            # A command that made it raw (`docker run -it`) has taken the CR from line ends,
+            # and its cursor may stand anywhere.
+            click.echo(f"\r{part}\r" if is_terminal else part, err=True)
     except OSError:
         # Whoever read it is gone: learning goes on, and the file says the same.
         return
-
-
-def _is_raw_terminal() -> bool:
-    if width_of(sys.stderr) is None:
-        return False
-    try:
-        import termios  # Windows has none
-    except ImportError:
-        return False
-    try:
-        return not termios.tcgetattr(sys.stderr.fileno())[1] & termios.OPOST
-    except termios.error:
-        return False  # it was hung up in between
 
 
 def say_command(text: str, command: str) -> None:
