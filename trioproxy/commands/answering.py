@@ -26,6 +26,7 @@ from trioproxy.api.families import VARIABLES
 from trioproxy.api.routes import LIMITED, Risk
 from trioproxy.commands import start, tell
 from trioproxy.commands.approve import Answers, changes, listed_policy, write_answers
+from trioproxy.commands.dialing import connected
 from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
 from trioproxy.config import UnixAddress, parse_address
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -106,12 +107,10 @@ class Answering:
         tell.damaged(store.open().damage)
         listed_policy(store)
         refuse_excess(store.read_env(), store.wish)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             owner = os.stat(address.path).st_uid
-            sock.connect(address.path)
+            sock = connected(address, None)
         except OSError as error:
-            sock.close()
             raise ConfigError(
                 f"nobody asks at {address}: {error.strerror or error}",
                 hint=f"start the proxy with --ask {address}, as this user",

@@ -265,18 +265,14 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
             "approve asks questions, and this is no terminal",
             hint="name what to allow with --yes NAME; --json lists what was refused",
         )
-    # What gives root is asked last; with what was allowed meanwhile, that may be more.
-    adding = Adding(policy)
-    left, later, number = [*asked], list[Line](), 0
-    while left or later:
-        is_last = not left
-        line = (later if is_last else left).pop(0)
+    adding, left = Adding(policy), [*asked]
+    while left:
+        # What gives root is asked last; with what was allowed meanwhile, that may be more.
+        powers = (adding.power(one.grant) for one in left)
+        at = next((at for at, power in enumerate(powers) if not power.is_root), 0)
+        line = left.pop(at)
         line = replace(line, power=adding.power(line.grant))
-        if line.power.is_root and not is_last:
-            later.append(line)
-            continue
-        number += 1
-        show("", *_lines(policy, line, f"{number} of {len(asked)}"))
+        show("", *_lines(policy, line, f"{len(asked) - len(left)} of {len(asked)}"))
         said = _ask(gives_root=line.power.is_root)
         if said is Choice.QUIT:
             break

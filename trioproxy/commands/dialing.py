@@ -11,8 +11,8 @@ MOST: Final = 256 * 1024
 """Bytes of an answer."""
 
 
-def connected(address: Address, seconds: float) -> socket.socket:
-    """Connect within so many seconds. Raises `OSError`."""
+def connected(address: Address, seconds: float | None) -> socket.socket:
+    """Connect within so many seconds; None: for as long as it takes. Raises `OSError`."""
     if not isinstance(address, UnixAddress):
         host = address.host or "localhost"
         return socket.create_connection((host, address.port), seconds)

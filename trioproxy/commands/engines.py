@@ -60,22 +60,13 @@ def _advice(url: str, what: str, tried: Address) -> str:
         return f"{what} is {url}: {tunnel(url)}"
     try:
         address = parse_address(url)
-    except ConfigError:
-        return ""
-    if address == tried or not _answers(address):
+        # A TCP address is not asked: that may take long.
+        if address == tried or not isinstance(address, UnixAddress):
+            return ""
+        connected(address, PROBE_SECONDS).close()
+    except (ConfigError, OSError, ValueError):  # ValueError: it is too long
         return ""
     return f"{what} answers at {url}: name it with --upstream or SOCKET_PATH"
-
-
-def _answers(address: Address) -> bool:
-    """Whether somebody accepts there. A TCP address is not asked: that may take long."""
-    if not isinstance(address, UnixAddress):
-        return False
-    try:
-        connected(address, PROBE_SECONDS).close()
-    except (OSError, ValueError):  # ValueError: a NUL byte, or a path too long
-        return False
-    return True
 
 
 def _client_folder(environ: Mapping[str, str]) -> Path:

@@ -22,7 +22,6 @@ from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Origins
 from trioproxy.evidence.ledger import evidence_path
-from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import REFUSED
 from trioproxy.files import cannot, is_one_file
 from trioproxy.learning.store import Store
@@ -57,7 +56,12 @@ def learn(asked: Call) -> int:
         for name, log in logs.items():
             for line in _told_of(_shown(name), log, asked):
                 tell.warn(line)
-    return max(_save(store, parts[name], asked) for name, store in stores.items())
+    statuses = list[int]()
+    for name, store in stores.items():
+        saved = store.save(parts[name], is_final=True)
+        Closing(store=store, until=asked.until, never=asked.never).show(saved)
+        statuses.append(say_beyond(store))
+    return max(statuses)
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -249,10 +253,3 @@ def _open(asked: Call, client: str) -> Store:
     store, known = asked.open(path)
     tell.damaged(known.damage)
     return store
-
-
-def _save(store: Store, evidence: Evidence, asked: Call) -> int:
-    """Unite it with what is there, and sum up; the exit status."""
-    saved = store.save(evidence, is_final=True)
-    Closing(store=store, until=asked.until, never=asked.never).show(saved)
-    return say_beyond(store)

@@ -131,7 +131,9 @@ def _ways(path: str) -> Iterator[str]:
     path = os.path.abspath(path)
     yield path
     for _ in range(MOST_LINKS):
-        link = next(filter(os.path.islink, _prefixes(path)), "")
+        parts = path.split("/")
+        prefixes = ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
+        link = next(filter(os.path.islink, prefixes), "")
         if not link:
             return
         yield link
@@ -141,11 +143,6 @@ def _ways(path: str) -> Iterator[str]:
             return
         path = os.path.normpath(f"{to}{path.removeprefix(link)}")
         yield path
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    yield from ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
 
 
 def _followed(limits: Limits) -> Iterator[Limits]:
