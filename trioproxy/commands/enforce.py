@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -128,7 +128,7 @@ def command(
     folder = _read_folder(config, files, own)
     asked_at = _read_ask(ask, config, shadow=shadow)
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
-    record = _check_record(record, len(files) + (MANY if config.policies else 0))
+    record = _check_record(record, is_of_many=len(files) > 1 or bool(config.policies))
     kept = None if print_config else record
     policies = dict[str, ServedPolicy]()
 
@@ -225,10 +225,6 @@ def _policies(file: str, config: Config) -> dict[str, str]:
     return found | {one.client: one.policy for one in entries if one.policy}
 
 
-MANY: Final = 2
-"""More policies than one, however many there are now."""
-
-
 def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str, str]:
     """The files of `POLICIES`. Raises `ConfigError` where they could be nobody's."""
     if not config.policies:
@@ -309,16 +305,16 @@ def _record_of(path: str, client: str) -> str:
     return path.replace(CLIENT, client or "others")
 
 
-def _check_record(path: str | None, count: int) -> str | None:
-    """Refuse what can be no evidence of so many policies."""
+def _check_record(path: str | None, *, is_of_many: bool) -> str | None:
+    """Refuse what can be no evidence of these policies."""
     if path and not path.endswith(".jsonl"):
         raise ConfigError(
             f"--record {path!r:.80} is no evidence file",
             hint="give it a name that ends in .jsonl",
         )
-    if path and count > 1 and CLIENT not in path:
+    if path and is_of_many and CLIENT not in path:
         raise ConfigError(
-            f"--record {path!r:.80} is one file, and there are {count} policies",
+            f"--record {path!r:.80} is one file, and there are more policies",
             hint=f"write {CLIENT} in its name: evidence of each is kept apart",
         )
     return path

@@ -33,31 +33,28 @@ class Watching:
     clock: Callable[[], float] = time.perf_counter
     _looks: deque[tuple[float, int]] = field(init=False)
     """When was looked, and how many requests there were."""
-    _seen: tuple[int, int | None] = (0, None)
-    """How many different results all sights have, of which none ever goes, and when the
-    file last got something new: what was used is found anew where either changed."""
-    _operations: frozenset[str] = frozenset()
-    _newest: tuple[int, str] = (0, "")
 
     def __post_init__(self) -> None:
         self._looks = deque([(self.clock(), 0)])
 
     def rows(self, file: str) -> list[str]:
         """Say how it stands now, in lines for a block on a terminal."""
-        self._find_uses()
         elapsed = self._recorder.elapsed()
         rows = [("learning", f"{file} for {span(elapsed)}"), *self._rows(elapsed)]
         return [f"  {label:<{_LABEL}}  {text}" for label, text in rows]
 
     def _rows(self, elapsed: int) -> Iterator[tuple[str, str]]:
         yield "requests", ", ".join(self._requests())
-        yield "operations", f"{len(self._operations) or 'none yet'}"
-        after, newest = self._newest
+        evidence = self._recorder.evidence
+        used = len(evidence.used_operations())
+        yield "operations", f"{used or 'none yet'}"
+        after, newest = _newest(evidence)
         ago, said = elapsed - after, route_text(newest)
         told = f"{newest}, {span(ago)} ago{f' ({said})' * bool(said)}"
         yield "last new", told if newest else "none in this run"
         if self._until is not None:
-            yield "quiet", self._quiet(self._until, ago)
+            quiet = self._quiet(self._until, ago) if used else "nothing was used yet"
+            yield "quiet", quiet
         if clients := sorted(self._recorder.clients):
             yield "clients", some(clients, NAMES_SHOWN)
 
@@ -72,15 +69,6 @@ class Watching:
         parts = [str(requests), f"{shown} a second"]
         return [*parts, f"{unread} not understood"] if unread else parts
 
-    def _find_uses(self) -> None:
-        evidence = self._recorder.evidence
-        results = sum(len(record.results) for record in evidence.facts.values())
-        seen = (results, evidence.runs[evidence.run].news)
-        if seen != self._seen:
-            self._seen = seen
-            self._operations = evidence.used_operations()
-            self._newest = _newest(evidence)
-
     def _rate(self, requests: int) -> float:
         now = self.clock()
         self._looks.append((now, requests))
@@ -91,8 +79,6 @@ class Watching:
 
     def _quiet(self, until: Quiet, seconds: int) -> str:
         """How long nothing was new, against what was asked for."""
-        if not self._operations:
-            return "nothing was used yet"
         if until.seconds:
             return f"{span(seconds)} of {span(until.seconds)}"
         quiet = facts_for_ready(self._recorder.evidence).quiet_runs
