@@ -77,15 +77,10 @@ class NoLibrary(Deferred):
         return
 
 
-def defer(*names: str) -> None:
-    """Put off loading modules; those that are loaded already stay."""
-    for name in names:
-        _stand_in(name, Deferred)
-
-
 def put_off() -> None:
     """Put off all that is not used. Call it before click and trio are imported."""
-    defer(*UNUSED)
+    for name in UNUSED:
+        _stand_in(name, Deferred)
     _stand_in("gettext", Untranslated)
     if _stand_in("ctypes.util", NoLibrary):
         ctypes.util = sys.modules["ctypes.util"]  # type: ignore[attr-defined]

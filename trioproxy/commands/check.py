@@ -10,11 +10,7 @@ import click
 
 from trioproxy.api.matched import Request
 from trioproxy.apiversion import is_older, oldest_of, too_old
-from trioproxy.commands.observed import (
-    evidence_next_to,
-    read_evidence,
-    read_policy_file,
-)
+from trioproxy.commands import observed
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.file.policyfile import PolicyFile
@@ -83,11 +79,11 @@ def command(
     With FILE alone: how much it opens, whether that is root, and which of the known
     attacks on an Engine it shuts, judged as served requests are.
     """
-    policy_file = read_policy_file(file)
+    policy_file = observed.read_policy_file(file)
     if method is None:
         if body is not None or upstream is not None:
             raise click.UsageError("--body and --upstream need a METHOD and a TARGET")
-        boundary = None if within is None else read_policy_file(within)
+        boundary = None if within is None else observed.read_policy_file(within)
         return _show_file(policy_file, boundary, strict=strict, as_json=as_json)
     if within is not None or strict:
         raise click.UsageError("--within and --strict are about a FILE alone")
@@ -182,9 +178,9 @@ def _outdated(file: PolicyFile, request: Request, answer: object) -> str:
 
 def _oldest_seen(file: str) -> str:
     """The oldest version of its API that the Engine took while a file was learned."""
-    learned = evidence_next_to(file)
+    learned = observed.evidence_next_to(file)
     try:
-        return read_evidence(learned).oldest_api if learned else ""
+        return observed.read_evidence(learned).oldest_api if learned else ""
     except ConfigError:  # a request is judged by the file alone
         return ""
 

@@ -20,7 +20,7 @@ from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
 from trioproxy.commands import ours, tell
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
+from trioproxy.evidence.seen import UNFINISHED, Evidence
 from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
@@ -143,7 +143,12 @@ class Closing:
         yield describe_watch(evidence.completeness())
         yield from describe_hidden(evidence.hidden)
         yield from _names("last new", describe_groups(evidence), "; ")
-        yield from _failed_run(evidence.runs.get(self.run))
+        run = evidence.runs.get(self.run)
+        if run and not run.is_proof and run.status != UNFINISHED:
+            yield (
+                f"the command failed (status {run.status}): what it used is granted, but such a"
+                " run does not show that nothing is missing"
+            )
         askers = [facts.users for facts in evidence.routes.values()]
         yield from _names("clients", set[str]().union(*(one.clients for one in askers)))
         if programs := set[str]().union(*(one.agents for one in askers)):
@@ -245,15 +250,6 @@ def _named(objects: ObjectLists, known: frozenset[Grant]) -> Iterator[str]:
     for how, line in objects.proposed:
         yield f"  learn --learn {how}: {line}"
     yield from _names(f"declined, not listed {DECLINED}", objects.declined)
-
-
-def _failed_run(run: Run | None) -> Iterator[str]:
-    if run is None or run.is_proof or run.status == UNFINISHED:
-        return
-    yield (
-        f"the command failed (status {run.status}): what it used is granted, but such a"
-        " run does not show that nothing is missing"
-    )
 
 
 def _table(

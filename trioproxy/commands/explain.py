@@ -7,13 +7,9 @@ import click
 from trioproxy.api.families import LIMITS
 from trioproxy.api.routes import CONNECTS, OPERATIONS
 from trioproxy.apiversion import too_old
+from trioproxy.commands import observed
 from trioproxy.commands.beside import Drifted
 from trioproxy.commands.catalogue import READ
-from trioproxy.commands.observed import (
-    evidence_next_to,
-    read_evidence,
-    read_policy_file,
-)
 from trioproxy.commands.sheetlines import line_data, way_data
 from trioproxy.commands.shown import as_code, route_line, wrapped
 from trioproxy.commands.terminal import show, write, write_data
@@ -70,9 +66,9 @@ def command(
     if form is View.HTML:
         write_page(file, output, live=live)
         return
-    policy_file = read_policy_file(file)
-    learned = evidence_next_to(file)
-    evidence = read_evidence(learned) if learned else None
+    policy_file = observed.read_policy_file(file)
+    learned = observed.evidence_next_to(file)
+    evidence = observed.read_evidence(learned) if learned else None
     sheet = sheet_of(policy_file.policy, evidence)
     drifted = Drifted(policy_file, live) if live else None
     if form is View.JSON:

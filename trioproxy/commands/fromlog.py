@@ -9,7 +9,7 @@ import re
 import sys
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
@@ -49,7 +49,12 @@ def learn(asked: Call) -> int:
     if not parts:
         raise _nothing_learned(logs, asked)
     if asked.apart:
-        _refuse_to_split(asked, parts)
+        if len(parts) > CLIENTS_TOLD_APART:
+            raise ConfigError(
+                f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
+                hint="name those that matter with --from",
+            )
+        asked.refuse_shared(parts)
         stores = {client: _open(asked, client) for client in sorted(parts)}
     if not asked.quiet:
         for name, log in logs.items():
@@ -207,15 +212,6 @@ def _shown(name: str) -> str:
 
 
 # -- writing -------------------------------------------------------------------------------
-
-
-def _refuse_to_split(asked: Call, clients: Collection[str]) -> None:
-    if len(clients) > CLIENTS_TOLD_APART:
-        raise ConfigError(
-            f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
-            hint="name those that matter with --from",
-        )
-    asked.refuse_shared(clients)
 
 
 def _open(asked: Call, client: str) -> Store:

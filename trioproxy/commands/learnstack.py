@@ -135,15 +135,7 @@ class Learners:
     def _begin(
         self, client: str, lesson: learner.Lesson, *, is_containers: bool
     ) -> None:
-        self._refuse_shared_owner(lesson)
-        self.lessons[client] = lesson
-        self._nursery.start_soon(lesson.journal.run)
-        self.server.reload(
-            lesson.gate, [lesson.recorder.note], client, is_containers=is_containers
-        )
-
-    def _refuse_shared_owner(self, lesson: learner.Lesson) -> None:
-        """Refuse whom others own with: what they make would be learned as his own."""
+        # Of two with one owner, what one makes would be learned as the other's own.
         owner, file = lesson.gate.objects.owner, lesson.plan.store.wish.file
         for other in self.lessons.values():
             if owner and owner == other.gate.objects.owner:
@@ -153,6 +145,11 @@ class Learners:
                     hint="each would have what the other made: give one another owner, and"
                     " name none in --within",
                 )
+        self.lessons[client] = lesson
+        self._nursery.start_soon(lesson.journal.run)
+        self.server.reload(
+            lesson.gate, [lesson.recorder.note], client, is_containers=is_containers
+        )
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether each who is expected has asked, and nothing new came for so long from

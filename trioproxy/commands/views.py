@@ -14,11 +14,7 @@ from typing import TypeVar
 
 import click
 
-from trioproxy.commands.observed import (
-    evidence_next_to,
-    read_evidence,
-    read_policy_file,
-)
+from trioproxy.commands import observed
 from trioproxy.commands.terminal import width_of, write_whole
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
@@ -76,13 +72,15 @@ def write_page(
 
     def record(path: Path) -> Record:
         digest = hashlib.sha256(read(path)).hexdigest()
-        return Record(path=str(path), digest=digest, evidence=read_evidence(path))
+        return Record(
+            path=str(path), digest=digest, evidence=observed.read_evidence(path)
+        )
 
-    learned = evidence_next_to(file)
+    learned = observed.evidence_next_to(file)
     text = page(
-        read_policy_file(file),
+        observed.read_policy_file(file),
         record(learned) if learned else None,
-        old=read_policy_file(old) if old is not None else None,
+        old=observed.read_policy_file(old) if old is not None else None,
         live=record(Path(live)) if live is not None else None,
     )
     if output in {None, "-"}:
