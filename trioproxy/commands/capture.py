@@ -75,7 +75,7 @@ def _ourselves() -> list[str]:
 
 def paths_of_engine(upstream: str) -> list[str]:
     """Where clients find this Engine: at its own path, and the usual one; none: nowhere here."""
-    there = filter(os.path.exists, filter(None, (upstream, USUAL)))
+    there = filter(os.path.exists, (upstream, USUAL))
     return list(dict.fromkeys(map(os.path.realpath, there)))
 
 

@@ -46,17 +46,11 @@ def fenced(lines: Iterable[str]) -> Iterator[str]:
     yield "```"
 
 
+FIELDS: Final = "operation method template section effect stream files risk summary"
+"""What a program is told of an endpoint, as text."""
+
+
 def as_data(endpoint: Endpoint) -> dict[str, object]:
     """Show an endpoint to a program."""
-    return {
-        "operation": endpoint.operation,
-        "method": endpoint.method,
-        "template": endpoint.template,
-        "section": endpoint.section,
-        "effect": str(endpoint.effect),
-        "stream": str(endpoint.stream),
-        "files": str(endpoint.files),
-        "risk": str(endpoint.risk),
-        "connects": endpoint.connects,
-        "summary": endpoint.summary,
-    }
+    told = {name: str(getattr(endpoint, name)) for name in FIELDS.split()}
+    return told | {"connects": endpoint.connects}
