@@ -14,7 +14,6 @@ from trioproxy.learning.wording import count, day, describe_hidden, span
 from trioproxy.review.sheet import (
     DAY,
     UNUSED_DAYS,
-    Flips,
     Line,
     Standing,
     additions,
@@ -22,7 +21,6 @@ from trioproxy.review.sheet import (
     sheet_of,
     unused_for,
 )
-from trioproxy.values import value_class
 
 
 class Drifted:
@@ -112,16 +110,21 @@ def _told(lines: Iterable[Line]) -> Iterator[str]:
         yield from refused_text(one)
 
 
-@value_class
 class Flipped:
     """Two files, beside what was observed: what they decide otherwise, and of the new one, as
     a suggestion, what nobody used for long in a time that was watched."""
 
-    evidence: str
-    flips: Flips
-    unused: tuple[Line, ...]
-    """What the new file grants and nobody used for so many days of those watched."""
-    days: int
+    def __init__(self, path: Path, policies: tuple[Policy, Policy], days: int) -> None:
+        """Judge what is recorded there by the old policy and by the new one."""
+        evidence = read_evidence(path)
+        watched = evidence.completeness()
+        self.evidence, self.days = str(path), days
+        self.flips = flips_of(*policies, evidence)
+        self.unused: tuple[Line, ...] = ()
+        # In a time that is shorter than that, being unused says nothing.
+        if watched.seconds >= days * DAY:
+            sheet = sheet_of(policies[1], evidence)
+            self.unused = sheet.unused(watched.last - days * DAY)
 
     @classmethod
     def of(
@@ -131,19 +134,7 @@ class Flipped:
         none."""
         files = [one for one in reversed(names) if not is_evidence(one)]
         path = next(filter(None, map(evidence_next_to, files)), None)
-        if path is None:
-            return None
-        evidence = read_evidence(path)
-        watched = evidence.completeness()
-        # In a time that is shorter than that, being unused says nothing.
-        is_long = watched.seconds >= days * DAY
-        sheet = sheet_of(policies[1], evidence) if is_long else None
-        return cls(
-            evidence=str(path),
-            flips=flips_of(*policies, evidence),
-            unused=sheet.unused(watched.last - days * DAY) if sheet else (),
-            days=days,
-        )
+        return None if path is None else cls(path, policies, days)
 
     def lines(self, old: str, new: str) -> Iterator[str]:
         """Say it to a person."""

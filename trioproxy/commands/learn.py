@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from trioproxy.api import normal
 from trioproxy.api.families import NOWHERE, Places
@@ -144,15 +143,14 @@ SERVING_ONLY: Final = ("listen", "upstream", "capture", "argv")
 
 
 def _from_log(asked: Call) -> int:
-    context = click.get_current_context()
-    shows_no_others = ("scope",) if asked.scope is Scope.OWN else ()
-    for one in (*SERVING_ONLY, *shows_no_others):
-        if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
-            named = {"argv": "COMMAND", "scope": "--learn own"}.get(one, f"--{one}")
-            raise ConfigError(
-                f"--from-log reads a log and serves nobody: {named} has no place there",
-                hint=f"leave out {named}, or learn live without --from-log",
-            )
+    given = [one for one in SERVING_ONLY if getattr(asked, one)]
+    named = ["COMMAND" if one == "argv" else f"--{one}" for one in given]
+    named += ["--learn own"] if asked.scope is Scope.OWN else []
+    for one in named:
+        raise ConfigError(
+            f"--from-log reads a log and serves nobody: {one} has no place there",
+            hint=f"leave out {one}, or learn live without --from-log",
+        )
     # Here, for who learns live reads no logs.
     from trioproxy.commands import fromlog
 
