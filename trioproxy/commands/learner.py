@@ -222,11 +222,9 @@ async def serving(
         nursery.start_soon(supervisor.be_watched, server.log)
         for url in start.exposed(server.config.listen, server.addresses):
             tell.warn(start.danger(url))
-        said = f"learning on {' and '.join(server.addresses)}"
-        await supervisor.tell(server.log, supervisor.READY, said)
+        await supervisor.tell(server.log, supervisor.READY)
         yield nursery
-        said = "writing what was learned"
-        await supervisor.tell(server.log, supervisor.STOPPING, said)
+        await supervisor.tell(server.log, supervisor.STOPPING)
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
 

@@ -73,8 +73,6 @@ class ServedPolicy:
     """What is in force."""
     wanted: NewPolicy | None = None
     """What was read and is not in force: another policy has its owner."""
-    is_stale: bool = False
-    """Whether a newer file was refused."""
     verdict: str = ""
     """What was said last of whether it gives root on the host."""
     policies: "Mapping[str, ServedPolicy]"
@@ -216,7 +214,6 @@ class ServedPolicy:
 
     def tell_standing(self, server: Server, *, is_stale: bool = False) -> None:
         """Have health checks told what is in force, and whether a newer file was refused."""
-        self.is_stale = is_stale
         server.health.tell_policy(
             self.fingerprint, is_stale=is_stale, client=self.client
         )

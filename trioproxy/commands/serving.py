@@ -185,18 +185,9 @@ class Serving:
             return
         server.log.line(level, "exposed", listen=",".join(open_to_all), text=text)
 
-    async def _tell_ready(self, state: str = supervisor.READY) -> None:
-        server = self.server
-        if server.is_draining:
-            return
-        stale = [
-            client or "the process"
-            for client, one in self.policies.items()
-            if one.is_stale
-        ]
-        whose = f"; refused was a newer policy of {', '.join(stale)}" if stale else ""
-        text = f"serving on {' and '.join(server.addresses)}{whose}"
-        await supervisor.tell(server.log, state, text)
+    async def _tell_ready(self) -> None:
+        if not self.server.is_draining:
+            await supervisor.tell(self.server.log, supervisor.READY)
 
     async def _look_around(self) -> None:
         """Say what the policies give and which Engine it is, while clients are served already.
@@ -253,8 +244,7 @@ class Serving:
     async def watch(
         self, path: str, read: Callable[[], Awaitable[None]], known: tuple[int, ...]
     ) -> None:
-        """Call `read` whenever a file, or what a folder holds, has changed and is at rest, and
-        say in words how it stands then.
+        """Call `read` whenever a file, or what a folder holds, has changed and is at rest.
 
         `known`: what it looked like before it was read.
 
@@ -271,7 +261,6 @@ class Serving:
             if latest == before != known:
                 known = latest
                 await read()
-                await self._tell_ready("")
 
     async def _look(self, path: str) -> tuple[int, ...]:
         """Look at a file in a thread: on a share that is away that takes until it is there again.
@@ -303,14 +292,13 @@ class Serving:
                 elif self.server.is_draining:
                     self.beside.cancel_scope.cancel()
                 else:
+                    log = self.server.log
                     nursery.start_soon(self.server.drain)
-                    said = supervisor.STOPPING, "letting requests finish"
-                    nursery.start_soon(supervisor.tell, self.server.log, *said)
+                    nursery.start_soon(supervisor.tell, log, supervisor.STOPPING)
 
     async def _reload_all(self) -> None:
         self.reloads += 1
-        log = self.server.log
-        await supervisor.tell(log, supervisor.RELOADING, "reading the policies")
+        await supervisor.tell(self.server.log, supervisor.RELOADING)
         async with trio.open_nursery() as reading:
             reading.start_soon(self.reload, *self.policies.values())
             reading.start_soon(self.look_for_policies)

@@ -14,14 +14,10 @@ import trio
 
 from trioproxy.config import Level
 from trioproxy.proxy.log import Log
-from trioproxy.quoting import visible
 
 READY: Final = "READY=1"
 RELOADING: Final = "RELOADING=1"
 STOPPING: Final = "STOPPING=1"
-
-LONGEST_STATUS: Final = 800
-"""Characters of words: more than 4,096 bytes systemd passes over, and `READY=1` with them."""
 
 TOLD_WITHIN: Final = 5.0
 """Seconds until it is given up: whoever supervises does not read."""
@@ -29,18 +25,14 @@ TOLD_WITHIN: Final = 5.0
 DOES_NOT_READ: Final = "it does not read what it is told"
 
 
-async def tell(log: Log, state: str, status: str) -> None:
-    """Send a state, unless that is as it was, and in words how it stands; what goes wrong
-    is in the log."""
-    shown, half = visible(status), LONGEST_STATUS // 2
-    if len(shown) > LONGEST_STATUS:  # at its end is whose policy was refused
-        shown = f"{shown[:half]} ... {shown[-half:]}"
-    words = [*filter(None, [state]), f"STATUS={shown}"]
+async def tell(log: Log, state: str) -> None:
+    """Send a state; what goes wrong is in the log."""
+    words = state
     if state == RELOADING:
         # By this systemd knows which of several signals is answered.
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        words.append(f"MONOTONIC_USEC={now}")
-    await _send(log, "\n".join(words))
+        words = f"{state}\nMONOTONIC_USEC={now}"
+    await _send(log, words)
 
 
 async def be_watched(log: Log) -> None:
