@@ -261,8 +261,6 @@ def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
     assert "hint: did you mean documented:traefik?" in said
     said = run(*command, "komodo").err
     assert "there is no file 'komodo': that client has no file yet" in said
-    said = run(*command, "ContainerList").err
-    assert "there is no file 'ContainerList': it names an operation" in said
     for far in ("mine", "nofile", "-"):
         assert run(*command, far).err == (
             f"trioproxy: cannot read {far}: No such file or directory\n"

@@ -65,12 +65,7 @@ def locate(name: str) -> Path:
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
-    from trioproxy.api.routes import OPERATIONS
-
     what = f"no file {name[:80]!r}" if is_bare else f"no {name[:80]!r}"
-    if is_bare and name in OPERATIONS:
-        hint = "trioproxy explain lists operations, and explain FILE those of a file"
-        raise ConfigError(f"there is {what}: it names an operation", hint=hint)
     wanted = wanted.lower()
     clients = {stem: client for one in found.values() for stem, client in one.items()}
     all_of_them = sorted(clients)
