@@ -123,6 +123,20 @@ def test_nothing_more_means_nothing_more(
         assert compare(before, after).more
 
 
+@pytest.mark.parametrize(("caps", "is_told"), [("", True), ("MKNOD", False)])
+def test_containers_that_make_nodes_are_less(caps: str, is_told: bool) -> None:
+    """Beside what packs files they are refused, and a diff told of that operation alone."""
+    lists = {"ONLY_CONTAINERS": "db", "CREATE_CAPS": caps, "ONLY_OWNER": "a"}
+    names = ("ContainerStart", "ContainerExport,ContainerStart")
+    old, new = (parse_policy({**lists, "ALLOW_OPERATIONS": n})[0] for n in names)
+    found = compare(old, new)
+    assert [one.grant.name for one in found.more] == ["ContainerExport"]
+    words = "containers that can make device nodes, beside ContainerExport"
+    assert [one.grant.name for one in found.less] == [words] * is_told
+    # Where nothing is packed any more they may do no harm.
+    assert not compare(new, old).more
+
+
 def test_no_difference() -> None:
     """A policy grants what it grants."""
     some = policy(CONTAINERS="1", ALLOW_START="1")

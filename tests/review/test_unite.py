@@ -168,6 +168,21 @@ def test_what_is_reached_into_is_listed() -> None:
     assert note.startswith("CREATE_* now limits what b reaches into")
 
 
+@pytest.mark.parametrize("caps", ["", "MKNOD"])
+def test_what_makes_nodes_is_reached_into_no_more(caps: str) -> None:
+    """Nothing said that beside what packs files in the one file the other's containers are refused that can make nodes."""
+    one = {"CREATE_CAPS": caps, **OWN}
+    copies = {**one, "ALLOW_OPERATIONS": "ContainerArchive"}
+    starts = {**one, "ALLOW_OPERATIONS": "ContainerStart"}
+    found = united(lists_of("a", copies), lists_of("b", starts))
+    notes = [
+        "what can make device nodes is refused where b reaches into it, because a packs files:"
+        " make it anew through this file, which takes that away"
+    ]
+    assert list(found.notes) == ([] if caps else notes)
+    assert united(lists_of("a", copies), lists_of("b", copies)).notes == ()
+
+
 @pytest.mark.parametrize("listed", ["db", "*"])
 def test_who_is_told_of_all_is_told_of_less(listed: str) -> None:
     """A file that only lists containers has no lists of them, and nothing said that those of the other narrow its answers."""

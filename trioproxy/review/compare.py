@@ -4,10 +4,12 @@ Root on the host is told apart from both, for it may come from two values of whi
 is new.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from trioproxy.judge.meaning import Way, meaning_of
-from trioproxy.judge.more import more
+from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.routes import packing
+from trioproxy.judge.meaning import Way, listed, meaning_of
+from trioproxy.judge.more import more, reached
 from trioproxy.judge.power import Powers
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.wording import count
@@ -54,14 +56,29 @@ class Comparison:
 def compare(old: Policy, new: Policy) -> Comparison:
     """Say what `new` grants more and less than `old`."""
     was, now = meaning_of(old), meaning_of(new)
+    lost = [*more(new, old), *_nodes_lost(old, new)]
     known = frozenset(was.ways)
     return Comparison(
         more=_lines(Powers(new, now.ways), more(old, new)),
-        less=_lines(Powers(old, was.ways), more(new, old)),
+        less=_lines(Powers(old, was.ways), lost),
         was_root=was.is_root,
         is_root=now.is_root,
         ways=tuple(way for way in now.ways if way not in known),
     )
+
+
+def _nodes_lost(old: Policy, new: Policy) -> Iterator[Grant]:
+    """What `new` refuses, and takes from what it makes, beside operations that pack files. Where
+    it is `new` that has none of these, it is no more that could do harm."""
+    is_there = old.is_confined and not old.limits.lists_nodes
+    if (
+        is_there
+        and reached(old.opened_operations)
+        and new.drops_nodes > old.drops_nodes
+    ):
+        beside = listed(packing(new.opened_operations))
+        words = f"containers that can make device nodes, beside {beside}"
+        yield Grant(OPERATIONS_VARIABLE, words)
 
 
 def _lines(powers: Powers, grants: Iterable[Grant]) -> tuple[Line, ...]:

@@ -40,7 +40,8 @@ from trioproxy.api.families import (
     Places,
 )
 from trioproxy.api.fields import variables_of
-from trioproxy.api.routes import kinds_of, of_family
+from trioproxy.api.nodes import MAKE_IT_ANEW
+from trioproxy.api.routes import kinds_of, of_family, packing
 from trioproxy.file.envfile import LONGEST_LINE
 from trioproxy.judge.more import reached
 from trioproxy.judge.references import NAMES_BRIDGE
@@ -236,6 +237,8 @@ class _Uniting:
             return
         for name in FAMILIES[family]:
             self._unite_variable(name, limiting)
+        if family is Family.CREATE:
+            self._tell_of_nodes(limiting)
         bound = [p for p in self._parts if p.reaches(family.options)]
         if free := [part for part in bound if part not in limiting]:
             self._notes.append(
@@ -244,6 +247,23 @@ class _Uniting:
             )
         if not self._values.keys() & set(FAMILIES[family]):
             self._values[family.options] = ""
+
+    def _tell_of_nodes(self, limiting: Sequence[Member]) -> None:
+        """Beside what packs files nothing is reached into that can make device nodes."""
+        confined = [p for p in limiting if p.objects.limits(Kind.CONTAINER)]
+        beside = [part for part in confined if packing(part.operations)]
+        free = [
+            part
+            for part in confined
+            if part not in beside
+            and part.reaches(Family.CREATE.options)
+            and not part.limits.lists_nodes
+        ]
+        if free and beside and len(confined) == len(self._parts):
+            self._notes.append(
+                f"what can make device nodes is refused where {_names(free)} reaches into it,"
+                f" because {_names(beside)} packs files: {MAKE_IT_ANEW}"
+            )
 
     def _unite_objects(self) -> None:
         """Unite which objects may be named; the items of a kind, or any."""
