@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
+from itertools import chain
 from typing import Final
 
 from trioproxy import __version__
@@ -158,11 +159,12 @@ def _answer(
     ways = meaning.ways
     word = f"Yes, in {count(len(ways), 'known way')}." if ways else "No known way."
     used = [one for one in sheet.operations if one.seen and one.seen.last]
-    facts = [
-        (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
-        (sheet.writes, "of them write"),
-        *([(len(used), f"of them were used in {learned.path}")] if learned else []),
+    facts: list[Children] = [
+        _number(len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
+        _number(sheet.writes, "of them write"),
     ]
+    if learned:
+        facts.append(_number(len(used), f"of them were used in {learned.path}"))
     links = [element("a", one.title, href=f"#{one.place}") for one in sections]
     return element(
         "section",
@@ -173,20 +175,15 @@ def _answer(
         if was_safe
         else None,
         para(f"It holds {meaning.relies_on}.") if meaning.relies_on else None,
-        element(
-            "ul",
-            [element("li", element("strong", n), f" {words}") for n, words in facts],
-            class_="facts",
-            role="list",
-        ),
-        element(
-            "nav",
-            element("ul", [element("li", one) for one in links], role="list"),
-            aria_label="On this page",
-        ),
+        bullets(facts, class_="facts", role="list"),
+        element("nav", bullets(links, role="list"), aria_label="On this page"),
         aria_labelledby="answer",
         class_=f"answer {'yes' if ways else 'no'}",
     )
+
+
+def _number(number: int, words: str) -> list[Children]:
+    return [element("strong", number), f" {words}"]
 
 
 def _sections(file: PolicyFile, sheet: Sheet, live: Record | None) -> Iterator[Section]:
@@ -328,8 +325,7 @@ def _attacks(file: PolicyFile) -> Section:
             code(one.remedy) if one.remedy else "no line",
             one.attack.source,
         ]
-        for alike in trials.groups
-        for one in alike
+        for one in chain(*trials.groups)
     ]
     heads = ("Attack", "It gives", "What would shut it", "Known from")
     return Section(

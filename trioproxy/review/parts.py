@@ -46,10 +46,12 @@ def code(text: str) -> Markup:
     return element("code", text)
 
 
-def bullets(items: Iterable[Children], tag: str = "ul") -> Markup | None:
+def bullets(
+    items: Iterable[Children], tag: str = "ul", **attributes: str
+) -> Markup | None:
     """Make a list; None of nothing."""
     made = [element("li", one) for one in items]
-    return element(tag, made) if made else None
+    return element(tag, made, **attributes) if made else None
 
 
 def table(

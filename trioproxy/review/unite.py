@@ -227,11 +227,10 @@ class _Uniting:
         opening = [p for p in self._parts if p.opens(family)]
         if opening:
             self._open.add(family)
-            self._tell_of_lost(
-                f"{family}_* is open, because {_names(opening)} grants"
-                f" {_granted(opening, family)} and limits nothing of it",
-                limiting,
-            )
+            operations = frozenset[str]().union(*(one.operations for one in opening))
+            granted = " and ".join(of_family(family, operations))
+            why = f"{family}_* is open, because {_names(opening)} grants {granted} and limits nothing of it"
+            self._tell_of_lost(why, limiting)
             return
         if not limiting:
             return
@@ -384,8 +383,3 @@ def _names(parts: Sequence[Member]) -> str:
 
 def _not_set(name: str, unset: Sequence[Member]) -> str:
     return f"{name} is not set, because {_names(unset)} does not set it"
-
-
-def _granted(parts: Sequence[Member], family: Family) -> str:
-    granted = frozenset[str]().union(*(part.operations for part in parts))
-    return " and ".join(of_family(family, granted))
