@@ -358,31 +358,25 @@ def _sum(
     is_granted: bool = True,
 ) -> Seen:
     """Unite what was seen; of what is granted only what shows a need."""
-    sights = list(sights)
-    runs, askers = Counter[str](), NOBODY
-    for one in sights:
+    uses, runs, askers = list(sights), Counter[str](), NOBODY
+    for one in uses:
         for run, counts in one.facts.runs.items():
-            wanted = (
-                n
-                for end, n in counts.items()
-                if not is_granted or is_need(one.sight, end)
-            )
-            runs[run] += sum(wanted)
+            ends = [e for e in counts if not is_granted or is_need(one.sight, e)]
+            runs[run] += sum(counts[end] for end in ends)
         # Of a value it is not known who asked for it, but who did so in the same runs.
         for route in one.routes if not item else ():
             if route.runs.keys() & one.facts.runs.keys():
                 askers = askers.unite(route.users)
                 askers = askers.unite(NOBODY if is_granted else route.triers)
+    values = {one.grant.item for one in uses} - {item} if item else ()
     return Seen(
         runs={run: number for run, number in sorted(runs.items()) if number},
         of_runs=len(evidence.runs.keys() | runs.keys()),
-        first=min((one.facts.first for one in sights), default=0),
-        last=max((one.facts.last for one in sights), default=0),
+        first=min((one.facts.first for one in uses), default=0),
+        last=max((one.facts.last for one in uses), default=0),
         programs=tuple(sorted(askers.agents)),
         clients=tuple(sorted(askers.clients)),
-        values=tuple(sorted({one.grant.item for one in sights} - {item}))
-        if item
-        else (),
+        values=tuple(sorted(values)),
     )
 
 
@@ -410,40 +404,32 @@ class _Items:
     def fitting(self, one: _Use) -> list[Grant]:
         """The grants of the file by which something passes."""
         variable, value = one.grant
+        limit, fits = self._policy.limits.by_variable.get(variable), list[str]()
         if one.grant.is_operation:
-            return [one.grant] if value in self._opened else []
-        if variable in OBJECTS:
-            if variable not in self._objects:
-                return []
+            fits = [value] if value in self._opened else []
+        elif variable in self._objects:
             kind, project = OBJECTS[variable], one.sight.project
             items, by_ends = self._objects[variable]
             near = items.intersection((item_of_project(project), *NETWORKS_OF_ALL))
             near = near.union(by_ends.near(value, value, is_whole=True))
             fits = [item for item in near if is_listed([item], kind, value, project)]
-        else:
-            limit = self._policy.limits.by_variable.get(variable)
-            if limit is None:
-                return []
+        elif limit is not None:
             fits = [ANY] if limit.is_any else limit.fitting(self._whole(one))
             was_taken = one.facts.results.keys() - {REFUSED}
             if not fits and was_taken and variable.endswith("_OPTIONS"):
                 # Of an option the evidence may have the name alone: of one that was refused each
                 # time none of these was its value.
-                fits = [
-                    it
-                    for it in listed_items(self._policy, variable)
-                    if it.startswith(f"{value}=")
-                ]
+                listed = listed_items(self._policy, variable)
+                fits = [item for item in listed if item.startswith(f"{value}=")]
         return [Grant(variable, item) for item in fits]
 
     def written(self, one: _Use) -> Grant:
         """What the file would have to list."""
-        if one.grant.is_operation:
+        if one.grant.is_operation and one.sight.operation == UNKNOWN:
             where = f"{one.sight.method} in {one.sight.section or 'no section'}"
-            is_known = one.sight.operation != UNKNOWN
-            return one.grant if is_known else one.grant._replace(item=where)
+            return one.grant._replace(item=where)
         variable, places = one.grant.variable, self._policy.limits.places
-        if variable in OBJECTS:
+        if variable not in LIMITS:
             return one.grant
         return Grant(variable, as_moving(variable, self._whole(one), places))
 
@@ -467,14 +453,17 @@ class _Items:
 
     def _may_pass(self, one: _Use) -> bool:
         """Whether something passes though no item fits it, or may, as far as it is known."""
-        variable = one.grant.variable
+        variable, limits, value = (
+            one.grant.variable,
+            self._policy.limits,
+            self._whole(one),
+        )
+        if one.reached:  # which nobody looks at without lists of objects
+            is_free = not (
+                self._policy.drops_nodes if one.is_of_nodes else self._policy.objects
+            )
+            return is_free or limits.lists_had(variable, value)
         if variable not in OBJECTS:
-            limits, value = self._policy.limits, self._whole(one)
-            if one.reached:  # which nobody looks at without lists of objects
-                counts = bool(self._policy.objects)
-                if one.is_of_nodes:
-                    counts = self._policy.drops_nodes
-                return not counts or limits.lists_had(variable, value)
             return limits.lists(variable, value)
         only = self._policy.objects.by_kind.get(OBJECTS[variable])
         # By a label it may be listed, unless it was refused.
