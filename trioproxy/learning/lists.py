@@ -368,7 +368,7 @@ class _Proposing:
         """Put together what the file lists and what is wanted, each once."""
         there = Lookup(self._patterns(variable, listed))
         by_learning = {one for one in listed if Grant(variable, one) in self._marks}
-        items, seen, new = dict.fromkeys(listed), set[str](), set[str]()
+        items, seen, before = dict.fromkeys(listed), set[str](), frozenset(listed)
         for item in wanted:
             values = set(map(self._places.meant, item.values))
             seen |= item.values | {item.text}
@@ -382,18 +382,16 @@ class _Proposing:
                     if wide.fit_all_of(one):
                         items.pop(one.text, None)
             items[item.text] = None
-            new.add(item.text)
-            self._notes["added"].add(Grant(variable, item.text))
-            self._notes["marks"].add(Grant(variable, item.text))
         self._notes["by_hand"] |= {
             Grant(variable, one) for one in items.keys() - by_learning - seen
         }
-        # What the file has stays; what found no room was never in it, and nobody took it out.
-        kept = with_room(variable, sorted(items, key=lambda one: (one in new, one)))
-        if left := items.keys() - kept:
-            for name in ("added", "marks"):
-                self._notes[name] -= {Grant(variable, one) for one in left}
+        # What the file has stays; what finds no room was never in it, and nobody took it out.
+        kept = with_room(variable, sorted(items, key=lambda it: (it not in before, it)))
+        if len(kept) < len(items):
             self._unlisted[variable] = frozenset({"too many to be listed"})
+        added = {Grant(variable, one) for one in kept if one not in before}
+        self._notes["added"] |= added
+        self._notes["marks"] |= added
         return sorted(kept)
 
 

@@ -30,13 +30,6 @@ _KINDS: Final = MappingProxyType(
     }
 )
 
-_OBJECTS: Final = (
-    (OWN, "what was made through a file with {}"),
-    (OF_PROJECT, "what Compose made for this project"),
-    (OF_LABEL, "what has this label"),
-)
-
-
 _BUILT: Final = "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none"
 
 
@@ -45,11 +38,12 @@ def reading(grant: Grant, policy: Policy) -> Iterator[tuple[str, str]]:
     variable, item = grant
     if variable in OBJECTS and item.startswith("@"):
         owner = f"{OWNER_VARIABLE}={policy.objects.owner}"
-        yield from (
-            (item, words.format(owner))
-            for begin, words in _OBJECTS
-            if item.startswith(begin)
-        )
+        told = {
+            OWN: f"what was made through a file with {owner}",
+            OF_PROJECT: "what Compose made for this project",
+            OF_LABEL: "what has this label",
+        }
+        yield from ((item, told[one]) for one in told if item.startswith(one))
         return
     if variable == "CREATE_IMAGES" and item in OWN_IMAGES:
         yield item, _BUILT
