@@ -19,7 +19,7 @@ opens a file.
 
 import re
 import textwrap
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import Final
@@ -233,11 +233,10 @@ def _left_open(
     policy: Policy, granted: Iterable[str], learned: Learned
 ) -> Iterator[str]:
     """What no list of the file limits, though a variable could."""
-    asking = [name for name in granted if name in ASKING]
-    if names := [
-        name for name in asking if not policy.limits.families & {ASKING[name][0]}
-    ]:
-        yield f"what {listed(names)} may ask for"
+    families = policy.limits.families
+    asking = [n for n in granted if n in ASKING and ASKING[n][0] not in families]
+    if asking:
+        yield f"what {listed(asking)} may ask for"
     if not policy.objects and any(kinds_of(n) for n in granted if n in OPERATIONS):
         yield f"{LEFT_OPEN}{TAKEN_OUT * learned.is_taken_out}"
     for kind, only in sorted(policy.objects.by_kind.items()):
@@ -332,21 +331,16 @@ class _Old:
         keyed = [(line, key or "") for line, key in _walk("\n".join(lines))]
         there = {key for _, key in keyed}
         gone = {name: [f"# {name}: {note}"] for name, note in self.notes.items()}
-        above = dict[str, list[str]]()
-        for key, block in self._blocks:
+        above, below = dict[str, list[str]](), ""
+        for key, block in reversed(self._blocks):
+            below = key if key in there else below
             note = [] if key in there else gone.pop(key, [])
-            above.setdefault(self._next(key, there), []).extend([*block, *note])
+            above[below] = [*block, *note, *above.get(below, ())]
         yield from self._head
         yield from above.pop("", ())
         for line, key in keyed:
             yield from above.pop(key, ()) if key else ()
             yield line
-
-    def _next(self, key: str, there: Container[str]) -> str:
-        """That key, or the first one below it that is still there; empty if none is."""
-        keys = [one for one, _ in self._blocks]
-        below = keys[keys.index(key) :]
-        return next((one for one in below if one in there), "")
 
 
 def _walk(text: str) -> Iterator[tuple[str, str | None]]:
