@@ -223,7 +223,7 @@ def _patterns(policy: Policy) -> dict[str, list[str]]:
                 for one in METHODS if is_any else [method]:
                     found[one].add(_pattern_of(endpoint, path))
     for route in policy.routes:
-        for method in {route.method, "HEAD" if route.method == "GET" else route.method}:
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             found[method].add(_pattern(route.template, _SEGMENT))
     return {method: sorted(found[method]) for method in sorted(found)}
 

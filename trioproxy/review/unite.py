@@ -229,8 +229,8 @@ class _Uniting:
             self._open.add(family)
             operations = frozenset[str]().union(*(one.operations for one in opening))
             granted = " and ".join(of_family(family, operations))
-            why = f"{family}_* is open, because {_names(opening)} grants {granted} and limits nothing of it"
-            self._tell_of_lost(why, limiting)
+            why = f"{_names(opening)} grants {granted} and limits nothing of it"
+            self._tell_of_lost(f"{family}_* is open, because {why}", limiting)
             return
         if not limiting:
             return
@@ -272,8 +272,8 @@ class _Uniting:
             if limiting or not all(part.is_left_open for part in opening):
                 # A person's choice, which the union keeps: learning begins no lists there.
                 self._open |= OBJECTS.keys()
-            why = f"ONLY_* is open, because {_names(opening)} does not say which objects may be named"
-            self._tell_of_lost(why, limiting)
+            why = f"{_names(opening)} does not say which objects may be named"
+            self._tell_of_lost(f"ONLY_* is open, because {why}", limiting)
             return
         for variable, kind in OBJECTS.items() if limiting else ():
             if any(not part.objects.limits(kind) for part in limiting):

@@ -67,5 +67,4 @@ def _sum(several: list[Seen]) -> Seen:
         last=max(one.last for one in several),
         programs=tuple(sorted({name for one in several for name in one.programs})),
         clients=tuple(sorted({name for one in several for name in one.clients})),
-        values=tuple(sorted({value for one in several for value in one.values})),
     )
