@@ -85,17 +85,14 @@ def items_of(
     items = list[Item]()
     known = Places(*(one or any_ for one, any_ in zip(places, ANYWHERE, strict=True)))
     for item in _holes(variable, varied):
-        is_few = is_one_run and "{num}" in item.text
-        if (
-            (is_few and len(item.values) < _LEAST_NUMBERS)
-            or not is_listable(variable, item.text)
-            or _opens_root(variable, item, places)
-        ):
-            continue
-        fits = parse_pattern(variable, item.text, places=known).fits
-        of_it = frozenset(one for one in values if fits(known.meant(one)))
-        if of_it >= item.values:  # an Engine's socket fits no hole
-            items.append(Item(item.text, of_it))
+        is_counter = is_one_run and "{num}" in item.text
+        is_few = is_counter and len(item.values) < _LEAST_NUMBERS
+        if not is_few and is_listable(variable, item.text):
+            fits = parse_pattern(variable, item.text, places=known).fits
+            of_it = frozenset(one for one in values if fits(known.meant(one)))
+            is_whole = of_it >= item.values  # an Engine's socket fits no hole
+            if is_whole and not _opens_root(variable, item, places):
+                items.append(Item(item.text, of_it))
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
     return sorted(items, key=lambda item: item.text)

@@ -234,13 +234,13 @@ def _changes(
     # What is as bad as the attack, or of two that are what fewer attacks need, is likely what
     # it is about.
     needed = Counter(name for one in attacks() for name in one.needs)
-    rows = [OPERATIONS[name][0] for name in sorted(attack.needs)]
-    rows.sort(
+    rows = sorted(
+        (OPERATIONS[name][0] for name in sorted(attack.needs)),
         key=lambda one: (
             one.risk is not attack.gives,
             LEVELS.index(one.risk),
             needed[one.operation],
-        )
+        ),
     )
     for row in rows:
         section = (row.section or "").upper()
