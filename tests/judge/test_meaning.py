@@ -232,15 +232,9 @@ BINDS = [
 def test_binds_that_are_added_lead_as_a_list_of_them_does(
     texts: list[str], data: st.DataObject
 ) -> None:
-    """Whichever are added at once, and whether they are there or new."""
+    """Whether they are there or new."""
     items = [parse_pattern("CREATE_BINDS", text) for text in texts]
-    grown, rest = Planted(), items
-    while rest:
-        count = data.draw(st.integers(1, len(rest)))
-        grown.add(rest[:count])
-        rest = rest[count:]
     whole = list(Planted(items).leading())
-    assert list(grown.leading()) == whole
     cut = data.draw(st.integers(0, len(items)))
     there, new = Planted(items[:cut]), items[cut:]
     led = {*there.leading(), *there.leading(new)}

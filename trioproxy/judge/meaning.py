@@ -485,49 +485,21 @@ class Planted:
     of its own.
     """
 
-    def __init__(self, items: Iterable[Pattern] = ()) -> None:
-        self._items = list[Pattern]()
-        self._bound = _Places()
-        self._written = _Places()
-        self.add(items)
-
-    def add(self, items: Iterable[Pattern]) -> None:
-        """List more of them."""
-        more = tuple(items)
-        self._items += more
-        self._bound.add(chain(*map(_bound, more)))
-        self._written.add(chain(*map(_written_in, more)))
+    def __init__(self, items: Sequence[Pattern] = ()) -> None:
+        self._items = items
+        self._bound = places.Tree(chain(*map(_bound, items)))
+        self._written = places.Tree(chain(*map(_written_in, items)))
 
     def leading(self, new: Sequence[Pattern] = ()) -> Iterator[Pattern]:
         """The binds that hold another one. With some that are new: all that hold one of
         those, and those of them that hold any; in the order of a list."""
-        added, places_of_new = _Places(), [*chain(*map(_bound, new))]
-        added.add(places_of_new)
+        places_of_new = [*chain(*map(_bound, new))]
+        added = places.Tree(places_of_new)
         if not new:
             yield from (one for one in self._items if _holds(one, self._bound))
         elif any(map(self._written.meets, places_of_new)):
             yield from (one for one in self._items if _holds(one, added))
         yield from (one for one in new if _holds(one, self._bound, added))
-
-
-class _Places:
-    """Places to which more are added, in trees that do not change.
-
-    A tree that is no larger than what comes is made anew with it, so that each place is
-    put into few of them and a look-up asks few.
-    """
-
-    def __init__(self) -> None:
-        self._parts = list[tuple[tuple[places.Place, ...], places.Tree]]()
-
-    def add(self, several: Iterable[places.Place]) -> None:
-        new = tuple(several)
-        while self._parts and len(self._parts[-1][0]) <= len(new):
-            new = self._parts.pop()[0] + new
-        self._parts.append((new, places.Tree(new)))
-
-    def meets(self, one: places.Place) -> bool:
-        return any(tree.meets(one) for _, tree in self._parts)
 
 
 def _bound(item: Pattern) -> Iterator[places.Place]:
@@ -539,7 +511,7 @@ def _written_in(item: Pattern) -> Iterator[places.Place]:
     return chain.from_iterable(places.names(place.inside) for place in written)
 
 
-def _holds(item: Pattern, *several: _Places) -> bool:
+def _holds(item: Pattern, *several: places.Tree) -> bool:
     """Whether some of several places lie in what a bind may write."""
     return any(bound.meets(one) for one in _written_in(item) for bound in several)
 
