@@ -312,10 +312,11 @@ class _Old:
         """A line for each variable, in the order that a person gave them, the list that
         grants last; one that lists the same as before stays as it was written."""
         names = [name for name in self._values if name in values]
-        for at, name in enumerate(values):
+        at = 0
+        for name in values:
             if name not in names:
-                above = [one for one in list(values)[:at] if one in names]
-                names.insert(names.index(above[-1]) + 1 if above else 0, name)
+                names.insert(at, name)
+            at = names.index(name) + 1
         names.sort(key=lambda name: name == OPERATIONS_VARIABLE)
         for name in names:
             line = f"{name}={values[name]}"

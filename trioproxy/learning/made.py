@@ -24,6 +24,7 @@ missed, and they are listed.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise, zip_longest
+from operator import or_
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -116,6 +117,10 @@ def tokens_of(text: str) -> Iterator[Token]:
         yield Token(str(one.lastgroup), one[0])
 
 
+_EDGE: Final = (Token("fixed", ""),) * 2
+"""What stands around a whole name."""
+
+
 class Slot(NamedTuple):
     """Where pieces stand."""
 
@@ -133,32 +138,19 @@ Pieces = Mapping[str, frozenset[str]]
 
 
 def slot_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slot:
-    """Say what stands around a token of names that are alike."""
+    """Say what stands around a token of names that are alike: two in front, and two behind."""
+    near = [(*_EDGE, *name, *_EDGE)[at : at + 5] for name in names]
+    dotted = [one for one, mark, *_ in near if (one.kind, mark.text) == ("piece", ".")]
+    ends = [(mark.text, one.text) for *_, mark, one in near]
+    described = [mark == "-" and bool(_DESCRIBED.fullmatch(one)) for mark, one in ends]
+    dated = [any(one.kind == "date" for one in name[:at]) for name in names]
     return Slot(
         is_image=is_image,
         is_behind_dot=any(
-            at > 1
-            and (name[at - 1].text == ".")
-            and name[at - 2].kind == "piece"
-            and name[at - 2].text[-1:].isdigit()
-            and not _TIME.fullmatch(name[at - 2].text)
-            for name in names
+            one.text[-1].isdigit() and not _TIME.fullmatch(one.text) for one in dotted
         ),
-        is_before_dot=any(
-            len(name) > at + 2
-            and name[at + 1].text == "."
-            and name[at + 2].text[:1].isdigit()
-            for name in names
-        ),
-        is_time=all(
-            any(one.kind == "date" for one in name[:at])
-            or (
-                len(name) > at + 2
-                and name[at + 1].text == "-"
-                and _DESCRIBED.fullmatch(name[at + 2].text)
-            )
-            for name in names
-        ),
+        is_before_dot=any(mark == "." and one[:1].isdigit() for mark, one in ends),
+        is_time=all(map(or_, dated, described)),
     )
 
 
