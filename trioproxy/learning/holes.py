@@ -17,7 +17,7 @@ value counts as seen by itself, and a number needs more of them.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
@@ -108,22 +108,34 @@ def _opens_root(variable: str, item: Item, places: Places) -> bool:
 
 
 def _holes(variable: str, varied: Mapping[str, Value]) -> Iterator[Item]:
+    """What fits values that varied alike: two of them at least, of two runs."""
+    for text, members in _alike(variable, varied):
+        runs = frozenset[str]().union(*(one.runs for one in members))
+        if text and len(members) > 1 and len(runs) > 1:
+            yield Item(text, frozenset(one.value for one in members))
+
+
+_Alike = Iterable[tuple[str, list[Value]]]
+"""An item for values that are alike, and these; empty: none fits them."""
+
+
+def _alike(variable: str, varied: Mapping[str, Value]) -> _Alike:
     match sort_of(variable).varies:
         case Varies.PORT:
-            yield from _ports(varied)
+            return _ports(varied)
         case Varies.USER:
-            yield from _users(varied)
+            return _users(varied)
         case Varies.PATH | Varies.IMAGE | Varies.VALUE as varies:
-            yield from _subnets(varied)
-            yield from _of_names(varied, varies, is_pulled=variable == "PULL_IMAGES")
+            names = _of_names(varied, varies, is_pulled=variable == "PULL_IMAGES")
+            return chain(_subnets(varied), names)
         case Varies.NEVER:
-            return
+            return ()
 
 
 # --- Ports, users, subnets ----------------------------------------------------------
 
 
-def _ports(varied: Mapping[str, Value]) -> Iterator[Item]:
+def _ports(varied: Mapping[str, Value]) -> _Alike:
     """Ports that clients find by themselves: the address stays, the number does not."""
     groups = defaultdict[tuple[str, str, bool], list[tuple[int, Value]]](list)
     for value, one in varied.items():
@@ -134,9 +146,7 @@ def _ports(varied: Mapping[str, Value]) -> Iterator[Item]:
         for near in [members] if is_free else _neighbours(members):
             first, last = near[0][0], near[-1][0]
             ports = "random" if is_free else f"{first}-{last}"
-            if _span_runs([one for _, one in near]):
-                values = frozenset(one.value for _, one in near)
-                yield Item(f"{address}{ports}{protocol}", values)
+            yield f"{address}{ports}{protocol}", [one for _, one in near]
 
 
 def _neighbours(members: list[tuple[int, Value]]) -> Iterator[list[tuple[int, Value]]]:
@@ -151,7 +161,7 @@ def _neighbours(members: list[tuple[int, Value]]) -> Iterator[list[tuple[int, Va
     yield near
 
 
-def _users(varied: Mapping[str, Value]) -> Iterator[Item]:
+def _users(varied: Mapping[str, Value]) -> _Alike:
     """Persons, by `id -u` and `id -g`: another one runs it next time. Never root."""
     groups = defaultdict[str, list[Value]](list)
     for value, one in varied.items():
@@ -161,18 +171,16 @@ def _users(varied: Mapping[str, Value]) -> Iterator[Item]:
             own = "{uid}" if group and int(group) in _PERSONS else group
             mark = "%3A" if group else ""
             groups[f"{{uid}}{mark}{own}"].append(one)
-    for text, members in groups.items():
-        if _span_runs(members):
-            yield Item(text, frozenset(one.value for one in members))
+    return groups.items()
 
 
-def _subnets(varied: Mapping[str, Value]) -> Iterator[Item]:
+def _subnets(varied: Mapping[str, Value]) -> _Alike:
     """Addresses that were free: the next ones begin alike."""
-    found = {one: _IN_SUBNET.sub("*", one) for one in varied if _SUBNET in one}
-    for text in dict.fromkeys(found.values()):
-        alike = frozenset(one for one in found if found[one] == text)
-        if _span_runs([varied[one] for one in alike]):
-            yield Item(text, alike)
+    groups = defaultdict[str, list[Value]](list)
+    for value, one in varied.items():
+        if _SUBNET in value:
+            groups[_IN_SUBNET.sub("*", value)].append(one)
+    return groups.items()
 
 
 # --- Names --------------------------------------------------------------------------
@@ -196,7 +204,7 @@ class _Name(NamedTuple):
 
 def _of_names(
     varied: Mapping[str, Value], varies: Varies, *, is_pulled: bool
-) -> Iterator[Item]:
+) -> _Alike:
     cut = {Varies.PATH: _cut_path, Varies.VALUE: _cut_value}.get(varies)
     alike = defaultdict[tuple[Token, ...], list[_Name]](list)
     for value, one in varied.items():
@@ -206,9 +214,7 @@ def _of_names(
             alike[name.shape].append(name)
     for names in alike.values():
         for several in _together(names, 0):
-            seen = [one.seen for one in several]
-            if _span_runs(seen) and (text := _written(several)):
-                yield Item(text, frozenset(one.value for one in seen))
+            yield _written(several), [one.seen for one in several]
 
 
 def _cut_path(value: str) -> Iterator[Token]:
@@ -322,9 +328,3 @@ def _made_up(names: Sequence[_Name], at: int) -> Iterator[Made]:
     tokens = [name.tokens for name in names]
     place = slot_of(tokens, at, is_image=names[0].is_image)
     return made_up(_pieces(names, at), place)
-
-
-def _span_runs(members: list[Value]) -> bool:
-    """Whether there are two values at least, and two runs."""
-    runs = frozenset[str]().union(*(one.runs for one in members))
-    return len(members) > 1 and len(runs) > 1
