@@ -4,7 +4,6 @@ from dataclasses import replace
 from itertools import chain
 
 from trioproxy.api import nodes
-from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import show
 from trioproxy.api.families import Kind
 from trioproxy.judge.references import Reference
@@ -37,7 +36,10 @@ class Judge:
         if reference.argument is None and not self.objects:
             return None  # a volume that may be filled: whose it is does not matter
         if isinstance(thing, Missing):
-            return None if reference.may_miss else self._missing(reference, thing)
+            if self.operation == "ContainerCreate" and reference.kind is not Kind.IMAGE:
+                # To it the Engine answers 404 for the image alone: that is pulled.
+                thing = thing._replace(status=400)
+            return None if reference.may_miss else not_there(thing)
         if reference.argument is not None:
             refusal = self.limits.refuses_thing(
                 self.operation, reference.argument, thing
@@ -55,12 +57,6 @@ class Judge:
             or self._led_to(reference, thing, known)
         )
 
-    def _missing(self, reference: Reference, missing: Missing) -> Decision:
-        """Answer as the Engine; to a creation with 404 for the image alone: that is pulled."""
-        if self.operation == "ContainerCreate" and reference.kind is not Kind.IMAGE:
-            return not_there(missing._replace(status=400))
-        return not_there(missing)
-
     def _filters_by(self, reference: Reference, thing: Thing) -> Decision | None:
         """Answer as the Engine does where it has nothing, for what is not listed."""
         # The Engine answers a list `before=NAME` with 200 where it has such a container and with 404 where not: any
@@ -70,15 +66,14 @@ class Judge:
         return not_there(Missing(NOT_FOUND, f"No such container: {reference.text}"))
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
-        refusal = self._unlisted(reference, thing)
-        if refusal is None and reference.renamed is not None:
-            # As it will be called: who may name `web-*` makes nothing else of one.
-            renamed = thing._replace(names=(reference.renamed,))
-            shown = reference._replace(text=reference.renamed, place="the new name")
-            refusal = self.objects.refuses_name(
-                self.operation, thing.kind, reference.renamed
-            ) or self._unlisted(shown, renamed)
-        return refusal
+        refusal, name = self._unlisted(reference, thing), reference.renamed
+        if refusal is not None or name is None:
+            return refusal
+        # As it will be called: who may name `web-*` makes nothing else of one.
+        renamed = thing._replace(names=(name,))
+        shown = reference._replace(text=name, place="the new name")
+        refusal = self.objects.refuses_name(self.operation, thing.kind, name)
+        return refusal or self._unlisted(shown, renamed)
 
     def _unlisted(self, reference: Reference, thing: Thing) -> Refusal | None:
         text, place = reference.text, reference.place
@@ -95,20 +90,21 @@ class Judge:
         """
         if not reference.reaches and thing.kind is not Kind.VOLUME:
             return None
-        found = arguments_of_exec(thing)
+        engine, found = known.get(ENGINE), arguments_of_exec(thing)
         if self.limits.limits_creation:
             found = chain(found, arguments_of(thing, with_nodes=self.drops_nodes))
         for argument in found:
-            name = argument.variable
-            is_listed = self.limits.lists_had(name, argument.value)
-            if not is_listed and not _is_default(argument, known):
-                has = f"{argument.place}={argument.shown}".rstrip("=")
-                message = f"{self.operation} reaches into {reference.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
-                if argument is nodes.HAD_BY_DEFAULT:
-                    # Not by an item: who lists the capability lets all that is made anew have it.
-                    message = f"{message}: {nodes.MAKE_IT_ANEW}"
-                    return Refusal(variable=name, message=message)
-                return Refusal(variable=name, message=message, item=argument.value)
+            name, item = argument.variable, argument.value
+            # What a container has from the Engine it has without having asked.
+            is_default = isinstance(engine, Thing) and engine.gives(argument)
+            if is_default or self.limits.lists_had(name, item):
+                continue
+            has = f"{argument.place}={argument.shown}".rstrip("=")
+            message = f"{self.operation} reaches into {reference.kind} {show(reference.text)}, which has {has}, and {name} does not list that"
+            if argument is nodes.HAD_BY_DEFAULT:
+                # Not by an item: who lists the capability lets all that is made anew have it.
+                message, item = f"{message}: {nodes.MAKE_IT_ANEW}", ""
+            return Refusal(variable=name, message=message, item=item)
         return None
 
     def _led_to(
@@ -145,12 +141,6 @@ class Judge:
             if refusal is not None:
                 return by_list(refusal)
         return None
-
-
-def _is_default(argument: Argument, known: Known) -> bool:
-    """Whether a container has it from the Engine, without having asked."""
-    engine = known.get(ENGINE)
-    return isinstance(engine, Thing) and engine.gives(argument)
 
 
 def by_list(refusal: Refusal | None, reason: Reason = Reason.OBJECT) -> Decision | None:

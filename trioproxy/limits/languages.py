@@ -50,15 +50,6 @@ def others(chars: str) -> Some:
     return Some(frozenset(chars), is_others=True)
 
 
-def with_stars(text: str, letters: Some = NAME) -> Word:
-    """Read a text, in which each star stands for such letters."""
-    parts, at = list[Part](), 0
-    for star in STAR.finditer(text):
-        parts += [text[at : star.start()], letters._replace(number=int(star[1] or 0))]
-        at = star.end()
-    return (*parts, text[at:])
-
-
 def is_literal(word: Word) -> bool:
     """Whether it is one value, and no other."""
     return all(isinstance(part, str) for part in word)

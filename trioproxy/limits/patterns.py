@@ -24,7 +24,6 @@ from trioproxy.limits.languages import (
     expression,
     is_literal,
     others,
-    with_stars,
 )
 from trioproxy.limits.varying import HOLE, NAMES, joined, kind_of, with_holes
 from trioproxy.values import ordered_class
@@ -157,12 +156,12 @@ def check_holes(text: str, kinds: Container[str]) -> None:
         raise Bad(f"more than {_MOST_DATES} of {{date}} and {{uid}}", "write some out")
 
 
-def check_quoted(text: str, holes: re.Pattern[str] = STAR) -> None:
+def check_quoted(text: str) -> None:
     """Refuse a second form of a value: what needs an escape has one, nothing else has.
 
-    `holes` stand in it, and are none of it. Raises `Bad`.
+    Holes stand in it, and are none of it. Raises `Bad`.
     """
-    for part in holes.sub("*", text).split("*"):
+    for part in HOLE.sub("*", text).split("*"):
         if not normal.is_quoted(part):
             hint = f"write {normal.quote(normal.unquote(part))} for {part}"
             raise Bad("not written in the one way", hint)
@@ -174,17 +173,17 @@ def check_quoted(text: str, holes: re.Pattern[str] = STAR) -> None:
 _BELOW: Final = others(":\n")
 
 
-def path_of(text: str, holes: re.Pattern[str] = STAR, *, mode: str = "") -> Language:
-    """Read a path, `/*` at its end and all, in which such holes may stand. Raises `Bad`.
+def path_of(text: str, *, mode: str = "") -> Language:
+    """Read a path, `/*` at its end and all. Raises `Bad`.
 
     `mode`: what stands behind it in the item, and stays there in what the hints say.
     """
     if not text.startswith("/"):
         hint = f"write {normal.path(f'/{text}')}{mode}, from the host's root"
         raise Bad("not an absolute path", hint)
-    check_quoted(text, holes)
+    check_quoted(text)
     stem, below = (text[:-2], "/*") if text.endswith("/*") else (text, "")
-    plain = holes.sub("%2A", stem or "/")
+    plain = HOLE.sub("%2A", stem or "/")
     if normal.quote(normal.path(normal.unquote(plain))) != plain:
         cleaned = normal.path(stem).removesuffix("/") if below else normal.path(stem)
         raise Bad("not a clean path", f"write {cleaned}{below}{mode}")
@@ -224,8 +223,8 @@ def image_of(text: str, *, is_pulled: bool = False) -> Words:
     tagged = joined(name, ((":",),), with_holes(tag or "latest", TAG))
     if digest:
         check_holes(digest, ())
-        hashed: Word = ("@", *with_stars(digest, _DIGEST_STAR))
-        return Words(*joined(tagged if tag else name, (hashed,)))
+        hashed = joined((("@",),), with_holes(digest, _DIGEST_STAR))
+        return Words(*joined(tagged if tag else name, hashed))
     if tag == "*":
         # Any tag: also none, as beside a digest, and `repo:*` itself, which a pull without a tag asks for
         # (`normal.tagged`).

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 
 from trioproxy.limits.automata import have_common, reached
 from trioproxy.limits.ends import FEW, Ends
-from trioproxy.limits.languages import Part, Some, Word, is_literal, others, with_stars
+from trioproxy.limits.languages import Part, Some, Word, is_literal, others
+from trioproxy.limits.varying import with_holes
 
 SEGMENT: Final[Word] = (others("/"),)
 """Any name of a file or folder."""
@@ -152,11 +153,12 @@ Links = Mapping[Place, Place]
 
 
 def _links(*pairs: tuple[str, str]) -> Links:
-    return {_written(name): _written(of) for name, of in pairs}
+    return {written(name): written(of) for name, of in pairs}
 
 
-def _written(path: str) -> Place:
-    return place(with_stars(path, others("/")))
+def written(path: str) -> Place:
+    """A place as tables have it: a star is part of any name."""
+    return place(with_holes(path, others("/"))[0])
 
 
 SAME: Final = _links(

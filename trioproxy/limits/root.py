@@ -7,47 +7,42 @@ from typing import Final
 
 from trioproxy.api import normal
 from trioproxy.limits import places
-from trioproxy.limits.languages import TAG, Word, others, with_stars
+from trioproxy.limits.languages import TAG, Word
 from trioproxy.limits.varying import HOLE, with_holes
 
 
 def _places(*paths: str) -> Mapping[str, places.Place]:
     """Read a table of places: a star is part of any name; a row stands by its one name."""
-    found = {path: places.place(with_stars(path, others("/"))) for path in paths}
+    found = {path: places.written(path) for path in paths}
     if other := [one for one, at in found.items() if len(places.names(at)) > 1]:
         raise AssertionError(f"{other}: written by another name than places has")
     return found
 
 
-_IN_RUN: Final = (
-    "NetworkManager", "balena-engine.sock", "balena.sock", "binfmt.d", "buildkit", "cdi", "confexts", "containerd",
-    "containers", "credentials", "crio", "crun", "dbus", "depmod.d", "docker", "environment.d", "extensions", "fail2ban",
-    "guest-services", "host-services/docker.proxy.sock", "incus", "initramfs", "k0s", "k3s", "libvirt", "lxd",
-    "modprobe.d", "nri", "nscd", "nslcd", "openrc", "openvswitch", "podman", "polkit-1", "qemu-server", "runc", "runit", "s6", "s6-rc",
-    "screen", "service", "snapd.socket", "sudo", "sysctl.d", "sysusers.d", "systemd", "tailscale", "tmpfiles.d",
-    "udev", "user", "userdb", "wpa_supplicant",
-)  # fmt: skip
-_IN_VAR: Final = (
-    "backups/shadow.bak", "guix", "lib/NetworkManager", "lib/alternatives", "lib/amazon", "lib/apt", "lib/buildkit",
-    "lib/cloud", "lib/confexts", "lib/containerd", "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg",
-    "lib/etcd", "lib/extensions", "lib/extrausers", "lib/incus", "lib/k0s", "lib/kubelet", "lib/libvirt", "lib/lxc",
-    "lib/lxd", "lib/machines", "lib/minikube", "lib/pacman", "lib/polkit-1", "lib/portables", "lib/rancher",
-    "lib/rpm", "lib/snapd", "lib/sss", "lib/sudo", "lib/systemd", "lib/tailscale", "lib/vz/snippets", "lib/waagent",
-    "service", "snap/docker", "snap/lxd", "snap/microk8s", "spool/anacron", "spool/at", "spool/cron",
-)  # fmt: skip
-_IN_HOMES: Final = (
-    ".asdf", ".bash_aliases", ".bash_completion", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc",
-    ".bashrc.d", ".bun", ".cargo/bin", ".cargo/env", ".colima", ".config/autostart", ".config/containers",
-    ".config/docker", ".config/environment.d", ".config/fish", ".config/git", ".config/nvim", ".config/systemd",
-    ".config/tmux", ".config/user-tmpfiles.d", ".config/vim", ".cshrc", ".deno", ".docker/cli-plugins", ".docker/config.json",
-    ".docker/desktop", ".docker/run", ".emacs", ".emacs.d", ".fzf", ".gitconfig", ".hgrc", ".inputrc", ".krew",
-    ".kshrc", ".kube", ".lima", ".linuxbrew", ".local/bin", ".local/lib", ".local/share/containers",
-    ".local/share/docker", ".local/share/systemd", ".local/share/user-tmpfiles.d", ".login", ".logout", ".nvm",
-    ".oh-my-zsh", ".orbstack", ".pam_environment", ".profile", ".pyenv", ".rbenv", ".rd", ".rvm", ".screenrc",
-    ".sdkman", ".ssh", ".tcshrc", ".tmux", ".tmux.conf", ".vim", ".vimrc", ".volta", ".vscode-server", ".xinitrc",
-    ".xprofile", ".xsession", ".xsessionrc", ".zlogin", ".zlogout", ".zprofile", ".zshenv", ".zshrc",
-    "Library/LaunchAgents", "bin", "go/bin",
-)  # fmt: skip
+_IN_RUN: Final = """
+    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio
+    crun dbus depmod.d docker environment.d extensions fail2ban guest-services host-services/docker.proxy.sock incus
+    initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch podman polkit-1 qemu-server runc runit s6
+    s6-rc screen service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
+    wpa_supplicant
+"""
+_IN_VAR: Final = """
+    backups/shadow.bak guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts
+    lib/containerd lib/containers lib/dkms lib/docker lib/dpkg lib/etcd lib/extensions lib/extrausers lib/incus lib/k0s
+    lib/kubelet lib/libvirt lib/lxc lib/lxd lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher
+    lib/rpm lib/snapd lib/sss lib/sudo lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker
+    snap/lxd snap/microk8s spool/anacron spool/at spool/cron
+"""
+_IN_HOMES: Final = """
+    .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
+    .cargo/env .colima .config/autostart .config/containers .config/docker .config/environment.d .config/fish
+    .config/git .config/nvim .config/systemd .config/tmux .config/user-tmpfiles.d .config/vim .cshrc .deno
+    .docker/cli-plugins .docker/config.json .docker/desktop .docker/run .emacs .emacs.d .fzf .gitconfig .hgrc .inputrc
+    .krew .kshrc .kube .lima .linuxbrew .local/bin .local/lib .local/share/containers .local/share/docker
+    .local/share/systemd .local/share/user-tmpfiles.d .login .logout .nvm .oh-my-zsh .orbstack .pam_environment .profile
+    .pyenv .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc
+    .xprofile .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
+"""
 _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
 whole is root, and what a client makes for itself in there is not."""
@@ -67,9 +62,9 @@ _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/opt/cni", "/opt/containerd", "/opt/nri", "/ostree", "/overlay", "/proc", "/root"),
     *("/.snapshots", "/snap", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
     *("/initrd.img.old", "/vmlinuz.old"),
-    *(f"/run/{name}" for name in _IN_RUN),
-    *(f"/var/{name}" for name in _IN_VAR),
-    *(f"/home/*/{name}" for name in _IN_HOMES),
+    *(f"/run/{name}" for name in _IN_RUN.split()),
+    *(f"/var/{name}" for name in _IN_VAR.split()),
+    *(f"/home/*/{name}" for name in _IN_HOMES.split()),
     *(*_IN_TMP, *_WRITTEN),
 )  # fmt: skip
 """Where whoever may write, or read keys, is root, or soon; by the names of `places`.

@@ -33,7 +33,7 @@ from trioproxy.api.families import (
 from trioproxy.api.readers import HARMLESS_CAPS, WITHOUT_DEVICES
 from trioproxy.errors import ConfigError
 from trioproxy.limits import root
-from trioproxy.limits.languages import REST, TAG, expression, is_literal, with_stars
+from trioproxy.limits.languages import REST, TAG, expression, is_literal
 from trioproxy.limits.patterns import (
     READ_ONLY,
     Bad,
@@ -219,7 +219,7 @@ def _exactly(text: str) -> Words:
 
 
 def _word(text: str, *_: object) -> Words:
-    check_quoted(text, HOLE)
+    check_quoted(text)
     return Words(*with_holes(text, TAG))
 
 
@@ -250,7 +250,7 @@ def _behind(
         if kind not in kinds or not name:
             raise Bad(f"no {what}", hint)
         check_quoted(name)
-        return Words(with_stars(text, TAG))
+        return Words(*with_holes(text, TAG))
 
     return parse
 
@@ -270,7 +270,7 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
-    words = path_of(path, HOLE, mode=mark + mode)
+    words = path_of(path, mode=mark + mode)
     read_only = joined(words, ((READ_ONLY,),))
     # What stands for several paths leaves sockets of engines out: who writes `/run/app/*` means files, and a socket
     # that turns up there later would be the Engine itself. Written out it is listed, and told as root.
@@ -316,7 +316,7 @@ def _device(text: str, *_: object) -> Words:
         return _exactly(text)
     if text.startswith("driver:"):
         check_quoted(text.partition(":")[2])
-        return Words(with_stars(text, TAG))
+        return Words(*with_holes(text, TAG))
     if not text.startswith("/"):
         raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
     if found := re.fullmatch(r"(.+?):(?:/.*|[rwm]+)", text):
@@ -420,8 +420,9 @@ def _image(text: str, *_: object) -> Words:
 
 def _pull(text: str, *_: object) -> Words:
     if text.startswith("src:"):
+        check_holes(text, ())
         check_quoted(text.removeprefix("src:"))
-        return Words(with_stars(text, TAG))
+        return Words(*with_holes(text, TAG))
     return image_of(text, is_pulled=True)
 
 
@@ -530,9 +531,9 @@ def _option(text: str, _: str, family: Family) -> Words:
     item, mark, value = text.partition("=")
     operation, _colon, path = item.partition(":")
     _check_field(family, operation, path)
-    check_quoted(value, HOLE)
+    check_quoted(value)
     check_quoted(path)
-    if "*" in item:
+    if HOLE.search(item):
         raise Bad("a * in a name", "list the fields one by one")
     if mark:
         return Words(*joined(((f"{item}=",),), with_holes(value, TAG)))
