@@ -93,9 +93,6 @@ def _read(one: Mapping[str, Json]) -> Running:
     own = [name for name in names if "/" not in name]
     if not FULL_ID.fullmatch(full) or len(own) != 1:
         raise Untold(_INCOMPLETE)
-    addresses = dict[str, dict[str, str]]()
-    for address, network, end in _addresses(one):
-        addresses.setdefault(address, {})[network] = end
     thing = Thing(
         Kind.CONTAINER,
         full,
@@ -106,17 +103,19 @@ def _read(one: Mapping[str, Json]) -> Running:
     )
     # What its image has counts of some alone.
     thing = thing if needs_image(thing) else thing._replace(inherited={})
-    return Running(thing=thing, addresses=addresses, networks=networks_of(one))
+    return Running(thing=thing, addresses=_addresses(one), networks=networks_of(one))
 
 
-def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
-    """The addresses of a container, each with the ids of its network and of its end there."""
+def _addresses(one: Mapping[str, Json]) -> dict[str, dict[str, str]]:
+    """The addresses of a container, each with the ids of its networks and of its ends there."""
+    found = dict[str, dict[str, str]]()
     for each in map_of(map_of(one.get("NetworkSettings")).get("Networks")).values():
         endpoint = map_of(each)
-        network = text_of(endpoint.get("NetworkID"))
+        network, end = (text_of(endpoint.get(k)) for k in ("NetworkID", "EndpointID"))
         for address in (endpoint.get("IPAddress"), endpoint.get("GlobalIPv6Address")):
             if address:
-                yield text_of(address), network, text_of(endpoint.get("EndpointID"))
+                found.setdefault(text_of(address), {})[network] = end
+    return found
 
 
 PODMANS: Final = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"

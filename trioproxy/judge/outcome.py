@@ -112,30 +112,20 @@ class Verdict:
 
     def is_short(self, longest: int) -> bool:
         """Whether it is words alone, none of more characters than that."""
-        return (
-            self.asked is None
-            and self.named is None
-            and self.removals is None
-            and len(self.request.target.raw) <= longest
-            and len(self.request.method) <= longest
-            and len(self.decision.message) <= longest
-            and len(self.agent) <= longest
-        )
+        if self.asked or self.named or self.removals:
+            return False
+        request, message = self.request, self.decision.message
+        words = request.target.raw, request.method, message, self.agent
+        return max(map(len, words)) <= longest
 
     def short(self, longest: int) -> "Verdict":
         """What can be told of it, no word of it longer; it cannot be judged again."""
-        request, decision = self.request, self.decision
-        return replace(
-            self,
-            request=Request(
-                request.method[:longest], request.target.short(), request.endpoint
-            ),
-            decision=replace(decision, message=decision.message[:longest]),
-            agent=self.agent[:longest],
-            asked=None,
-            named=None,
-            removals=None,
-        )
+        one, decision = self.request, self.decision
+        request = Request(one.method[:longest], one.target.short(), one.endpoint)
+        decision = replace(decision, message=decision.message[:longest])
+        said = replace(self, request=request, decision=decision)
+        agent = self.agent[:longest]
+        return replace(said, agent=agent, asked=None, named=None, removals=None)
 
     @property
     def size(self) -> int:

@@ -88,33 +88,25 @@ class Prune(NamedTuple):
         return told is not None and told[0].nanoseconds <= self.before
 
     def _is_pruned(self, thing: Thing, value: Mapping[str, Json]) -> bool:
-        match self.kind:
-            case Kind.CONTAINER:
-                state = value.get("State")
-                return state in _STOPPED and self.is_older(value.get("Created"))
-            case Kind.NETWORK:
-                # No prune of the Engine takes these, but a delete by name does, and that is what goes on in its place.
-                is_special = value.get("ConfigOnly") or value.get("Ingress")
-                return (
-                    not is_special
-                    and thing.names[0] not in BUILT_IN
-                    and self.is_older(value.get("Created"))
-                )
-            case Kind.VOLUME:
-                takes_named = not query.TRUE.isdisjoint(self.filters.get("all", ()))
-                return thing.is_plain and (thing.is_anonymous or takes_named)
-            case _:
-                raise AssertionError(f"nothing prunes {self.kind}")
+        if self.kind is Kind.VOLUME:
+            takes_named = not query.TRUE.isdisjoint(self.filters.get("all", ()))
+            return thing.is_plain and (thing.is_anonymous or takes_named)
+        if self.kind is Kind.CONTAINER:
+            stays = value.get("State") not in _STOPPED
+        else:
+            # No prune of the Engine takes these, but a delete by name does, and that is what goes on in its place.
+            is_special = value.get("ConfigOnly") or value.get("Ingress")
+            stays = bool(is_special) or thing.names[0] in BUILT_IN
+        return not stays and self.is_older(value.get("Created"))
 
     def _fits(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels are those that the filters want.
 
         As the Engine has it: all of `label`; and not all of `label!`, so that of two of them one may be there.
         """
-        if not _has_all(labels, self.filters.get("label", frozenset())):
-            return False
-        without = self.filters.get("label!")
-        return without is None or not _has_all(labels, without)
+        wanted, without = map(self.filters.get, ("label", "label!"))
+        has_wanted = wanted is None or _has_all(labels, wanted)
+        return has_wanted and (without is None or not _has_all(labels, without))
 
     def removal(self, thing: Thing) -> Removal:
         """How something is removed."""

@@ -44,12 +44,12 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
     """
     request = verdict.request
     answer: Answer = None
-    known: Known = verdict.named.known if verdict.named is not None else {}
     # Of an image's labels those were read that counted then: of those that do now all may be its.
     new = gate.objects.judged_labels - verdict.form.objects.judged_labels
-    known = {
+    there = verdict.named.known.items() if verdict.named is not None else ()
+    known: Known = {
         key: one.inheriting_too(new) if isinstance(one, Thing) else one
-        for key, one in known.items()
+        for key, one in there
     }
     again = judging(gate, request, has_body=True)
     try:
@@ -67,11 +67,9 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
                 case Refused():
                     return found.decision
                 case Passes():
-                    is_so = (
-                        _goes_on_as_now(gate, verdict, is_sent=is_sent)
-                        and found.showing == verdict.showing
-                    )
-                    return found.decision if is_so else gate.says(UNREAD)
+                    is_so = _goes_on_as_now(gate, verdict, is_sent=is_sent)
+                    is_shown = found.showing == verdict.showing
+                    return found.decision if is_so and is_shown else gate.says(UNREAD)
                 case _:
                     assert_never(found)
     except BadRequest:

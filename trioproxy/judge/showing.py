@@ -258,10 +258,8 @@ class Showing:
             inside = yield from self._inside(ids)
             hidden = max(hidden, len(ids) - len(inside))
             if len(inside) < len(ids):
-                shown = {
-                    **shown,
-                    "Manifests": [_with_users(one, inside) for one in manifests],
-                }
+                told = [_with_users(one, inside) for one in manifests]
+                shown = {**shown, "Manifests": told}
         return Shown(shown if hidden else value, hidden)
 
     def _usage(self, key: str, value: dict[str, Json]) -> Looking:

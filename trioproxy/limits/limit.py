@@ -397,21 +397,20 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
 
 
 def _parse_proxy(value: str, source: str) -> str:
-    if not value:
-        return ""
     path = normal.unquote(value)
-    if not _is_clean(value) or ":" in path:  # which ends a source among Binds
-        raise ConfigError(
-            f"{PROXY_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
-            hint="write the path that the listener has on the Engine's host",
-        )
+    # A colon ends a source among Binds.
+    hint = "write the path that the listener has on the Engine's host"
+    _check_path(PROXY_VARIABLE, value, source, hint, is_bad=":" in path)
     return path
 
 
-def _is_clean(value: str) -> bool:
-    """Whether it is an absolute path in its one form."""
+def _check_path(name: str, value: str, source: str, hint: str, *, is_bad: bool) -> None:
+    """Refuse a path that is not absolute, or not in its one form; or bad for another reason."""
     cleaned = normal.quote(normal.path(normal.unquote(value)))
-    return value.startswith("/") and cleaned == value
+    if value and (is_bad or not value.startswith("/") or cleaned != value):
+        raise ConfigError(
+            f"{name}={value[:64]!r} in {source} is no clean absolute path", hint=hint
+        )
 
 
 def split_items(name: str, value: str, source: str, *, what: str) -> tuple[str, ...]:
@@ -445,11 +444,8 @@ def _parse_limit(
 def _parse_places(places: Places, source: str) -> Places:
     for name, value in zip(MOVING.values(), places[:2], strict=False):
         # A folder that is root is no better by another name: what is below it is told so.
-        if value and (not _is_clean(value) or value == "/"):
-            raise ConfigError(
-                f"{name}={value[:64]!r} in {source} is no clean absolute path",
-                hint="write the folder as /home/me/app",
-            )
+        hint = "write the folder as /home/me/app"
+        _check_path(name, value, source, hint, is_bad=value == "/")
     if places.project and not PROJECT_NAME.fullmatch(places.project):
         raise ConfigError(
             f"{MOVING[PROJECT]}={places.project[:64]!r} in {source} is no Compose project",

@@ -67,13 +67,9 @@ class Varies(Enum):
     @property
     def holes(self) -> frozenset[str]:
         """The kinds of holes that may stand there, beside a `*`."""
-        return _HOLES.get(self, frozenset())
-
-
-_ALL_HOLES: Final = frozenset({"num", "hex", "rand", "uuid", "date", "uid"})
-_HOLES: Final[Mapping[Varies, frozenset[str]]] = dict.fromkeys(
-    (Varies.PATH, Varies.IMAGE, Varies.VALUE), _ALL_HOLES
-) | {Varies.USER: frozenset({"uid"})}
+        if self in {Varies.PATH, Varies.IMAGE, Varies.VALUE}:
+            return frozenset({"num", "hex", "rand", "uuid", "date", "uid"})
+        return frozenset({"uid"} if self is Varies.USER else ())
 
 
 class Sort(NamedTuple):
@@ -193,11 +189,8 @@ def _known(table: str) -> Mapping[str, KnownValue]:
 
 
 def _rooted(known: Mapping[str, KnownValue]) -> Callable[[str], str]:
-    def root_of(item: str) -> str:
-        rows = ((begin, row) for begin, row in known.items() if row.root)
-        return next((row.root for begin, row in rows if _may_be(item, begin)), "")
-
-    return root_of
+    rows = [(begin, row.root) for begin, row in known.items() if row.root]
+    return lambda item: next((why for begin, why in rows if _may_be(item, begin)), "")
 
 
 def _said(known: Mapping[str, KnownValue]) -> Callable[[str], str]:
