@@ -29,37 +29,27 @@ _ANY_WRITE = "POST=1 lets all writes of the open sections pass; an ALLOW_* verb 
 _KNOWN_MISTAKES = {
     "BUILDKIT": "did you mean GRPC and SESSION?",
     "DF": "did you mean SYSTEM?",
-    "GET": "reading needs only the section variable",
-    "HEAD": "reading needs only the section variable",
-    "INSPECT": "did you mean CONTAINERS?",
     "LEARN": "learning is a command: trioproxy learn",
-    "LIST": "did you mean CONTAINERS?",
-    "PATCH": _ANY_WRITE,
     "PORTS": "ports are part of CONTAINERS",
-    "PRUNE": _ANY_WRITE,
-    "READ": "reading needs only the section variable",
-    "REMOVE": "did you mean ALLOW_DELETE?",
-    "RESTART": "did you mean ALLOW_RESTARTS?",
     "SHADOW": "shadowing is an option: trioproxy enforce --shadow",
-    "STATS": "did you mean CONTAINERS?",
     "WATCH": "watching is an option: trioproxy enforce --watch",
-    "WRITE": _ANY_WRITE,
+    **dict.fromkeys(("GET", "HEAD", "READ"), "reading needs only the section variable"),
+    **dict.fromkeys(("INSPECT", "LIST", "STATS"), "did you mean CONTAINERS?"),
+    **dict.fromkeys(("PATCH", "PRUNE", "WRITE"), _ANY_WRITE),
 }
 
 # The same, where the name alone is proof enough, whatever its value.
 _UNMISTAKABLE = {
     "ALLOWED_OPERATIONS": "did you mean ALLOW_OPERATIONS?",
     "ALLOWED_PATHS": "paths go into ALLOW_OPERATIONS, as GET:/path/{template}",
-    "DOCKER_SOCK": "did you mean SOCKET_PATH?",
-    "DOCKER_SOCKET": "did you mean SOCKET_PATH?",
+    **dict.fromkeys(("DOCKER_SOCK", "DOCKER_SOCKET"), "did you mean SOCKET_PATH?"),
     "HAS_IPV6": "did you mean DISABLE_IPV6?",
 }
 
 # Dialects of forks: CONTAINERS_CREATE, IMAGES_READ, API_CONTAINERS.
-_DIALECT = re.compile(rf"(?:API_)?({'|'.join(SWITCHES)})(?:_([A-Z]+))?")
-_ACTION = re.compile(
-    "ATTACH|CONNECT|CREATE|DELETE|DISCONNECT|EXEC|INSPECT|LIST|PAUSE|PRUNE|READ|RENAME"
-    "|RESIZE|START|STOP|UNPAUSE|UPDATE|WAIT|WRITE"
+_DIALECT = re.compile(
+    rf"(?:API_)?({'|'.join(SECTIONS)})(?:_(?:ATTACH|(?:DIS)?CONNECT|CREATE|DELETE|EXEC"
+    "|INSPECT|LIST|(?:UN)?PAUSE|PRUNE|READ|RENAME|RESIZE|START|STOP|UPDATE|WAIT|WRITE))?"
 )
 # Verbs by the names that forks and other proxies give them.
 _OTHER_WORDS = {
@@ -97,7 +87,8 @@ def suggest(name: str, variables: Mapping[str, str]) -> str:
         return _OTHER_WORDS[name]
     operation = f"Container{name.removeprefix('ALLOW_').title()}"
     if operation in OPERATIONS:
-        return _advice_on_operation(operation, variables)
+        section = OPERATIONS[operation][0].section
+        return f"no verb names {operation}, which is one of {section}"
     prefix = next((one for one in PREFIXES if name.startswith(one)), "")
     is_switch = variables.get(name) == "1"
     known = PERMISSIONS - {OPERATIONS_VARIABLE} if is_switch else PERMISSIONS
@@ -107,28 +98,11 @@ def suggest(name: str, variables: Mapping[str, str]) -> str:
 NO_PERMISSION: Final = "there is no such permission"
 
 
-def _advice_on_operation(operation: str, variables: Mapping[str, str]) -> str:
-    if not opens_sections(variables):
-        return f"name {operation} in {OPERATIONS_VARIABLE}"
-    endpoint = OPERATIONS[operation][0]
-    section = f"{endpoint.section}=1"
-    if endpoint.method in {"GET", "HEAD"}:
-        return f"{section} opens {operation}"
-    return f"{section} and POST=1 open {operation}"
-
-
 def _nearest(name: str, prefix: str, known: Iterable[str], *, cutoff: float) -> str:
     """Ask for a name with the same prefix: what they share proves nothing."""
     ends = [one.removeprefix(prefix) for one in sorted(known) if one.startswith(prefix)]
     found = near(name.removeprefix(prefix), ends, cutoff=cutoff)
     return f"did you mean {prefix}{found}?" if found else ""
-
-
-def opens_sections(variables: Mapping[str, str]) -> bool:
-    """Whether section variables or verbs are in use, which a list would close."""
-    return OPERATIONS_VARIABLE not in variables and any(
-        variables.get(name) == "1" for name in (*SWITCHES, *VERBS)
-    )
 
 
 def suggest_limit(name: str) -> str:
@@ -143,37 +117,22 @@ def _advice(name: str, variables: Mapping[str, str]) -> str:
     if name in PERMISSIONS or name in SETTINGS or name.startswith(PREFIXES):
         return ""
     if name in _UNMISTAKABLE or variables[name].strip().lower() in _SWITCH_WORDS:
-        return advice_on_word(name, variables)
+        return advice_on_word(name)
     return _nearest(name, "", SETTINGS, cutoff=0.88)
 
 
-def advice_on_word(name: str, variables: Mapping[str, str]) -> str:
+def advice_on_word(name: str) -> str:
     """Say what a name without a prefix of ours may have been meant to be."""
-    if mistake := _UNMISTAKABLE.get(name) or _KNOWN_MISTAKES.get(name):
+    known = _UNMISTAKABLE.get(name) or _KNOWN_MISTAKES.get(name)
+    if mistake := known or _OTHER_WORDS.get(f"ALLOW_{name}"):
         return mistake
     if name.upper() in PERMISSIONS:
         return f"did you mean {name.upper()}? Names are in capitals"
     if (verb := f"ALLOW_{name}") in VERBS:
         return f"did you mean {verb}?"
-    if advice := _advice_on_dialect(name, variables):
-        return advice
+    if found := _DIALECT.fullmatch(name):
+        return f"did you mean {found[1]}?"
     if len(name) < _SHORTEST:
         return ""
     # Two letters of six that changed places.
     return _nearest(name, "", PERMISSIONS | SETTINGS, cutoff=0.8)
-
-
-def _advice_on_dialect(name: str, variables: Mapping[str, str]) -> str:
-    found = _DIALECT.fullmatch(name)
-    if found is None:
-        return ""
-    switch, action = found.groups()
-    if action is None:
-        return f"did you mean {switch}?"
-    if not _ACTION.fullmatch(action) or switch not in SECTIONS:
-        return ""
-    if switch == "CONTAINERS" and (verb := f"ALLOW_{action}") in VERBS:
-        return f"did you mean {verb}?"
-    if opens_sections(variables):
-        return f"did you mean {switch}?"
-    return f"did you mean {switch}? {OPERATIONS_VARIABLE} names single operations"

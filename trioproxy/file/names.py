@@ -124,14 +124,9 @@ def _may_be_meant(name: str) -> bool:
     words = name.split("_")[1:]
     if any({word, f"{word}S", word.removesuffix("S")} & _WORDS for word in words):
         return True
-    return bool(_nearest(name)) or name.startswith(REDACT_VARIABLE)
-
-
-def _nearest(name: str) -> str:
     if name.startswith(FAMILY_PREFIXES):
-        return suggest_limit(name)
-    advice = suggest(name, {}) if name.startswith(PREFIXES) else ""
-    return "" if advice == NO_PERMISSION else advice
+        return bool(suggest_limit(name))
+    return name.startswith(REDACT_VARIABLE) or suggest(name, {}) != NO_PERMISSION
 
 
 def _advice(name: str, variables: Mapping[str, str]) -> str:
@@ -143,7 +138,7 @@ def _advice(name: str, variables: Mapping[str, str]) -> str:
         return suggest_limit(name) or _names_of(name)
     if name.startswith(REDACT_VARIABLE):
         return f"did you mean {REDACT_VARIABLE}={Hides.ENV}?"
-    return advice_on_word(name, variables) or (
+    return advice_on_word(name) or (
         "remove it: a policy file holds what is granted and limited, and nothing else"
     )
 
