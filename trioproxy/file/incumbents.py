@@ -24,6 +24,7 @@ from trioproxy.file.variables import (
     LIBPOD_VARIABLES,
     ON_BY_DEFAULT,
     PERMISSIONS,
+    READ_VERBS,
     SWITCHES,
     WORDS_OF_VERBS,
 )
@@ -55,7 +56,7 @@ class Rule:
 
     variable: str
     begins: str
-    """How a path begins, as a regular expression: made when it is asked for, as most are never."""
+    """How a path begins, as a regular expression: compiled when it is asked for."""
     allows: bool = True
     writes_only: bool = False
     """Whether `GET` and `HEAD` pass by this rule."""
@@ -64,12 +65,7 @@ class Rule:
         """Whether a request is one that this rule speaks of."""
         if self.writes_only and method in READING:
             return False
-        return _compiled(self.begins).match(path) is not None
-
-
-@cache
-def _compiled(begins: str) -> re.Pattern[str]:
-    return re.compile(begins, re.IGNORECASE | re.ASCII)
+        return re.match(self.begins, path, re.IGNORECASE | re.ASCII) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one is itself, and a key
@@ -133,13 +129,8 @@ def _route(base: str, words: str) -> str:
     return f"{base}/[a-zA-Z0-9_.-]+/({words})"
 
 
-READ_WORDS = {
-    "ALLOW_ARCHIVE": "archive",
-    "ALLOW_CHANGES": "change",
-    "ALLOW_EXPORT": "export",
-    "ALLOW_LOGS": "logs",
-    "ALLOW_TOP": "top",
-}
+READ_WORDS = {one: one.removeprefix("ALLOW_").lower() for one in READ_VERBS}
+READ_WORDS["ALLOW_CHANGES"] = "change"
 """How linuxserver knows the routes that a read verb refuses: by any method, and by how the
 segment behind the name of a container begins."""
 

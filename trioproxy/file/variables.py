@@ -32,33 +32,43 @@ METHOD_SWITCHES = ("DELETE", "PUT")
 The incumbents read neither. People set them to 0 and believe in it, so it is true here.
 """
 
+WORDS_OF_VERBS = {
+    "PAUSE": ("Pause",),
+    "RESTARTS": ("Kill", "Restart", "Stop"),
+    "START": ("Start",),
+    "STOP": ("Stop",),
+    "UNPAUSE": ("Unpause",),
+}
+"""The incumbents' verbs: how the names of their operations end, and how the segment behind a
+name begins that they open, in small letters."""
+
+
+def _operations(thing: str, *words: str) -> frozenset[str]:
+    return frozenset(f"{thing}{word}" for word in words)
+
+
 READ_VERBS = {
-    "ALLOW_ARCHIVE": frozenset({"ContainerArchive", "ContainerArchiveInfo"}),
-    "ALLOW_CHANGES": frozenset({"ContainerChanges"}),
-    "ALLOW_EXPORT": frozenset({"ContainerExport"}),
-    "ALLOW_LOGS": frozenset({"ContainerLogs"}),
-    "ALLOW_TOP": frozenset({"ContainerTop"}),
+    "ALLOW_ARCHIVE": _operations("Container", "Archive", "ArchiveInfo"),
+    **{
+        f"ALLOW_{word.upper()}": _operations("Container", word)
+        for word in ("Changes", "Export", "Logs", "Top")
+    },
 }
 """Verbs that name a read, with the operations they name."""
 
 WRITE_VERBS = {
-    "ALLOW_ATTACH": frozenset({"ContainerAttach", "ContainerAttachWebsocket"}),
-    "ALLOW_CREATE": frozenset({"ContainerCreate"}),
-    "ALLOW_DELETE": frozenset({"ContainerDelete"}),
+    "ALLOW_ATTACH": _operations("ContainerAttach", "", "Websocket"),
     # All of `docker exec`: a session that is prepared and cannot be started helps nobody.
-    "ALLOW_EXEC": frozenset(
-        {"ContainerExec", "ExecInspect", "ExecResize", "ExecStart"}
-    ),
-    "ALLOW_KILL": frozenset({"ContainerKill"}),
-    "ALLOW_PAUSE": frozenset({"ContainerPause"}),
+    "ALLOW_EXEC": _operations("Exec", "Inspect", "Resize", "Start") | {"ContainerExec"},
     "ALLOW_PULL": frozenset({"ImageCreate"}),
-    "ALLOW_RENAME": frozenset({"ContainerRename"}),
-    "ALLOW_RESTARTS": frozenset({"ContainerKill", "ContainerRestart", "ContainerStop"}),
-    "ALLOW_START": frozenset({"ContainerStart"}),
-    "ALLOW_STOP": frozenset({"ContainerStop"}),
-    "ALLOW_UNPAUSE": frozenset({"ContainerUnpause"}),
-    "ALLOW_UPDATE": frozenset({"ContainerUpdate"}),
-    "ALLOW_WAIT": frozenset({"ContainerWait"}),
+    **{
+        f"ALLOW_{word.upper()}": _operations("Container", word)
+        for word in ("Create", "Delete", "Kill", "Rename", "Update", "Wait")
+    },
+    **{
+        f"ALLOW_{verb}": _operations("Container", *words)
+        for verb, words in WORDS_OF_VERBS.items()
+    },
 }
 """Verbs for what needs `POST=1` otherwise, with the operations they name.
 
@@ -81,18 +91,8 @@ RENAMED = {
 }
 """What people write who guess the name of a limit, and what they mean."""
 
-WORDS_OF_VERBS = {
-    "PAUSE": ("Pause",),
-    "RESTARTS": ("Kill", "Restart", "Stop"),
-    "START": ("Start",),
-    "STOP": ("Stop",),
-    "UNPAUSE": ("Unpause",),
-}
-"""The incumbents' verbs: how the names of their operations end, and how the segment behind a
-name begins that they open, in small letters."""
-
 LIBPOD_VERBS = {
-    f"LIBPOD_ALLOW_{pod}{verb}": frozenset(f"Libpod{thing}{word}" for word in words)
+    f"LIBPOD_ALLOW_{pod}{verb}": _operations(f"Libpod{thing}", *words)
     for pod, thing in (("", "Container"), ("POD_", "Pod"))
     for verb, words in WORDS_OF_VERBS.items()
 }
