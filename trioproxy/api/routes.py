@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from trioproxy.api import podman
-from trioproxy.api.families import Family, Hides, Kind
+from trioproxy.api.families import OBJECTS, Family, Hides, Kind
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.quoting import in_quotes
@@ -372,9 +372,10 @@ _ONE_SEGMENT = re.compile(
 PODMAN = "libpod"
 """The first segment of Podman's own routes, which no Docker Engine has."""
 
-# A section a heading, then a row a route: method, template, operation, effect, stream, files,
-# touch, names (`c` a container, `n` a network, `v` a volume), bound, powers (a letter or `-` in
-# the order of `PowerLetters`: p s reatlh wj x c bq erapox), risk, summary. Each row says all of it.
+# A section a heading, then a row a route: method (two with a comma: a route by each), template,
+# operation, effect, stream, files, touch, names (`c` a container, `n` a network, `v` a volume), bound, powers
+# (a letter or `-` in the order of `PowerLetters`: p s reatlh wj x c bq erapox), risk, summary.
+# Each row says all of it.
 # Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
 _TABLE = """\
 AUTH
@@ -423,20 +424,13 @@ POST    /containers/{id}/unpause                   ContainerUnpause         writ
 POST    /containers/{id}/update                    ContainerUpdate          write  none           -       names  -   create       --rw---- availability  changes a container's limits and restart policy
 POST    /containers/{id}/wait                      ContainerWait            read   follow         -       names  -   -            -------- low           waits for a container's exit code
 DEBUG
-GET     /debug/vars                                DebugVars                read   none           -       -      -   -            -------- info-leak     shows the daemon's command line and memory
-GET     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            -------- info-leak     lists the daemon's profiles
-GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            -------- info-leak     shows the daemon's command line
-GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            -------- availability  profiles the daemon for as long as asked
-GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            -------- info-leak     looks up functions of the daemon
-GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            -------- availability  traces the daemon for as long as asked
-GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            -------- info-leak     downloads a profile of the daemon
-ANY     /debug/vars                                DebugVars                read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            -------- availability  the same by any method (engines before 28)
-ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            -------- availability  the same by any method (engines before 28)
-ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            -------- info-leak     the same by any method (engines before 28)
+GET,ANY /debug/vars                                DebugVars                read   none           -       -      -   -            -------- info-leak     shows the daemon's command line and memory
+GET,ANY /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            -------- info-leak     lists the daemon's profiles
+GET,ANY /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            -------- info-leak     shows the daemon's command line
+GET,ANY /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            -------- availability  profiles the daemon for as long as asked
+GET,ANY /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            -------- info-leak     looks up functions of the daemon
+GET,ANY /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            -------- availability  traces the daemon for as long as asked
+GET,ANY /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            -------- info-leak     downloads a profile of the daemon
 DISTRIBUTION
 GET     /distribution/{name}/json                  DistributionInspect      read   none           -       -      -   -            -----c-r info-leak     has any registry host asked for a manifest
 EVENTS
@@ -537,11 +531,7 @@ OPTIONS /{any}                                     SystemOptions            read
 """
 
 
-_NAMED: Final[Mapping[str, Kind]] = {
-    "c": Kind.CONTAINER,
-    "n": Kind.NETWORK,
-    "v": Kind.VOLUME,
-}
+_NAMED: Final = {kind[0]: kind for kind in OBJECTS.values()}
 
 
 def _parse_table(table: str) -> tuple[Endpoint, ...]:
@@ -551,11 +541,9 @@ def _parse_table(table: str) -> tuple[Endpoint, ...]:
         if " " not in line:
             section = line
             continue
-        method, template, operation, effect, stream, files, *columns = line.split(
-            None, 11
-        )
-        touch, names, bound, powers, risk, summary = columns
-        endpoints.append(
+        methods, template, operation, effect, stream, *columns = line.split(None, 11)
+        files, touch, names, bound, powers, risk, summary = columns
+        endpoints.extend(
             Endpoint(
                 method=sys.intern(method),
                 template=template,
@@ -571,6 +559,7 @@ def _parse_table(table: str) -> tuple[Endpoint, ...]:
                 risk=Risk(risk),
                 summary=summary,
             )
+            for method in methods.split(",")
         )
     return tuple(endpoints)
 
@@ -691,22 +680,13 @@ def kinds_of(operation: str) -> tuple[Kind, ...]:
 
 
 _OF_PODMAN = "LIBPOD_"
-_BY_NO_VARIABLE = frozenset(
-    {
-        "ANY",
-        "DEBUG",
-        "LIBPOD_ARTIFACTS",
-        "LIBPOD_BUILD",
-        "LIBPOD_COMMIT",
-        "LIBPOD_KUBE",
-        "LIBPOD_LOCAL",
-        "LIBPOD_QUADLETS",
-        "LIBPOD_SWAGGER",
-    }
-)
+_BY_NO_VARIABLE = """
+    ANY DEBUG LIBPOD_ARTIFACTS LIBPOD_BUILD LIBPOD_COMMIT LIBPOD_KUBE LIBPOD_LOCAL
+    LIBPOD_QUADLETS LIBPOD_SWAGGER
+"""
 """Sections that the other proxies have no variable for: a list alone opens them."""
 
-_VARIABLES = sorted({e.section for e in ENDPOINTS} - _BY_NO_VARIABLE)
+_VARIABLES = sorted({e.section for e in ENDPOINTS} - {*_BY_NO_VARIABLE.split()})
 
 SECTIONS = tuple(name for name in _VARIABLES if not name.startswith(_OF_PODMAN))
 """The section variables, `POST` aside; no variable opens /debug."""
