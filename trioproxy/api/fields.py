@@ -12,7 +12,6 @@ Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -316,23 +315,29 @@ class Operation:
     """The keys of its query that name something, in lower case, and what tells it."""
     many: frozenset[str] = frozenset()
     """The keys of which the Engine reads every value, not the first alone."""
+    variables: frozenset[str] = field(init=False, compare=False)
+    """The variables that limit what it can ask for."""
+
+    def __post_init__(self) -> None:
+        readers = {one.reader for _, one in rows(self)} | {*self.query.values()}
+        found = {SOURCES[reader].variable for reader in readers - {"", WITH_PARENT}}
+        settle(self, variables=frozenset({*found, self.family.options}))
 
     @property
     def has_body(self) -> bool:
         """Whether its body is JSON, and read."""
         return self.body is not NO_STRUCT
 
-    @property
-    def variables(self) -> frozenset[str]:
-        """The variables that limit what it can ask for."""
-        return _variables(self)
 
-
-@cache
-def _variables(operation: Operation) -> frozenset[str]:
-    readers = {one.reader for _, one in rows(operation)} | set(operation.query.values())
-    found = {SOURCES[reader].variable for reader in readers if reader}
-    return frozenset(found | {operation.family.options}) - {""}
+def rows(operation: Operation) -> Iterator[tuple[str, Field]]:
+    """List every field of a body with its path: `HostConfig.Binds`."""
+    todo = [("", operation.body)]
+    while todo:
+        prefix, struct = todo.pop()
+        for one in struct.fields.values():
+            path = f"{prefix}{one.name}"
+            yield path, one
+            todo.append((f"{path}.", one.struct))
 
 
 def variables_of(operations: Iterable[str]) -> frozenset[str]:
@@ -392,36 +397,20 @@ _HOLDING: Final = frozenset(
 )
 
 
-class _Word(NamedTuple):
-    """A name in a table, with its signs."""
-
-    name: str
-    struct: str
-    reader: str
-    finder: str
-
-
-def _parse_word(word: str) -> _Word:
+def _parse_field(kind: JsonKind, word: str, structs: Mapping[str, Struct]) -> Field:
+    if kind is JsonKind.UNREAD:
+        return Field(name=word, kind=kind)
     signed, _, finder = word.partition("@")
     signed, _, reader = signed.partition(">")
     name, _, struct = signed.removesuffix("-").partition(":")
     if reader and reader not in SOURCES:
         raise AssertionError(f"{word}: nobody is called {reader}")
-    if (signed[-1:] == "-") == bool(reader or struct):
-        raise AssertionError(f"{word}: say who reads it, or by a - that it is harmless")
-    return _Word(name, struct, reader, finder)
-
-
-def _parse_field(kind: JsonKind, word: str, structs: Mapping[str, Struct]) -> Field:
-    if kind is JsonKind.UNREAD:
-        return Field(name=word, kind=kind)
-    name, struct, reader, finder = _parse_word(word)
     if reader and kind not in SOURCES[reader].kinds:
         raise AssertionError(f"{word}: {reader} does not read a {kind}")
+    if (signed[-1:] == "-") == bool(reader or struct):
+        raise AssertionError(f"{word}: say who reads it, or by a - that it is harmless")
     if (kind in _HOLDING) != bool(struct):
-        raise AssertionError(
-            f"{word}: a {kind} holds {'some' if struct else 'no'} struct"
-        )
+        raise AssertionError(f"{word}: either a {kind} holds no struct, or say which")
     return Field(
         name=name,
         kind=kind,
@@ -433,18 +422,8 @@ def _parse_field(kind: JsonKind, word: str, structs: Mapping[str, Struct]) -> Fi
 
 def _parse_operations(table: str) -> Mapping[str, Operation]:
     operations = dict[str, Operation]()
-    for line in table.splitlines():
-        name, *words = line.split()
-        query, finders, many = dict[str, str](), dict[str, str](), set[str]()
-        for one in map(_parse_word, words):
-            if one.reader and JsonKind.TEXT not in SOURCES[one.reader].kinds:
-                raise AssertionError(f"{name}: {one.reader} does not read a text")
-            key = one.name.rstrip("*")
-            query[key] = one.reader
-            if one.finder:
-                finders[key.casefold()] = one.finder
-            if key != one.name:
-                many.add(key)
+    for name, *words in map(str.split, table.splitlines()):
+        keys = [_parse_field(JsonKind.TEXT, one.replace("*", ""), {}) for one in words]
         body = STRUCTS.get(name, NO_STRUCT)
         _check_told(name, body, is_told=False)
         if not (row := row_of(name)) or not row.families:
@@ -453,9 +432,9 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             name=name,
             family=row.families[0],
             body=body,
-            query=query,
-            finders=finders,
-            many=frozenset(many),
+            query={one.name: one.reader for one in keys},
+            finders={one.name.casefold(): one.finder for one in keys if one.finder},
+            many=frozenset(one.partition("*")[0] for one in words if "*" in one),
         )
     return operations
 
@@ -508,18 +487,6 @@ FINDER_NAMES: Final = frozenset(
     one.finder for struct in STRUCTS.values() for one in struct.fields.values()
 ).union(*(one.finders.values() for one in ARGUED.values())) - {""}
 """Who tells what is named, by the names that the tables use."""
-
-
-def rows(operation: Operation) -> Iterator[tuple[str, Field]]:
-    """List every field of a body with its path: `HostConfig.Binds`."""
-    yield from _rows(operation.body, "")
-
-
-def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
-    for one in struct.fields.values():
-        path = f"{prefix}{one.name}"
-        yield path, one
-        yield from _rows(one.struct, f"{path}.")
 
 
 def _check_routes() -> None:
