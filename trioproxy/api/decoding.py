@@ -174,7 +174,8 @@ class _Reader:
                 if check := _KINDS.get(field.kind):
                     item = check(item, where)
                 else:
-                    item = yield from self._read_structs(field, item, where)
+                    read = self._read_structs(field.kind, field.struct, item, where)
+                    item = yield from read
                 canonical[field.name] = item
                 self._keep(field, where, item, canonical)
         return canonical
@@ -214,34 +215,26 @@ class _Reader:
         if legacy is None:
             canonical[name] = item
 
-    def _read_structs(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
-        if field.kind is _STRUCT:
-            return (yield from self.read_struct(field.struct, item, place))
-        if field.kind is _STRUCTS:
-            return (yield from self._read_list(field, item, place))
-        return (yield from self._read_map(field, item, place))
-
-    def _read_list(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
-        canonical: list[Json] = []
-        for index, one in enumerate(_list(item, place)):
-            where = place.at(index)
-            canonical.append((yield from self.read_struct(field.struct, one, where)))
-        return canonical
-
-    def _read_map(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
-        canonical: dict[str, Json] = {}
+    def _read_structs(
+        self, kind: JsonKind, struct: Struct, item: Json, place: Spot
+    ) -> Steps[Json]:
+        if kind is _STRUCT:
+            return (yield from self.read_struct(struct, item, place))
+        if kind is _STRUCTS:
+            listed: list[Json] = []
+            for index, one in enumerate(_list(item, place)):
+                where = place.at(index)
+                listed.append((yield from self.read_struct(struct, one, where)))
+            return listed
+        of_each = _STRUCTS if kind is JsonKind.STRUCT_LISTS else _STRUCT
+        named: dict[str, Json] = {}
         for name, one in _map(item, place):
+            # A null is of ports a list that is empty. As an endpoint the name joins all the same: to Podman null is
+            # `{}`; Docker answers 400, and to a client before API 1.44 nothing, for its handler crashes, alone.
             where = place.at(name)
-            if one is None:
-                # Of ports a list that is empty. As an endpoint the name joins all the same: to Podman null is `{}`;
-                # Docker answers 400, and to a client before API 1.44 nothing, for its handler crashes, alone.
-                canonical[name] = None
-            elif field.kind is JsonKind.STRUCT_LISTS:
-                canonical[name] = yield from self._read_list(field, one, where)
-            else:
-                struct = field.struct
-                canonical[name] = yield from self.read_struct(struct, one, where)
-        return canonical
+            read = self._read_structs(of_each, struct, one, where)
+            named[name] = None if one is None else (yield from read)
+        return named
 
 
 _Check = Callable[[Json, Spot], Json]
