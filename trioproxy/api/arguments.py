@@ -5,12 +5,12 @@ See `asking` for the whole of it.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from trioproxy.api import normal
 from trioproxy.api.decoding import Finding, Json, Spot, show
 from trioproxy.api.edits import Edit
-from trioproxy.api.fields import Operation
+from trioproxy.api.fields import SOURCES, Operation
 from trioproxy.errors import BadBody, BodyTooLarge
 
 DEFAULT_USER: Final = "@default"
@@ -21,6 +21,8 @@ RECURSIVE_READ_ONLY: Final = 44
 # Below these, a default is none of those that are safe, and we write the safe one out.
 PRIVATE_IPC: Final = 40
 PRIVATE_CGROUP: Final = 41
+
+_T = TypeVar("_T")
 
 PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
 """The first word of a command as it is told: a program, and not a command line."""
@@ -87,6 +89,15 @@ def minor(version: str) -> int | None:
 
 
 Reader = Callable[[Given, Finding], Iterator[Argument | Edit]]
+
+
+def asked(
+    found: Finding, value: str, text: str | None = None, place: Spot | None = None
+) -> Argument:
+    """Ask for a value of the variable that the reader's row names. `text`: for people."""
+    shown = show(value if text is None else text)
+    variable = SOURCES[found.reader].variable
+    return Argument(variable, value, (place or found.place).shown, shown)
 
 
 def option(given: Given, place: Spot, value: str = "") -> Argument:
@@ -163,47 +174,41 @@ def few(found: Finding) -> Json:
 
 def text_of(value: Json) -> str:
     """A text; empty where there is none. Raises `BadBody` for anything else."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _other("text")
-    return value
-
-
-def texts_of(value: Json) -> list[str]:
-    """The texts of a list. Raises `BadBody` for anything else."""
-    found = list_of(value)
-    texts = [one for one in found if isinstance(one, str)]
-    if len(texts) < len(found):
-        raise _other("text")
-    return texts
-
-
-def structs_of(value: Json) -> list[dict[str, Json]]:
-    """The structs of a list. Raises `BadBody` for anything else."""
-    found = list_of(value)
-    structs = [one for one in found if isinstance(one, dict)]
-    if len(structs) < len(found):
-        raise _other("object")
-    return structs
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise _other("text")
 
 
 def list_of(value: Json) -> list[Json]:
     """A list; empty where there is none. Raises `BadBody` for anything else."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise _other("list")
-    return value
+    if value is None or isinstance(value, list):
+        return value or []
+    raise _other("list")
 
 
 def map_of(value: Json) -> dict[str, Json]:
     """A struct or a map; empty where there is none. Raises `BadBody` for anything else."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _other("object")
-    return value
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise _other("object")
+
+
+def texts_of(value: Json) -> list[str]:
+    """The texts of a list. Raises `BadBody` for anything else."""
+    return _all(str, value, "text")
+
+
+def structs_of(value: Json) -> list[dict[str, Json]]:
+    """The structs of a list. Raises `BadBody` for anything else."""
+    return _all(dict, value, "object")
+
+
+def _all(kind: type[_T], value: Json, wanted: str) -> list[_T]:
+    items = list_of(value)
+    found = [one for one in items if isinstance(one, kind)]
+    if len(found) < len(items):
+        raise _other(wanted)
+    return found
 
 
 def _other(wanted: str) -> BadBody:

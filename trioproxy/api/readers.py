@@ -14,6 +14,7 @@ from trioproxy.api.arguments import (
     Argument,
     Given,
     Reader,
+    asked,
     few,
     list_of,
     map_of,
@@ -68,14 +69,12 @@ READ_ONLY: Final = frozenset(
 
 def _image(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
-        value = normal.image(text_of(found.value))
-        yield Argument("CREATE_IMAGES", value, found.place.shown, show(value))
+        yield asked(found, normal.image(text_of(found.value)))
 
 
 def _tag(_: Given, found: Finding) -> Iterator[Argument]:
     tag = text_of(found.parent.get("tag"))
-    value = normal.tagged(text_of(found.value), tag)
-    yield Argument("CREATE_TAGS", value, found.place.shown, show(value))
+    yield asked(found, normal.tagged(text_of(found.value), tag))
 
 
 def _import_tag(given: Given, found: Finding) -> Iterator[Argument]:
@@ -85,21 +84,19 @@ def _import_tag(given: Given, found: Finding) -> Iterator[Argument]:
 
 
 def _build_tag(_: Given, found: Finding) -> Iterator[Argument]:
-    value = normal.tagged(text_of(found.value), "")
-    yield Argument("CREATE_TAGS", value, found.place.shown, show(value))
+    yield asked(found, normal.tagged(text_of(found.value), ""))
 
 
 def _pull(_: Given, found: Finding) -> Iterator[Argument]:
     text = text_of(found.value)
     # `-` is the body itself. All else is an address, to which the Engine connects by `http` where it has no scheme.
     if found.place.path == "fromSrc":
-        shown = normal.url(text)
-        value = f"src:{normal.quote(shown)}"
+        url = normal.url(text)
+        yield asked(found, f"src:{normal.quote(url)}", url)
     else:
         # Without a tag the Engine pulls all tags of the name; a colon at its end it cuts off.
         tag = text_of(found.parent.get("tag"))
-        value = shown = normal.tagged(text.removesuffix(":"), tag, every=True)
-    yield Argument("PULL_IMAGES", value, found.place.shown, show(shown))
+        yield asked(found, normal.tagged(text.removesuffix(":"), tag, every=True))
 
 
 def _build_file(given: Given, found: Finding) -> Iterator[Argument]:
@@ -126,17 +123,16 @@ def _build_remote(given: Given, found: Finding) -> Iterator[Argument]:
 # --- The rest -----------------------------------------------------------------------
 
 
-def _flag(_: Given, found: Finding) -> Iterator[Argument]:
+def _flag(value: str, text: str, _: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
-        variable = fields.SOURCES[found.reader].variable
-        yield Argument(variable, "1", found.place.shown, "true")
+        yield asked(found, value, text)
 
 
 def _caps(_: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
-            yield Argument("CREATE_CAPS", name, found.place.at(index).shown, show(text))
+            yield asked(found, name, text, found.place.at(index))
 
 
 def _devices(name: str, _: Given, found: Finding) -> Iterator[Argument | Edit]:
@@ -148,8 +144,7 @@ def _devices(name: str, _: Given, found: Finding) -> Iterator[Argument | Edit]:
         path = normal.path(written)
         if path != written:
             yield Edit(place.keys, path)
-        value = normal.quote(path)
-        yield Argument("CREATE_DEVICES", value, place.shown, show(value))
+        yield asked(found, normal.quote(path), place=place)
 
 
 def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
@@ -166,9 +161,7 @@ def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
         )
         value = f"driver:{normal.quote(driver or 'any')}"
         value = _gpus(texts_of(wanted.get("DeviceIDs"))) if is_gpu else value
-        yield Argument(
-            "CREATE_DEVICES", value, found.place.at(index).shown, show(value)
-        )
+        yield asked(found, value, place=found.place.at(index))
 
 
 def _gpus(names: Iterable[str]) -> str:
@@ -184,17 +177,14 @@ _IS_GPU: Final = re.compile(
 
 def _device_rules(_: Given, found: Finding) -> Iterator[Argument]:
     for index in range(len(texts_of(found.value))):
-        yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
+        yield asked(found, "rule", place=found.place.at(index))
 
 
 def _security(_: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
-        place = found.place.at(index).shown
         if value := _security_value(text):
-            is_builtin = value == "seccomp:builtin"
-            yield Argument(
-                "CREATE_SECURITY", value, place, show(value), unless_default=is_builtin
-            )
+            asks = asked(found, value, place=found.place.at(index))
+            yield asks._replace(unless_default=value == "seccomp:builtin")
 
 
 _HARMLESS_SECURITY: Final = frozenset((
@@ -235,12 +225,12 @@ def _uncovered(
 ) -> Iterator[Argument | Edit]:
     texts = texts_of(found.value)
     if not paths.issubset(texts):
-        yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
+        yield asked(found, word)
     elif missing := [one for one in newly if one not in texts]:
         yield Edit(found.place.keys, [*texts, *missing])
 
 
-def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Reader":
+def _word(kind: str, *harmless: str, joins: bool = False) -> "Reader":
     """A word of a kind that is neither empty nor harmless, as `kind:word`; without a kind
     as the word. What `joins` a container is `kind:container`, whichever it is."""
     prefix = f"{kind}:" if kind else ""
@@ -250,7 +240,7 @@ def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Rea
         if text and text not in harmless:
             is_join = joins and text.startswith("container:")
             value = "container" if is_join else normal.quote(text)
-            yield Argument(variable, f"{prefix}{value}", found.place.shown, show(text))
+            yield asked(found, f"{prefix}{value}", text)
 
     return read
 
@@ -261,28 +251,24 @@ def _network_mode(_: Given, found: Finding) -> Iterator[Argument]:
     mode = "container" if text.startswith("container:") else text
     # A name has no colon. What else has one joins others: Podman knows `ns:/proc/1/ns/net`.
     if mode in {"host", "container"} or ":" in mode:
-        value = f"net:{normal.quote(mode)}"
-        yield Argument("CREATE_NAMESPACES", value, found.place.shown, show(text))
+        yield asked(found, f"net:{normal.quote(mode)}", text)
 
 
 def _endpoints(_: Given, found: Finding) -> Iterator[Argument]:
     if "host" in map_of(found.value):
-        yield Argument("CREATE_NAMESPACES", "net:host", found.place.at("host").shown)
+        yield asked(found, "net:host", "", found.place.at("host"))
 
 
 def _each(value: str, _: Given, found: Finding) -> Iterator[Argument]:
     """The same for each text of a list, whatever it says."""
     for index, text in enumerate(texts_of(found.value)):
-        place = found.place.at(index).shown
-        yield Argument("CREATE_NAMESPACES", value, place, show(text))
+        yield asked(found, value, text, found.place.at(index))
 
 
 def _runtime(_: Given, found: Finding) -> Iterator[Argument]:
     # One that the daemon has configured, or a program: `io.containerd.x.v1` starts `containerd-shim-x-v1` of its PATH.
-    name = text_of(found.value)
-    if name:
-        value, place = normal.quote(name), found.place.shown
-        yield Argument("CREATE_RUNTIMES", value, place, show(name), unless_default=True)
+    if name := text_of(found.value):
+        yield asked(found, normal.quote(name), name)._replace(unless_default=True)
 
 
 def _ports(_: Given, found: Finding) -> Iterator[Argument]:
@@ -293,21 +279,16 @@ def _ports(_: Given, found: Finding) -> Iterator[Argument]:
         for binding in structs_of(bindings) or [{}]:
             address, number = (text_of(binding.get(k)) for k in ("HostIp", "HostPort"))
             value = normal.host_port(address, number, protocol)
-            yield Argument("CREATE_PORTS", value, place.shown, show(value))
-
-
-def _publish_all(_: Given, found: Finding) -> Iterator[Argument]:
-    if found.value:
-        yield Argument("CREATE_PORTS", "random", found.place.shown, "random")
+            yield asked(found, value, place=place)
 
 
 def _exec_command(_: Given, found: Finding) -> Iterator[Argument]:
     # What a program makes of its arguments no list can say: who lists a shell lists every command.
     for word in texts_of(found.value)[:1]:
         # One word may hold a whole command line, and that a token.
-        value, place = normal.quote(word), found.place.at(0).shown
-        shown = show(word) if PROGRAM.fullmatch(value) else ""
-        yield Argument("EXEC_COMMANDS", value, place, shown)
+        value = normal.quote(word)
+        text = word if PROGRAM.fullmatch(value) else ""
+        yield asked(found, value, text, found.place.at(0))
 
 
 def _environment(given: Given, found: Finding) -> Iterator[Argument]:
@@ -327,9 +308,9 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
         elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
             name, _, value = text.partition("=")
             place, is_name = found.place.at(index).shown, "_REQUIRE_" not in name
-            asked = _gpus(value.split(",") if is_name else ())
+            value = _gpus(value.split(",") if is_name else ())
             yield Argument(
-                "CREATE_DEVICES", asked, place, show(name), unless_default=not runtime
+                "CREATE_DEVICES", value, place, show(name), unless_default=not runtime
             )
 
 
@@ -356,8 +337,8 @@ def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(few(found))):
         name = text.partition("=")[0]
         path = f"{found.place.path}.{normal.quote(name)}"
-        asked = option(given, Spot(path, found.place.at(index).shown))
-        yield asked._replace(shown=show(name))
+        asks = option(given, Spot(path, found.place.at(index).shown))
+        yield asks._replace(shown=show(name))
 
 
 READERS: Final[Mapping[str, Reader]] = {
@@ -369,7 +350,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "build-tag": _build_tag,
     "build-version": text_option("1"),
     "caps": _caps,
-    "cgroup-mode": _word("CREATE_NAMESPACES", "cgroup", "private", joins=True),
+    "cgroup-mode": _word("cgroup", "private", joins=True),
     "device-paths": partial(_devices, "Path"),
     "device-requests": _device_requests,
     "device-rules": _device_rules,
@@ -379,32 +360,32 @@ READERS: Final[Mapping[str, Reader]] = {
     "environment": _environment,
     "exec-command": _exec_command,
     "exec-environment": _exec_environment,
-    "exec-privileged": _flag,
-    "exec-user": _word("EXEC_USERS", ""),
+    "exec-privileged": partial(_flag, "1", "true"),
+    "exec-user": _word(""),
     "health-command": _health_command,
     "image": _image,
     "import-tag": _import_tag,
-    "ipam-driver": _word("CREATE_DRIVERS", "ipam", "default"),
-    "ipc-mode": _word("CREATE_NAMESPACES", "ipc", "none", "private", joins=True),
+    "ipam-driver": _word("ipam", "default"),
+    "ipc-mode": _word("ipc", "none", "private", joins=True),
     "links": partial(_each, "links"),
-    "log-driver": _word("CREATE_DRIVERS", "log", *HARMLESS_LOGS),
+    "log-driver": _word("log", *HARMLESS_LOGS),
     "log-options": log_options,
     "masked": partial(_uncovered, MASKED, MASKED_NEWLY, "paths:unmasked"),
     "memory-options": memory_options,
     "mounts": mounts,
-    "network-driver": _word("CREATE_DRIVERS", "network", "bridge"),
+    "network-driver": _word("network", "bridge"),
     "network-mode": _network_mode,
     "network-options": options_beside(HARMLESS_NETWORK_OPTIONS),
     "network-scope": text_option("local"),
     "option": bare_option,
     "option-keys": keyed_options,
     "option-value": text_option(),
-    "pid-mode": _word("CREATE_NAMESPACES", "pid", "private", joins=True),
+    "pid-mode": _word("pid", "private", joins=True),
     "ports": _ports,
     "present": present,
-    "privileged": _flag,
+    "privileged": partial(_flag, "1", "true"),
     "propagation": propagation,
-    "publish-all": _publish_all,
+    "publish-all": partial(_flag, "random", "random"),
     "pull-image": _pull,
     "push-tag": lambda *_: iter(()),  # told with the name in the path
     "readonly": partial(_uncovered, READ_ONLY, (), "paths:writable"),
@@ -414,10 +395,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "sysctls": sysctls,
     "tag": _tag,
     "tmpfs": tmpfs,
-    "userns-mode": _word("CREATE_NAMESPACES", "userns", joins=True),
-    "uts-mode": _word("CREATE_NAMESPACES", "uts", "private", joins=True),
+    "userns-mode": _word("userns", joins=True),
+    "uts-mode": _word("uts", "private", joins=True),
     "volumes": volumes,
-    "volume-driver": _word("CREATE_DRIVERS", "volume", "local"),
+    "volume-driver": _word("volume", "local"),
     "volumes-from": partial(_each, "volumes:container"),
 }
 if missing := READERS.keys() ^ (fields.SOURCES.keys() - {fields.WITH_PARENT}):
