@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from trioproxy.api import fields, normal
+from trioproxy.api import fields, mounts, normal, options
 from trioproxy.api.arguments import (
     PROGRAM,
     Argument,
@@ -25,20 +25,6 @@ from trioproxy.api.arguments import (
 )
 from trioproxy.api.decoding import Finding, Spot, show
 from trioproxy.api.edits import Edit
-from trioproxy.api.mounts import binds, driver_options, mounts, volumes
-from trioproxy.api.options import (
-    HARMLESS_NETWORK_OPTIONS,
-    bare_option,
-    keyed_options,
-    log_options,
-    memory_options,
-    options_beside,
-    present,
-    propagation,
-    sysctls,
-    text_option,
-    tmpfs,
-)
 from trioproxy.api.query import TRUE
 
 HARMLESS_CAPS: Final = frozenset((
@@ -342,20 +328,20 @@ def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
 
 
 READERS: Final[Mapping[str, Reader]] = {
-    "binds": binds,
+    "binds": mounts.binds,
     "build-file": _build_file,
-    "build-network": text_option("default", "none", "bridge"),
-    "build-option": bare_option,
+    "build-network": options.text_option("default", "none", "bridge"),
+    "build-option": options.bare_option,
     "build-remote": _build_remote,
     "build-tag": _build_tag,
-    "build-version": text_option("1"),
+    "build-version": options.text_option("1"),
     "caps": _caps,
     "cgroup-mode": _word("cgroup", "private", joins=True),
     "device-paths": partial(_devices, "Path"),
     "device-requests": _device_requests,
     "device-rules": _device_rules,
     "devices": partial(_devices, "PathOnHost"),
-    "driver-options": driver_options,
+    "driver-options": mounts.driver_options,
     "endpoints": _endpoints,
     "environment": _environment,
     "exec-command": _exec_command,
@@ -369,35 +355,35 @@ READERS: Final[Mapping[str, Reader]] = {
     "ipc-mode": _word("ipc", "none", "private", joins=True),
     "links": partial(_each, "links"),
     "log-driver": _word("log", *HARMLESS_LOGS),
-    "log-options": log_options,
+    "log-options": options.log_options,
     "masked": partial(_uncovered, MASKED, MASKED_NEWLY, "paths:unmasked"),
-    "memory-options": memory_options,
-    "mounts": mounts,
+    "memory-options": options.memory_options,
+    "mounts": mounts.mounts,
     "network-driver": _word("network", "bridge"),
     "network-mode": _network_mode,
-    "network-options": options_beside(HARMLESS_NETWORK_OPTIONS),
-    "network-scope": text_option("local"),
-    "option": bare_option,
-    "option-keys": keyed_options,
-    "option-value": text_option(),
+    "network-options": options.options_beside(options.HARMLESS_NETWORK_OPTIONS),
+    "network-scope": options.text_option("local"),
+    "option": options.bare_option,
+    "option-keys": options.keyed_options,
+    "option-value": options.text_option(),
     "pid-mode": _word("pid", "private", joins=True),
     "ports": _ports,
-    "present": present,
+    "present": options.present,
     "privileged": partial(_flag, "1", "true"),
-    "propagation": propagation,
+    "propagation": options.propagation,
     "publish-all": partial(_flag, "random", "random"),
     "pull-image": _pull,
     "push-tag": lambda *_: iter(()),  # told with the name in the path
     "readonly": partial(_uncovered, READ_ONLY, (), "paths:writable"),
     "runtime": _runtime,
     "security": _security,
-    "storage-options": options_beside(frozenset({"size"})),
-    "sysctls": sysctls,
+    "storage-options": options.options_beside(frozenset({"size"})),
+    "sysctls": options.sysctls,
     "tag": _tag,
-    "tmpfs": tmpfs,
+    "tmpfs": options.tmpfs,
     "userns-mode": _word("userns", joins=True),
     "uts-mode": _word("uts", "private", joins=True),
-    "volumes": volumes,
+    "volumes": mounts.volumes,
     "volume-driver": _word("volume", "local"),
     "volumes-from": partial(_each, "volumes:container"),
 }
