@@ -299,21 +299,14 @@ def test_nothing_that_is_written(line: str) -> None:
     assert "ContainerList" not in policy.opened_operations
 
 
-AMPERSANDS = [
-    (
-        "LISTEN=unix:///x?mode=0660&gid=9",
-        "write + between the parameters of a listener",
-    ),
-    ("COMPOSE_URL=http://x/?a=1&b=2", "docker and Compose take it whole"),
-]
-
-
-@pytest.mark.parametrize(("line", "advice"), AMPERSANDS, ids=["listener", "url"])
-def test_an_ampersand_is_warned_about(line: str, advice: str) -> None:
+@pytest.mark.parametrize(
+    "line", ["LISTEN=unix:///x?mode=0660&gid=9", "COMPOSE_URL=http://x/?a=1&b=2"]
+)
+def test_an_ampersand_is_warned_about(line: str) -> None:
     """A value that sh would cut at an & is named, with what to do; quoted it is none."""
     name = line.partition("=")[0]
     _, warnings = parse_policy_file(f"POST=1\n{line}\n", name="app.env")
-    assert f"{name} holds an &, where sh ends the value: {advice}" in warnings[-1]
+    assert f"{name} holds an &, where sh ends the value: docker and" in warnings[-1]
     _, quiet = parse_policy_file(f"POST=1\n{name}='a&b'\n", name="app.env")
     assert not any("&" in warning for warning in quiet)
 

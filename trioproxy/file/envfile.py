@@ -12,7 +12,8 @@ control characters (CR among them), a byte order mark, characters that turn or e
 Other names keep their value as it stands: it may differ between the readers, since it
 decides nothing here. But `sh` must find one assignment in the line and no more, for else
 it would set or run what the others do not see: an open quote swallows the line below, a
-space begins a command (`FOO=a POST=1` sets both), `$(` runs one, `${POST:=1}` sets one.
+space begins a command (`FOO=a POST=1` sets both), `$(` runs one, `${POST:=1}` sets one. So
+such a value is one plain word, or all of it stands in one pair of quotes.
 Only `&`, which URLs have between parameters, is let through and warned about.
 
 Values stay escaped here: `decode_value` undoes `%XX`, once, where one is put to use, so
@@ -131,8 +132,8 @@ def _parse_line(text: str, number: int, file: str) -> tuple[str, str]:
         raise _error(file, number, f"sh may stop at {name}", hint)
     if is_ours(name):
         _check_value(name, value, number, file)
-    elif found := _found_beyond(value):
-        raise _error(file, number, f"the value of {name} {found}", _SH_HINTS[found])
+    elif not _is_one_value(value):
+        raise _error(file, number, f"the value of {name} {_NO_VALUE}", _SH_HINT)
     return name, value
 
 
@@ -162,63 +163,41 @@ def hint_of_left(message: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
-_SWALLOWS = "swallows the next line"
-_GOES_ON = "goes on behind its quotes, where it ends for Compose"
-_SETS_MORE = "sets or runs more than this in sh"
-_SH_HINTS = {
-    _SWALLOWS: "close the quote or remove the backslash in this line",
-    _GOES_ON: "quote all of it, or nothing, and no backslash in single quotes",
-    _SETS_MORE: "write no space and none of ; | < > ( ) ` ${ in it, and nothing of ours behind &",
-}
-
-# One word of `sh`. Outside of quotes and in double ones a backslash takes the next
-# character along. `$NAME` is left to sh; `$(`, `${` and `$[` run or assign, and not every
-# sh takes `$'` as the beginning of a quote.
-_WORD = re.compile(
-    r"""(?:[^ \t\\'"`$;|&<>()]|\\.|\$(?![({\['"])|'[^']*'"""
-    r"""|"(?:[^"\\`$]|\\.|\$(?![({\[]))*")*"""
+_NO_VALUE = "is neither one plain word nor quoted as a whole"
+_SH_HINT = (
+    "sh might set or run more, or swallow the next line: quote all of it, or write none of"
+    " ; | < > ( ) ` ${ and no space, quote or backslash in it, and nothing of ours behind &"
 )
-_AMPERSAND = re.compile(r"&([A-Za-z_][A-Za-z0-9_]*)=")
-_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
-# To Compose a backslash hides the end of single quotes as well.
-_ALL_QUOTED = re.compile(r"""(?:'[^'\\]*'|"(?:[^"\\]|\\.)*")[ \t]*""")
-_OPEN = re.compile(r"""['"]|\\\Z""")
+
+# One word of `sh`, or all of it in one pair of quotes. `$NAME` is left to sh; `$(`, `${` and
+# `$[` run or assign, and not every sh takes `$'` as the beginning of a quote. A backslash takes
+# the next character along, and to Compose hides the end of single quotes as well.
+_PLAIN = re.compile(
+    r"""(?:[^ \t\\'"`$;|&<>()]|\$(?![({\['"])|&(?=[A-Za-z_][A-Za-z0-9_]*=))*[ \t]*"""
+)
+_QUOTED = re.compile(r"""(?:'[^'\\]*'|"(?:[^"\\`$]|\$(?![({\[]))*")[ \t]*""")
+_BEHIND_AMPERSAND = re.compile("&([A-Za-z0-9_]+)=")
 
 
-def _found_beyond(value: str) -> str:
-    """What `sh` or Compose finds in a value of others beyond that value; "" if nothing.
+def _is_one_value(value: str) -> bool:
+    """Whether `sh` and Compose find a value of others in a line, and nothing beyond.
 
     Behind an `&`, a URL's `name=value` is one more assignment in `sh`: of no variable of
     ours. Spaces at the end of the line mean nothing there.
     """
-    if value[:1] in {"'", '"'} and not _ALL_QUOTED.fullmatch(value):
-        return _GOES_ON if _QUOTED.match(value) else _SWALLOWS
-    place = _end_of_word(value, 0)
-    while found := _AMPERSAND.match(value, place):
-        if is_ours(found[1]):
-            return _SETS_MORE
-        place = _end_of_word(value, found.end())
-    if not value[place:].strip(" \t"):
-        return ""
-    return _SWALLOWS if _OPEN.search(_QUOTED.sub("", value)) else _SETS_MORE
-
-
-def _end_of_word(value: str, start: int) -> int:
-    found = _WORD.match(value, start)
-    return found.end() if found else start
+    if _QUOTED.fullmatch(value):
+        return True
+    is_ours_behind = any(map(is_ours, _BEHIND_AMPERSAND.findall(value)))
+    return _PLAIN.fullmatch(value) is not None and not is_ours_behind
 
 
 def split_by_sh(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Warn about values that `sh` cuts at an `&`, and so does not set."""
     return tuple(
-        f"{name} holds an &, where sh ends the value: {_AMPERSAND_ADVICE.get(name, _NOT_FOR_SH)}"
+        f"{name} holds an &, where sh ends the value: docker and Compose take it whole, but do not source this file"
         for name, value in variables.items()
-        if not is_ours(name) and "&" in _QUOTED.sub("", value)
+        if not is_ours(name) and "&" in value and not _QUOTED.fullmatch(value)
     )
-
-
-_AMPERSAND_ADVICE = {"LISTEN": "write + between the parameters of a listener"}
-_NOT_FOR_SH = "docker and Compose take it whole, but do not source this file"
 
 
 def _error(file: str, number: int, what: str, hint: str) -> ConfigError:
