@@ -62,7 +62,7 @@ STOPS = [
     ({"ALLOW_OPERATIONS": "Container%43reate"}, "%43 in ALLOW_OPERATIONS of the environment needs no escape", "write C"),
     ({"ALLOW_OPERATIONS": "GET:%2ffrob"}, "%2f in ALLOW_OPERATIONS", "write /"),
     ({"ALLOW_OPERATIONS": "%2a"}, "'*' in ALLOW_OPERATIONS", "trioproxy explain lists them"),
-    ({"ALLOW_OPERATIONS": "ContainerList,"}, "ALLOW_OPERATIONS in the environment has an item that is empty", "one comma between two"),
+    ({"ALLOW_OPERATIONS": "ContainerList,"}, "'' in ALLOW_OPERATIONS of the environment is no operation", "a comma between two"),
     ({"CREATE_BINDS": "@proxi"}, "'@proxi' in CREATE_BINDS: stands for nothing", "write a path, or @proxy"),
     ({"ALLOW_OPERATIONS": "BuildKitGrpc"}, "cannot be granted", "HTTP/2"),
     ({"ALLOW_OPERATIONS": "GET:/containers/json"}, "has a name of its own", "write ContainerList"),

@@ -235,9 +235,9 @@ def _environment(item: Json) -> Json:
             for one in item
         ]
     if isinstance(item, dict):
+        kept = {name for name in READABLE & item.keys() if isinstance(item[name], str)}
         return {
-            name: one if name in READABLE and isinstance(one, str) else _hidden(one)
-            for name, one in item.items()
+            name: one if name in kept else _hidden(one) for name, one in item.items()
         }
     return _hidden(item)
 
@@ -318,12 +318,9 @@ def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
     titles = parent.get("Titles")
     if not isinstance(item, list) or not isinstance(titles, list):
         return _hidden(item)
-    keeps = [title in _TITLES for title in titles]
+    kept = {index for index, title in enumerate(titles) if title in _TITLES}
     return [
-        [
-            cell if index < len(keeps) and keeps[index] else MARKER
-            for index, cell in enumerate(row)
-        ]
+        [cell if index in kept else MARKER for index, cell in enumerate(row)]
         if isinstance(row, list)
         else _hidden(row)
         for row in item

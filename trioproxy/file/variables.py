@@ -123,16 +123,8 @@ LISTS = frozenset({*LIMITS, *OBJECTS, *MOVING.values()}) | {
 """All that says how far what is granted goes: lists, and what they are read by."""
 
 PERMISSIONS = frozenset(
-    {
-        *SWITCHES,
-        *METHOD_SWITCHES,
-        *VERBS,
-        *LIBPOD_VARIABLES,
-        *LISTS,
-        OPERATIONS_VARIABLE,
-        COMPAT_VARIABLE,
-    }
-)
+    {*SWITCHES, *METHOD_SWITCHES, *VERBS, OPERATIONS_VARIABLE, COMPAT_VARIABLE}
+).union(LIBPOD_VARIABLES, LISTS)
 """All that this version reads as a permission."""
 
 PREFIXES = ("ALLOW_", "LIBPOD_")
