@@ -166,7 +166,7 @@ class PowerLetters(NamedTuple):
     that it never passes beside `REDACT`."""
 
 
-LETTERS: Final = PowerLetters(*"p s reatlh wj x c bq erapox".split())
+LETTERS: Final = PowerLetters("p", "s", "reatlh", "wj", "x", "c", "bq", "erapox")
 """What may stand in each place. Of `reach`: `r` has what the container has, so that this is
 judged as if it were asked for; the others give root where that may be anybody's: `e` enters
 it, `a` copies files out, `t` takes all of them with their nodes, `l` reads them by links
