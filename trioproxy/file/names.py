@@ -9,7 +9,6 @@ and a name stops only if it can be meant for us.
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
 from typing import Final
 
 from trioproxy.api.families import REDACT_VARIABLE, Hides
@@ -73,43 +72,37 @@ _WORDS: Final = frozenset(
 """Words of our names, and those of what they limit. One without its S is the same."""
 
 
-class _Place(Enum):
-    """Where names stand."""
-
-    FILE = auto()
-    OWN = auto()
-    """A process environment with something of ours."""
-    SHARED = auto()
-    """One that has the incumbents' variables at most."""
-
-
 def check_names(
     variables: Mapping[str, str], source: str, *, is_file: bool
 ) -> Iterator[str]:
     """Warn about names that are not known. Raises `ConfigError` for what may be meant."""
-    place = _Place.SHARED
-    if is_file or _OWN & variables.keys():
-        place = _Place.FILE if is_file else _Place.OWN
+    is_ours = not _OWN.isdisjoint(variables)
     for name in sorted(variables.keys() - PERMISSIONS - SETTINGS):
-        if _stops(name, variables[name], place):
+        value = variables[name]
+        if _stops_in_file(name) if is_file else _stops(name, value, is_ours=is_ours):
             hint = _advice(name, variables)
             raise ConfigError(f"{_shown(name)} in {source} is not known", hint=hint)
-        if place is _Place.FILE and _IN_FILES.fullmatch(name):
+        if is_file and _IN_FILES.fullmatch(name):
             yield f"{name} has no effect in a policy file"
-        elif name.startswith(OUR_PREFIXES) and not is_foreign(name, variables[name]):
+        elif name.startswith(OUR_PREFIXES) and not is_foreign(name, value):
             yield f"{_shown(name)} in {source} is not known, and limits nothing"
 
 
-def _stops(name: str, value: str, place: _Place) -> bool:
+def _stops_in_file(name: str) -> bool:
+    is_meant = _CAPITALS.fullmatch(name) or name.startswith(OUR_PREFIXES)
+    is_others = not is_meant or _IN_FILES.fullmatch(name)
+    return name.upper() in PERMISSIONS or not is_others
+
+
+def _stops(name: str, value: str, *, is_ours: bool) -> bool:
+    """Whether a name stops in an environment; `is_ours`: which has something of ours, and
+    not the incumbents' variables at most."""
     if name.upper() in PERMISSIONS:  # and it is none of them itself
         # In an environment `version` and `post` are words of others.
-        return place is _Place.FILE or name.upper().startswith(OUR_PREFIXES)
-    if place is _Place.FILE:
-        in_capitals = _CAPITALS.fullmatch(name) or name.startswith(OUR_PREFIXES)
-        return bool(in_capitals) and not _IN_FILES.fullmatch(name)
+        return name.upper().startswith(OUR_PREFIXES)
     if not name.startswith(OUR_PREFIXES) or is_foreign(name, value):
         return False
-    return place is _Place.OWN or _may_be_meant(name)
+    return is_ours or _may_be_meant(name)
 
 
 def is_foreign(name: str, value: str) -> bool:
