@@ -102,8 +102,8 @@ def asked(
 
 def option(given: Given, place: Spot, value: str = "") -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
-    # By names and without indexes: the third mount of a body asks for the same as the first.
-    item, shown = f"{given.operation.name}:{place.path}", ""
+    # By names and without indexes: the third mount of a body asks for the same as the first. A name may be a client's.
+    item, shown = f"{given.operation.name}:{normal.quote(place.path)}", ""
     if value and len(value) <= LONGEST_OPTION and not may_be_secret(place.path):
         item = f"{item}={normal.quote(value)}"
         shown = show(value) if told_option(item) == item else ""
@@ -149,12 +149,6 @@ _TOLD_OPTIONS: Final = tuple(
         (r"NetworkCreate:Scope", r"swarm|global"),
     )
 )
-
-
-def unknown_option(given: Given, place: Spot) -> Argument:
-    """Ask for what the table does not know: by its name, whatever the value."""
-    path = ".".join(map(normal.quote, place.path.split(".")))
-    return option(given, Spot(path, place.shown))
 
 
 def few(found: Finding) -> Json:

@@ -492,18 +492,14 @@ FINDER_NAMES: Final = frozenset(
 def _check_routes() -> None:
     """Refuse a route of which its row does not say what is read here."""
     for row in ENDPOINTS:
-        known = ARGUED.get(row.operation)
+        name, known = row.operation, ARGUED.get(row.operation)
         limited = {VARIABLES[one].family for one in known.variables} if known else set()
         if limited != set(row.families):
-            raise AssertionError(
-                f"{row.operation} is limited as its route does not say"
-            )
+            raise AssertionError(f"{name} is limited as its route does not say")
         fields = (one for _, one in rows(known)) if known else ()
         finders = known.finders if known else {}
         if (finders or any(one.finder for one in fields)) and not row.names:
-            raise AssertionError(
-                f"{row.operation}: its route says that it names nothing"
-            )
+            raise AssertionError(f"{name}: its route says that it names nothing")
 
 
 _check_routes()

@@ -99,9 +99,8 @@ def text_option(*harmless: str) -> "Reader":
 
 def keyed(given: Given, found: Finding, key: str, value: str) -> Argument:
     """Ask for one entry of a map."""
-    place = found.place
-    path = f"{place.path}.{normal.quote(key)}"
-    return option(given, Spot(path, place.below(show(key)).shown), value)
+    place = Spot(f"{found.place.path}.{key}", found.place.below(show(key)).shown)
+    return option(given, place, value)
 
 
 def options_beside(harmless: frozenset[str]) -> "Reader":

@@ -322,9 +322,8 @@ def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
     reads runs something else than the command that is listed, and nobody knows them all."""
     for index, text in enumerate(texts_of(few(found))):
         name = text.partition("=")[0]
-        path = f"{found.place.path}.{normal.quote(name)}"
-        asks = option(given, Spot(path, found.place.at(index).shown))
-        yield asks._replace(shown=show(name))
+        place = Spot(f"{found.place.path}.{name}", found.place.at(index).shown)
+        yield option(given, place)._replace(shown=show(name))
 
 
 READERS: Final[Mapping[str, Reader]] = {

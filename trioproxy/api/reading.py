@@ -14,7 +14,7 @@ from trioproxy.api.arguments import (
     PRIVATE_IPC,
     Argument,
     Given,
-    unknown_option,
+    option,
 )
 from trioproxy.api.decoding import Body, Finding, Json, Spot, reading, show
 from trioproxy.api.edits import Edit
@@ -67,7 +67,7 @@ def _found(
             yield None
         for unknown in body.unknown:
             if not unknown.is_legacy:
-                yield unknown_option(given, unknown.place)
+                yield option(given, unknown.place)
         yield from _own_edits(given, body.value)
     yield from _always(given, body.value if body else {}, dict(reversed(pairs)))
 
@@ -133,11 +133,11 @@ def _ask_query(given: Given, pairs: list[tuple[str, str]]) -> Iterator[Argument 
             raise BadTarget(f"{show(key)} is in the query twice")
         values.setdefault(key, value)
     for key, value in pairs:
-        place = Spot(normal.quote(key), show(key))
+        place = Spot(key, show(key))
         reader = operation.query.get(key)
         if reader is None:
             if _goes_on(operation, key, value):
-                yield unknown_option(given, place)
+                yield option(given, place)
         elif reader and reader != WITH_PARENT and value:
             yield from READERS[reader](given, Finding(reader, place, value, values))
 

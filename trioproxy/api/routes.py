@@ -175,19 +175,12 @@ that lead out of it, `h` reads the host's."""
 
 _READ: Final = "erap"
 """The letters of `tells` of what is read."""
-_HIDING: Final[Mapping[str, frozenset[Hides]]] = {
-    "e": frozenset({Hides.ENV}),
-    "a": frozenset(Hides),
-    "p": frozenset(Hides),
-}
+_HIDING: Final = {"e": frozenset({Hides.ENV})} | dict.fromkeys("ap", frozenset(Hides))
 """The words that hide the secrets of an answer, by its letter."""
 
 
-_KINDS: Final[Mapping[str, Kind]] = {
-    "CONTAINERS": Kind.CONTAINER,
-    "EXEC": Kind.EXEC,
-    "NETWORKS": Kind.NETWORK,
-    "VOLUMES": Kind.VOLUME,
+_KINDS: Final = {"EXEC": Kind.EXEC} | {
+    name.removeprefix("ONLY_"): kind for name, kind in OBJECTS.items()
 }
 """The sections of what lists of objects hold."""
 
@@ -582,9 +575,7 @@ def _check(endpoints: tuple[Endpoint, ...]) -> None:
         # (`row_of`), so they must be true of each; whoever may use one of the routes may use all.
         columns = (one.touch, one.names, one.bound, one.powers)
         if said.setdefault(one.operation, columns) != columns:
-            raise AssertionError(
-                f"{one.operation}: one row says otherwise than another"
-            )
+            raise AssertionError(f"{one.operation}: a row says otherwise than another")
 
 
 def _lies_of_objects(one: Endpoint) -> Iterator[str]:
@@ -701,9 +692,8 @@ class _Routes:
 
     def find(self, path: str) -> Endpoint | None:
         found = self.pattern.fullmatch(path)
-        return (
-            self.endpoints[found.lastindex - 1] if found and found.lastindex else None
-        )
+        group = found.lastindex if found else None
+        return self.endpoints[group - 1] if group else None
 
 
 # The whole template decides, from its end: where a name takes slashes, `/containers/prune/start` starts what is called

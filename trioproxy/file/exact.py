@@ -33,9 +33,7 @@ def exact_policy(
                 return Ruling(True, Reason.OPERATION, OPERATIONS_VARIABLE)
             name = endpoint.operation
         advice = f"add {name} to {OPERATIONS_VARIABLE}"
-        return Ruling(
-            False, Reason.OPERATION, OPERATIONS_VARIABLE, advice, names_it=True
-        )
+        return Ruling(False, Reason.OPERATION, OPERATIONS_VARIABLE, advice, True)
 
     return Policy(
         mode=Mode.EXACT,

@@ -98,13 +98,10 @@ LIBPOD_VERBS = {
 }
 """Older names of linuxserver's verbs for these routes, which it still reads."""
 
-VERBS_OF_PODMAN = {
-    **LIBPOD_VERBS,
-    **{
-        f"ALLOW_{verb}": LIBPOD_VERBS[f"LIBPOD_ALLOW_{verb}"]
-        | LIBPOD_VERBS[f"LIBPOD_ALLOW_POD_{verb}"]
-        for verb in WORDS_OF_VERBS
-    },
+VERBS_OF_PODMAN = LIBPOD_VERBS | {
+    f"ALLOW_{verb}": _operations("LibpodContainer", *words)
+    | _operations("LibpodPod", *words)
+    for verb, words in WORDS_OF_VERBS.items()
 }
 """All verbs that open routes of Podman's own: five of them have Docker's routes too."""
 
