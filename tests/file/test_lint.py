@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trioproxy.api.routes import OPERATIONS
-from trioproxy.file import lint as lint_module
-from trioproxy.file.lint import lint, lint_settings, suggest
+from trioproxy.file import names
+from trioproxy.file.names import check_names, lint, suggest
 from trioproxy.file.variables import (
     FAMILY_PREFIXES,
     PERMISSIONS,
@@ -83,7 +83,7 @@ def test_silent(name: str, value: str) -> None:
     assert lint({name: value}) == ()
 
 
-MISTAKES = lint_module._KNOWN_MISTAKES | lint_module._UNMISTAKABLE
+MISTAKES = names._KNOWN_MISTAKES | names._UNMISTAKABLE
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -103,7 +103,7 @@ def test_verbs_name_operations() -> None:
         assert verb.startswith(("ALLOW_", "LIBPOD_ALLOW_"))
         assert operations
         assert operations <= OPERATIONS.keys()
-    for name, advice in lint_module._OTHER_WORDS.items():
+    for name, advice in names._OTHER_WORDS.items():
         assert name not in VERBS
         assert name.startswith("ALLOW_")
         meant = set(re.findall(r"[A-Z_]{2,}", advice))
@@ -132,7 +132,7 @@ def test_settings_in_a_policy_file() -> None:
     """A setting in a policy file is named as having no effect there, with the place where it
     has one: a time zone has one nowhere, and DOCKER_HOST none for who enforces."""
     variables = dict.fromkeys(("LISTEN", "CONTAINERS", "TZ", "DOCKER_HOST"), "1")
-    assert lint_settings(variables) == (
+    assert tuple(check_names(variables, "app.env", is_file=True)) == (
         "DOCKER_HOST has no effect in a policy file",
         "LISTEN has no effect in a policy file: set it in the environment",
         "TZ has no effect in a policy file",

@@ -27,8 +27,7 @@ from trioproxy.file.envfile import (
     split_by_sh,
 )
 from trioproxy.file.exact import exact_policy
-from trioproxy.file.lint import lint, lint_settings
-from trioproxy.file.names import check_names
+from trioproxy.file.names import check_names, lint
 from trioproxy.file.near import near
 from trioproxy.file.sections import section_policy
 from trioproxy.file.variables import (
@@ -77,7 +76,7 @@ def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]
     policy, warnings = parse_lines(variables, text, name=name)
     if not _GRANTING & variables.keys():
         raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
-    return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
+    return policy, (*warnings, *split_by_sh(variables))
 
 
 def parse_lines(
