@@ -94,43 +94,17 @@ all others (a swarm's services and secrets, and what newer Engines add) are not.
 
 # `Peers`, `Services` and `Status` of a network tell of a swarm's nodes and tasks and of addresses in use, in which
 # strangers can be counted: no list of containers says what of it is whose, so none of it is shown.
-# Operation, shape, parts, fields that are left out, `limit` if that is in its query, filters
-# that name a container. Where secrets stand is found by their names (`redaction`).
-_TABLE: Final = """\
-ContainerList   list  container                -                     limit before,since
-ImageInspect    one   image                    -                     -     -
-ImageList       list  image                    -                     -     -
-NetworkInspect  one   members                  Peers,Services,Status -     -
-NetworkList     list  network                  Peers,Services,Status -     -
-SystemDataUsage lists DISK                     -                     -     -
-SystemEvents    lines event                    -                     -     -
-VolumeList      lists Volumes:volume,Warnings:- -                     -     -
-"""
-
-# One row has more than fits: the lists, and from 1.52 of the API on the sums.
-_DISK: Final = (
-    "Images:image,Containers:container,Volumes:volume,BuildCache:-,LayersSize:-,BuilderSize:-,"
-    "ImageUsage:usage,ContainerUsage:usage,VolumeUsage:usage,BuildCacheUsage:usage"
-)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset() if text == "-" else frozenset(text.split(","))
-
-
-def _parse(row: str) -> Answer:
-    operation, shape, parts, hidden, limit, names = row.split()
-    if limit not in {"-", "limit"}:
-        raise AssertionError(f"{operation}: say whether it has a limit")
-    named = [one.rpartition(":") for one in parts.split(",")]
-    return Answer(
-        operation,
-        Shape(shape),
-        {name: Tells(tells) for name, _, tells in named},
-        _words(hidden),
-        limit == "limit",
-        _words(names),
-    )
+_OF_SWARM: Final = frozenset({"Peers", "Services", "Status"})
+_NAMING: Final = frozenset({"before", "since"})
+_VOLUMES: Final = {"Volumes": Tells.VOLUME, "Warnings": Tells.NOBODY}
+# The lists, and from 1.52 of the API on the sums.
+_DISK: Final = {
+    "Images": Tells.IMAGE,
+    "Containers": Tells.CONTAINER,
+    "Volumes": Tells.VOLUME,
+    **dict.fromkeys(("BuildCache", "LayersSize", "BuilderSize"), Tells.NOBODY),
+    **dict.fromkeys(ITEMS, Tells.USAGE),
+}
 
 
 def _of_nobody(row: Endpoint) -> Answer:
@@ -141,9 +115,19 @@ def _of_nobody(row: Endpoint) -> Answer:
     return Answer(row.operation, shape, {"": Tells.NOBODY})
 
 
+# Where secrets stand is found by their names (`redaction`).
 _ROWS: Final = (
     *(_of_nobody(row) for row in ENDPOINTS if row.is_redacted),
-    *map(_parse, _TABLE.replace("DISK", _DISK).splitlines()),
+    Answer(
+        "ContainerList", Shape.LIST, {"": Tells.CONTAINER}, names=_NAMING, is_cut=True
+    ),
+    Answer("ImageInspect", Shape.ONE, {"": Tells.IMAGE}),
+    Answer("ImageList", Shape.LIST, {"": Tells.IMAGE}),
+    Answer("NetworkInspect", Shape.ONE, {"": Tells.MEMBERS}, _OF_SWARM),
+    Answer("NetworkList", Shape.LIST, {"": Tells.NETWORK}, _OF_SWARM),
+    Answer("SystemDataUsage", Shape.LISTS, _DISK),
+    Answer("SystemEvents", Shape.LINES, {"": Tells.EVENT}),
+    Answer("VolumeList", Shape.LISTS, _VOLUMES),
 )
 ANSWERS: Final[Mapping[str, Answer]] = {one.operation: one for one in _ROWS}
 """The rows, by operation: what the table has, and all that is redacted."""
