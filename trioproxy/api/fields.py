@@ -365,16 +365,6 @@ ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>wit
 ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
-# Keys of queries that Podman's handlers read and Docker's do not, and by which they do more than the operation says. Podman
-# takes their names in any case; here they stand in lower case.
-# A key a row: its operation, the key, `?` behind one that is a flag, and what Podman does by it.
-_PODMANS = """\
-ContainerChanges parent      compares with any other container
-ImagePush        destination writes files anywhere on its host
-NetworkDelete    force?      removes the containers on the network
-SecretInspect    showsecret? tells the secret
-"""
-
 
 def _parse_structs(table: str) -> Mapping[str, Struct]:
     structs = dict[str, Struct]()
@@ -439,28 +429,6 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
     return operations
 
 
-class Podmans(NamedTuple):
-    """A row of `PODMANS`."""
-
-    key: str
-    is_flag: bool
-    """Whether it does nothing where it is false."""
-    does: str
-    """What Podman does by it, for people."""
-
-
-def _parse_podmans(table: str) -> Mapping[str, Podmans]:
-    found = dict[str, Podmans]()
-    for line in table.splitlines():
-        name, word, does = line.split(maxsplit=2)
-        key = word.removesuffix("?")
-        read = ARGUED[name].query if name in ARGUED else {}
-        if not row_of(name) or name in found or key != key.lower() or key in read:
-            raise AssertionError(f"{name}: {key} is no key that Podman alone reads")
-        found[name] = Podmans(key, is_flag=key != word, does=does)
-    return found
-
-
 def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
     """Refuse a field that is told with what holds it, where nobody reads that."""
     for one in struct.fields.values():
@@ -476,8 +444,25 @@ STRUCTS: Final = _parse_structs(_STRUCTS)
 ARGUED: Final = _parse_operations(_OPERATIONS)
 """All operations whose arguments are known."""
 
-PODMANS: Final = _parse_podmans(_PODMANS)
-"""By operation, the key by which Podman does more than Docker, and what that is."""
+
+class Podmans(NamedTuple):
+    """A key of a query that Podman's handler reads and Docker's does not."""
+
+    key: str
+    """Podman takes it in any case; here it stands in lower case."""
+    does: str
+    """What Podman does by it beyond what the operation says, for people."""
+    is_flag: bool = False
+    """Whether it does nothing where it is false."""
+
+
+PODMANS: Final[Mapping[str, Podmans]] = {
+    "ContainerChanges": Podmans("parent", "compares with any other container"),
+    "ImagePush": Podmans("destination", "writes files anywhere on its host"),
+    "NetworkDelete": Podmans("force", "removes the containers on the network", True),
+    "SecretInspect": Podmans("showsecret", "tells the secret", True),
+}
+"""By operation, the key by which Podman does more than Docker."""
 
 HOST_CONFIG: Final = STRUCTS["HostConfig"]
 """What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""
@@ -491,6 +476,10 @@ FINDER_NAMES: Final = frozenset(
 
 def _check_routes() -> None:
     """Refuse a route of which its row does not say what is read here."""
+    for name, one in PODMANS.items():
+        read = ARGUED[name].query if name in ARGUED else {}
+        if not row_of(name) or one.key != one.key.lower() or one.key in read:
+            raise AssertionError(f"{name}: {one.key} is no key that Podman alone reads")
     for row in ENDPOINTS:
         name, known = row.operation, ARGUED.get(row.operation)
         limited = {VARIABLES[one].family for one in known.variables} if known else set()
