@@ -109,13 +109,10 @@ class Route:
         """Whether a request is meant; a parameter is one segment, `GET` has its `HEAD`."""
         methods = {"GET", "HEAD"} if self.method == "GET" else {self.method}
         wanted, given = self.template.split("/"), path.split("/")
-        return (
-            method in methods
-            and len(wanted) == len(given)
-            and all(
-                w.startswith("{") or w == g for w, g in zip(wanted, given, strict=True)
-            )
-        )
+        if method not in methods or len(wanted) != len(given):
+            return False
+        pairs = zip(wanted, given, strict=True)
+        return all(one.startswith("{") or one == other for one, other in pairs)
 
     def __str__(self) -> str:
         return f"{self.method}:{self.template}"

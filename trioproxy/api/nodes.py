@@ -34,10 +34,8 @@ def has_by_default(host: Mapping[str, Json]) -> bool:
     """
     added = (*texts_of(host.get("CapAdd")), *texts_of(host.get("Capabilities")))
     dropped = {text.upper() for text in texts_of(host.get("CapDrop"))}
-    is_asked = host.get("Privileged") or not _GIVEN.isdisjoint(
-        map(normal.capability, added)
-    )
-    return not is_asked and _TAKEN.isdisjoint(dropped)
+    is_asked = not _GIVEN.isdisjoint(map(normal.capability, added))
+    return not (is_asked or host.get("Privileged")) and _TAKEN.isdisjoint(dropped)
 
 
 def drop(body: Mapping[str, Json]) -> Iterator[Edit]:

@@ -194,17 +194,13 @@ def holds_marker(written: bytes) -> bool:
 # --- What stands for a value ------------------------------------------------------
 
 
-def _hidden(item: Json) -> Json:
+def _hidden(item: Json, _: Mapping[str, Json] | None = None) -> Json:
     """Hide all of a value, in the shape that it has: null, true and what is empty stay."""
     if isinstance(item, list):
         return [MARKER] if item else item
     if isinstance(item, dict):
         return {name: _hidden(one) for name, one in item.items()}
     return item if item is None or isinstance(item, bool) or item == "" else MARKER
-
-
-def _whole(item: Json, _: Mapping[str, Json]) -> Json:
-    return _hidden(item)
 
 
 def _bytes(item: Json, _: Mapping[str, Json]) -> Json:
@@ -340,7 +336,7 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
             partial(_built, _SETS): "args cmd command",
             _bytes: "data",
             partial(_step, _SETS): "created_by createdby onbuild",
-            _whole: "createcommand httpproxy httpsproxy secretdata statement",
+            _hidden: "createcommand httpproxy httpsproxy secretdata statement",
         }
     ),
     Hides.COMMANDS: _by_name(
@@ -354,7 +350,7 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
             _processes: "processes",
             # The program of a container; no other path.
             _beside("Args"): "path",
-            _whole: "arguments cmd command created_by createcommand createdby entrypoint onbuild"
+            _hidden: "arguments cmd command created_by createcommand createdby entrypoint onbuild"
             " output test",
         }
     ),
@@ -362,7 +358,7 @@ _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = {
         {
             partial(_built, _LABELS): "args cmd command",
             partial(_step, _LABELS): "created_by createdby onbuild",
-            _whole: "statement",
+            _hidden: "statement",
         }
     ),
 }

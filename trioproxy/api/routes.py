@@ -76,9 +76,8 @@ class Risk(StrEnum):
     @property
     def shown(self) -> str:
         """The word for people: what a reviewer must not read over is in capitals."""
-        return (
-            self.upper() if self in {Risk.HOST_ROOT, Risk.DESTRUCTIVE} else self.value
-        )
+        is_loud = self in {Risk.HOST_ROOT, Risk.DESTRUCTIVE}
+        return self.upper() if is_loud else self.value
 
 
 MEANINGS: Final[Mapping[Risk, str]] = {
@@ -267,11 +266,8 @@ class Endpoint:
     @property
     def takes_definitions(self) -> bool:
         """Whether its body may say what something shall be, as an answer said what it is."""
-        return (
-            self.effect is Effect.WRITE
-            and self.stream is Stream.NONE
-            and self.method in {"POST", "PUT"}
-        )
+        has_body = self.stream is Stream.NONE and self.method in {"POST", "PUT"}
+        return self.effect is Effect.WRITE and has_body
 
     @property
     def makes_images(self) -> bool:
