@@ -15,14 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from trioproxy.api.families import (
-    LIMITS,
-    OBJECTS,
-    OPERATIONS_VARIABLE,
-    OWNER_VARIABLE,
-    REDACT_VARIABLE,
-    Hides,
-)
+from trioproxy.api.families import OPERATIONS_VARIABLE, REDACT_VARIABLE, Hides
 from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.errors import ConfigError
 from trioproxy.file.incumbents import VARIABLES
@@ -77,7 +70,7 @@ _LINK: Final = re.compile(r"(?:tcp|udp|sctp)://.*", re.DOTALL)
 """What Kubernetes and Docker's links set `NAME_PORT` to."""
 
 _WORDS: Final = frozenset(
-    {word for name in PERMISSIONS for word in name.split("_")[-1:]}
+    {name.rpartition("_")[2] for name in PERMISSIONS}
     | {
         "APPARMOR", "CAPABILITIES", "CAPS", "ENTRYPOINTS", "ENVS", "FOLDERS", "GPUS",
         "IPC", "LABELS", "MOUNTS", "PATHS", "PID", "REGISTRIES", "REPOSITORIES", "REPOS",
@@ -243,8 +236,7 @@ def _suggest_limit(name: str) -> str:
     """Say which limit a name is near to; empty: it is somebody else's."""
     if name in RENAMED:
         return f"did you mean {RENAMED[name]}?"
-    known = LIMITS | OBJECTS.keys() | {OWNER_VARIABLE}
-    return _nearest(name, f"{name.partition('_')[0]}_", known, cutoff=0.72)
+    return _nearest(name, f"{name.partition('_')[0]}_", PERMISSIONS, cutoff=0.72)
 
 
 def _advice(name: str, variables: Mapping[str, str]) -> str:
