@@ -105,6 +105,7 @@ BAD = [
     ("FOO=(POST=1)", 1, "the value of FOO is neither one plain word", "quote all of it"),
     ("FOO=a&POST=1", 1, "the value of FOO is neither one plain word", "quote all of it"),
     ("FOO=a&b=c&ALLOW_X=1", 1, "the value of FOO is neither one plain word", "quote all of it"),
+    ("FOO=a&OPTIND=a\nPOST=1", 1, "the value of FOO is neither one plain word", "quote all of it"),
     ("FOO=a&&POST=1", 1, "the value of FOO is neither one plain word", "quote all of it"),
     ("FOO=a&id", 1, "the value of FOO is neither one plain word", "quote all of it"),
     ("UID=1000\nEVENTS=0", 1, "sh may stop at UID", "would not be read"),

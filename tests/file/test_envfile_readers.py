@@ -130,6 +130,7 @@ def test_any_text(text: str) -> None:
 @example("FOO=${POST:=1}\n")
 @example('FOO="$((POST=1))"\n')
 @example("OPTIND=a\nPOST=0\n")
+@example("FOO=a&OPTIND=a\nPOST=0\n")
 @example("FOO=$'\\'\nPOST=1\n#'\n")
 def test_lines(text: str) -> None:
     """The same for files of assignments, most of which are accepted."""

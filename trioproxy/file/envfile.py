@@ -183,12 +183,13 @@ def _is_one_value(value: str) -> bool:
     """Whether `sh` and Compose find a value of others in a line, and nothing beyond.
 
     Behind an `&`, a URL's `name=value` is one more assignment in `sh`: of no variable of
-    ours. Spaces at the end of the line mean nothing there.
+    ours, and of none at which it stops. Spaces at the end of the line mean nothing there.
     """
     if _QUOTED.fullmatch(value):
         return True
-    is_ours_behind = any(map(is_ours, _BEHIND_AMPERSAND.findall(value)))
-    return _PLAIN.fullmatch(value) is not None and not is_ours_behind
+    behind = _BEHIND_AMPERSAND.findall(value)
+    is_harmless = not any(is_ours(one) or one in _ENDS_SH for one in behind)
+    return is_harmless and _PLAIN.fullmatch(value) is not None
 
 
 def split_by_sh(variables: Mapping[str, str]) -> tuple[str, ...]:
