@@ -371,7 +371,7 @@ async def test_counts_are_written_now_and_then(
             await heard.told.wait()
         nursery.cancel_scope.cancel()
     assert files.evidence.facts[LIST].count() == 2
-    assert not journal.has_news()
+    assert not evidence.unsaved
 
 
 async def test_trouble_is_told_once_and_tried_again(files: Files) -> None:

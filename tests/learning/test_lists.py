@@ -6,6 +6,7 @@ the evidence is dumped and read, the file is written, read back, and judges bodi
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -806,7 +807,7 @@ def test_evidence_of_two_hosts_is_united() -> None:
     one.learn(bind("/srv/a"))
     other.runs = 5
     other.learn(bind("/srv/b"))
-    there, back = one.evidence.copy(), other.evidence.copy()
+    there, back = deepcopy(one.evidence), deepcopy(other.evidence)
     there.merge(other.evidence)
     back.merge(one.evidence)
     assert evidencefile.dump(there) == evidencefile.dump(back)

@@ -1,5 +1,6 @@
 """When is it enough: nothing at all was new, and the newest run would have passed the file before it."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,10 +47,10 @@ class Learning:
             verdict = judged(gate, method, target.encode(), body=body, is_read=True)
             outcome = outcome_of(verdict, 200)
             recorder.note(replace(outcome, ended=seconds))
-            store.save(evidence.copy(), evidence.take_new())
+            store.save(deepcopy(evidence), evidence.take_new())
         seconds = 60.0
         recorder.end(status if self.has_command else None)
-        return store.save(evidence.copy(), is_final=True)
+        return store.save(deepcopy(evidence), is_final=True)
 
 
 def quiet_runs(saved: Written) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Logs as evidence: one run each, which is the same whenever it is read."""
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from datetime import UTC, datetime
 
 import pytest
@@ -170,7 +171,7 @@ def test_a_log_that_is_read_twice_counts_once(
 ) -> None:
     """Merged with itself it stays as it is."""
     evidence = evidence_of(lines_of(requests))
-    twice = evidence.copy()
+    twice = deepcopy(evidence)
     twice.merge(evidence_of(lines_of(requests)))
     assert dump(twice) == dump(evidence)
 

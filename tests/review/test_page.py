@@ -3,6 +3,7 @@
 import hashlib
 import re
 from base64 import b64encode
+from copy import deepcopy
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -227,7 +228,7 @@ def test_hostile_names_stay_text(text: str) -> None:
     named = replace(policy, path=text, warnings=(text,))
     known = Record(path=text, digest=text, evidence=hostile_evidence(text))
     old = file("ALLOW_OPERATIONS=ContainerList,GET:/frob/{x}\n", text)
-    live = Record(path=text, digest=text, evidence=known.evidence.copy())
+    live = Record(path=text, digest=text, evidence=deepcopy(known.evidence))
     unknown = next(iter(known.evidence.routes.values()))
     known.evidence.facts[route("unknown", text, text)] = unknown
     made = page(named, known, old=old, live=live)

@@ -52,25 +52,16 @@ class Journal(Generic[_Saved]):
     _evidence: Evidence
     tell: Callable[[Sequence[Sight], _Saved], None] = field(kw_only=True)
     complain: Callable[[TrioProxyError], None] = field(kw_only=True)
-    _pending: list[Sight] = field(default_factory=list)
-    _written: int = field(init=False)
+    _pending: dict[Sight, None] = field(default_factory=dict)
+    """What is new and was not told, for it is on no disk."""
     _woken: trio.Event = field(default_factory=trio.Event)
     _trouble: str = ""
     _took: float = 0.0
     """CPU seconds of the last save."""
-    _is_all: bool = True
-    """Whether the next save is of everything: the first, and after one that failed."""
-
-    def __post_init__(self) -> None:
-        self._written = self._evidence.changes
 
     def wake(self) -> None:
         """Say that there is something new; called by the gate."""
         self._woken.set()
-
-    def has_news(self) -> bool:
-        """Whether something was observed that is not on disk."""
-        return self._evidence.changes != self._written
 
     async def run(self) -> None:
         """Save what is new at once, and counts now and then, until cancelled."""
@@ -78,35 +69,34 @@ class Journal(Generic[_Saved]):
             with trio.move_on_after(COUNTS_EVERY):
                 await self._woken.wait()
             self._woken = trio.Event()
-            if self.has_news():
+            if self._evidence.unsaved:
                 await self.save()
                 await trio.sleep(min(SPACED * self._took, COUNTS_EVERY))
 
     async def save(self, *, is_final: bool = False) -> _Saved | None:
         """Save once; None where that failed, which was complained about."""
-        self._pending += self._evidence.take_new()
-        new = tuple(dict.fromkeys(self._pending))
-        changes = self._evidence.changes
+        self._pending |= dict.fromkeys(self._evidence.take_new())
+        new, mine = tuple(self._pending), self._evidence.part()
         # After a failure the evidence is written whole: part of it may be there already.
         unwritten = () if self._trouble else new
-        mine = self._evidence.copy() if self._is_all else self._evidence.part()
-        self._is_all = True
         save = partial(self._store.save, mine, unwritten, is_final=is_final)
+        saved = None
         try:
             saved = await in_thread(self._timed, save, may_leave=False)
         except TrioProxyError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 self.complain(error)
+        finally:
+            if saved is None:
+                self._evidence.unsaved |= mine.facts.keys()
+        if saved is None:
             return None
         self._trouble = ""
-        del self._pending[:]
-        self._is_all = False
-        # What was observed meanwhile is not written yet; the merge adds one change.
+        self._pending.clear()
         self._evidence.merge(saved.others)
         if run := saved.evidence.runs.get(self._evidence.run):
             self._evidence.runs[self._evidence.run].news = run.news
-        self._written = changes + 1
         self.tell(new, saved)
         return saved
 

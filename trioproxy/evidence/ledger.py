@@ -46,7 +46,9 @@ class Ledger:
         """Look at the file before anything is learned; what is known so far."""
         disk.check_target(self.path)
         disk.check_ours(self.path)
-        return self._known()
+        known = self._known()
+        self._whole.merge(known.evidence)
+        return known
 
     def save(
         self, mine: Evidence, new: Sequence[Sight] = (), *, is_final: bool = False

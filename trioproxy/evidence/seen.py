@@ -300,12 +300,12 @@ class Evidence:
         self.granted: set[Grant] = set()
         """What was once written into the env file."""
         self.changes = 0
-        """Grows with every observation and every merge."""
+        """Grows with every observation."""
         self.run = ""
         """The run that `observe` counts for."""
         self._new: dict[Sight, None] = {}
-        self._touched: set[Sight] = set()
-        """What is no route and was observed since `part` was asked for."""
+        self.unsaved: set[Sight] = set()
+        """What was observed since `part` was asked for."""
         self._values: Counter[str] | None = None
         """How many sights each list has; counted anew after a merge."""
 
@@ -394,8 +394,7 @@ class Evidence:
         counts[result] = counts.get(result, 0) + 1
         if who is not None:
             facts.note(who, is_use=is_need(sight, result))
-        if not sight.is_route:
-            self._touched.add(sight)
+        self.unsaved.add(sight)
         if result in facts.results:
             return False
         facts.results[result] = First(self.run, when.after)
@@ -422,7 +421,6 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Unite with `other`, which stays as it is."""
-        self.changes += 1
         for sight, theirs in other.facts.items():
             mine = self.facts.get(sight)
             if mine is None:
@@ -450,16 +448,11 @@ class Evidence:
                 del self.facts[one]
             counts[variable] = VALUES_KEPT
 
-    def copy(self) -> "Evidence":
-        """Make evidence of the same content that shares nothing with this."""
-        return self._of(self.facts)
-
     def part(self) -> "Evidence":
         """All that may have changed since this was asked last, as evidence that is to be
         merged with what was known then."""
-        routes = (one for one in self.facts if one.is_route)
-        part = self._of({*routes, *(self._touched & self.facts.keys())})
-        self._touched.clear()
+        part = self._of(self.unsaved & self.facts.keys())
+        self.unsaved.clear()
         return part
 
     def about(self, sights: Iterable[Sight]) -> "Evidence":
@@ -667,36 +660,6 @@ class Evidence:
         since = run.first + birth.after if run else 0
         later = (span for name, span in proofs.items() if name >= birth.run)
         return _covered(later, since=since)
-
-
-class Tally:
-    """Counts requests that are known in every respect but their time.
-
-    Learning does this for every request, so it looks nothing up. What it holds stays
-    part of the evidence, whatever that is merged with.
-    """
-
-    __slots__ = ("_counts", "_evidence", "_facts", "_result", "_run", "stale_at")
-
-    def __init__(self, evidence: Evidence, sight: Sight, result: str) -> None:
-        """Of an operation that was observed."""
-        self._evidence = evidence
-        self._facts = evidence.facts[sight]
-        self._run = evidence.runs[evidence.run]
-        self._counts = self._facts.runs[evidence.run]
-        self._result = result
-        self.stale_at = 0.0
-        """Up to this time, of whoever counts here, there is no date to change."""
-
-    def add(self) -> None:
-        """Count one."""
-        self._counts[self._result] += 1
-        self._evidence.changes += 1
-
-    def reach(self, when: When) -> None:
-        """Say when it was counted."""
-        self._facts.widen(when.date)
-        self._run.reach(when)
 
 
 def _used(
