@@ -30,10 +30,10 @@ are refused.
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from trioproxy.errors import BadBody
 from trioproxy.quoting import in_quotes, quote
@@ -138,35 +138,45 @@ class TarEntry:
     """Extended attributes, as records of pax."""
 
 
+class TarStep(NamedTuple):
+    """What was made of the bytes that a reading was given, and what it takes next."""
+
+    need: int = BLOCK
+    """How many bytes it is given next."""
+    goes_on: bytes = b""
+    entry: TarEntry | None = None
+    """Whose header goes on. Its contents come before what is needed, and pass as they are."""
+    is_end: bool = False
+    """Whether the tar may end here."""
+
+
 @dataclass(slots=True, eq=False)
 class Rewriter:
     """One tar on its way, in pieces that may be cut anywhere. What it refuses raises.
 
-    `_expect` is the reader of the next `_need` bytes, which are collected in `_held`;
-    `unseen` counts down the contents of a file, which pass as they are. Of a tar no more is
-    held than one header with what stands before it.
+    `_reading` takes all but the contents of files, as much at once as its last `_step` says;
+    that is collected in `_held`. `unseen` counts down the contents, which pass as they are.
+    Of a tar no more is held than one header with what stands before it.
     """
 
     entry: TarEntry | None = None
     """The one whose header was written last."""
-    # Unbound, for a bound method would tie a tar into a reference cycle.
-    _expect: "Callable[[Rewriter, bytes], bytes]" = field(
-        default_factory=lambda: Rewriter._header
+    _reading: "Generator[TarStep, bytes, None]" = field(
+        default_factory=lambda: _blocks()
     )
-    _need: int = BLOCK
+    _step: TarStep = field(init=False)
     _held: bytearray = field(default_factory=bytearray)
     unseen: int = 0
     """How many of the next bytes are contents, whatever they are."""
     fault: str = ""
     """Why a `Looker` would refuse it; empty: nothing was found yet."""
-    _extensions: dict[bytes, bytes] = field(default_factory=dict)
-    _extending: tuple[bytes, int] = PAX, 0
-    """What is being collected before an entry, and its size."""
-    _is_first: bool = True
     _start: bytes | None = b""
     """The first byte, until the second one says with it how the tar is packed."""
     _gzip: "zlib._Decompress | None" = None
     """What unpacks it; None: it came plain, or nothing came yet."""
+
+    def __post_init__(self) -> None:
+        self._step = next(self._reading)
 
     @property
     def skips(self) -> int:
@@ -214,87 +224,28 @@ class Rewriter:
                 self.unseen -= step
                 out.append(view[at : at + step])
             else:
-                step = min(self._need - len(self._held), end - at)
+                step = min(self._step.need - len(self._held), end - at)
                 self._held += view[at : at + step]
-                if len(self._held) == self._need:
-                    block = bytes(self._held)
+                if len(self._held) == self._step.need:
+                    out.append(self._take(bytes(self._held)))
                     self._held.clear()
-                    out.append(self._expect(self, block))
             at += step
         return out
 
     def end(self) -> bytes:
         """All of it has come: return its end. Raises `BadBody` if it is not whole."""
-        if self._is_first:
-            _check_packed(bytes(self._held))
-        is_whole = self._gzip is None or self._gzip.eof
-        if self._expect is not Rewriter._behind or not is_whole:
+        if not self._step.is_end or (self._gzip and not self._gzip.eof):
+            if self.entry is None:
+                _check_packed(bytes(self._held))
             raise BadBody("the tar is cut short: it has no end (two blocks of zeros)")
         _check_zeros(bytes(self._held))
         return ZEROS * 2
 
-    # -- one block, or what is collected, and what comes next --------------------------
-
-    def _header(self, block: bytes) -> bytes:
-        if self._is_first:
-            self._is_first = False
-            _check_packed(block)
-        if block == ZEROS:
-            if self._extensions:
-                raise BadBody("the tar ends where an entry is announced")
-            self._expect = Rewriter._second_zeros
-            return b""
-        kind = block[156:157]
-        who = _shown(block[:100].partition(b"\0")[0])
-        _check_header(block, who)
-        if kind in EXTENSIONS:
-            self._extend(kind, _number(block[124:136], who), who)
-            return b""
-        if kind not in ACCEPTED:
-            what = REFUSED.get(
-                kind, f"of the type {in_quotes(kind)}, which nobody knows"
-            )
-            raise BadBody(f"entry {who} of the tar is {what}: make the tar without it")
-        self.entry = entry = _read_entry(block, self._extensions)
-        self._extensions = {}
-        self.unseen = entry.size
-        if padding := -entry.size % BLOCK:
-            self._need, self._expect = padding, Rewriter._padding
-        return written(entry)
-
-    def _padding(self, block: bytes) -> bytes:
-        self._need, self._expect = BLOCK, Rewriter._header
-        return bytes(len(block))
-
-    def _extend(self, kind: bytes, size: int, who: str) -> None:
-        # Of two that say the name, one reader takes the first and another the last.
-        if kind in self._extensions or (
-            self._extensions and PAX in {kind, *self._extensions}
-        ):
-            raise BadBody(f"{who} is said twice before one entry of the tar")
-        if not 0 < size <= EXTENSION_LIMIT:
-            raise BadBody(
-                f"{who} before an entry of the tar has {size:,} bytes,"
-                f" and may have {EXTENSION_LIMIT:,}"
-            )
-        self._extending = kind, size
-        self._need, self._expect = size + -size % BLOCK, Rewriter._extension
-
-    def _extension(self, blocks: bytes) -> bytes:
-        kind, size = self._extending
-        self._extensions[kind] = blocks[:size]
-        self._need, self._expect = BLOCK, Rewriter._header
-        return b""
-
-    def _second_zeros(self, block: bytes) -> bytes:
-        if block != ZEROS:
-            raise BadBody("the tar goes on behind a block of zeros")
-        self._expect = Rewriter._behind
-        return b""
-
-    def _behind(self, block: bytes) -> bytes:
-        _check_zeros(block)
-        return b""
+    def _take(self, block: bytes) -> bytes:
+        self._step = step = self._reading.send(block)
+        if step.entry is not None:
+            self.entry, self.unseen = step.entry, step.entry.size
+        return step.goes_on
 
 
 @dataclass(slots=True, eq=False)
@@ -331,6 +282,53 @@ class Looker(Rewriter):
 
 
 # -- reading -----------------------------------------------------------------------
+
+
+def _blocks() -> Generator[TarStep, bytes, None]:
+    """Read a tar from its first block to its end, all but the contents of files."""
+    extensions: dict[bytes, bytes] = {}
+    block = yield TarStep()
+    _check_packed(block)
+    while block != ZEROS:
+        who = _shown(block[:100].partition(b"\0")[0])
+        _check_header(block, who)
+        kind, step = block[156:157], TarStep()
+        if kind in EXTENSIONS:
+            size = _size_before(kind, extensions, _number(block[124:136], who), who)
+            extensions[kind] = (yield TarStep(size + -size % BLOCK))[:size]
+        elif kind in ACCEPTED:
+            entry = _read_entry(block, extensions)
+            extensions = {}
+            padding = -entry.size % BLOCK
+            yield TarStep(padding, written(entry), entry)
+            step = TarStep(goes_on=bytes(padding))
+        else:
+            what = REFUSED.get(
+                kind, f"of the type {in_quotes(kind)}, which nobody knows"
+            )
+            raise BadBody(f"entry {who} of the tar is {what}: make the tar without it")
+        block = yield step
+    if extensions:
+        raise BadBody("the tar ends where an entry is announced")
+    if (yield TarStep()) != ZEROS:
+        raise BadBody("the tar goes on behind a block of zeros")
+    while True:
+        _check_zeros((yield TarStep(is_end=True)))
+
+
+def _size_before(
+    kind: bytes, others: Mapping[bytes, bytes], size: int, who: str
+) -> int:
+    """How long a header before an entry is, where it may be one."""
+    # Of two that say the name, one reader takes the first and another the last.
+    if kind in others or (others and PAX in {kind, *others}):
+        raise BadBody(f"{who} is said twice before one entry of the tar")
+    if not 0 < size <= EXTENSION_LIMIT:
+        raise BadBody(
+            f"{who} before an entry of the tar has {size:,} bytes,"
+            f" and may have {EXTENSION_LIMIT:,}"
+        )
+    return size
 
 
 def _check_packed(start: bytes) -> None:
@@ -535,45 +533,24 @@ def _shown(name: bytes) -> str:
 
 def written(entry: TarEntry) -> bytes:
     """Write the header of an entry, in its one form: what it does not hold goes before it."""
-    seconds, _, fraction = entry.mtime.partition(b".")
-    time = int(seconds)
-    records = [
-        *_named(b"path", entry.name),
-        *_named(b"linkpath", entry.link),
-        *_counted(b"size", entry.size, 12),
-        *_counted(b"uid", entry.uid, 8),
-        *_counted(b"gid", entry.gid, 8),
-    ]
-    if fraction or seconds.startswith(b"-") or time >= BEYOND[12]:
-        records.append(_record(b"mtime", entry.mtime))
+    names = {b"path": entry.name, b"linkpath": entry.link}
+    records = [one for one in names.items() if not PLAIN_NAME.fullmatch(one[1])]
+    counts = ((b"size", entry.size, 12), (b"uid", entry.uid, 8), (b"gid", entry.gid, 8))
+    records += [(key, b"%d" % n) for key, n, width in counts if n >= BEYOND[width]]
+    if not entry.mtime.isdigit() or int(entry.mtime) >= BEYOND[12]:
+        records.append((b"mtime", entry.mtime))
     if entry.atime:
-        records.append(_record(b"atime", entry.atime))
-    records += (_record(key, value) for key, value in entry.attributes)
-    header = _block(
-        entry.kind,
-        entry.name if PLAIN_NAME.fullmatch(entry.name) else ELSEWHERE,
-        link=entry.link if PLAIN_NAME.fullmatch(entry.link) else ELSEWHERE,
-        mode=entry.mode,
-        numbers=(entry.uid, entry.gid, entry.size, max(time, 0)),
-    )
-    if not records:
-        return header
-    data = b"".join(records)
+        records.append((b"atime", entry.atime))
+    data = b"".join(_record(*one) for one in (*records, *entry.attributes))
+    if not data:
+        return _block(entry)
     if len(data) > EXTENSION_LIMIT:
         who = _shown(entry.name)
         raise BadBody(
             f"what stands before {who} of the tar is longer than {EXTENSION_LIMIT:,} bytes"
         )
-    before = _block(PAX, ELSEWHERE, mode=0o644, numbers=(0, 0, len(data), 0))
-    return before + data + bytes(-len(data) % BLOCK) + header
-
-
-def _named(key: bytes, name: bytes) -> list[bytes]:
-    return [] if PLAIN_NAME.fullmatch(name) else [_record(key, name)]
-
-
-def _counted(key: bytes, number: int, width: int) -> list[bytes]:
-    return [_record(key, b"%d" % number)] if number >= BEYOND[width] else []
+    before = TarEntry(kind=PAX, name=ELSEWHERE, size=len(data), mode=0o644)
+    return _block(before) + data + bytes(-len(data) % BLOCK) + _block(entry)
 
 
 def _record(key: bytes, value: bytes) -> bytes:
@@ -584,29 +561,14 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d%s" % (length, rest)
 
 
-def _block(
-    kind: bytes,
-    name: bytes,
-    *,
-    mode: int,
-    numbers: tuple[int, int, int, int],
-    link: bytes = b"",
-) -> bytes:
-    uid, gid, size, mtime = numbers
-    block = HEADER.pack(
-        name,
-        _field(mode, 8),
-        _field(uid, 8),
-        _field(gid, 8),
-        _field(size, 12),
-        _field(mtime, 12),
-        b"",
-        kind,
-        link,
-        USTAR,
-        b"",
-        b"",
-    )
+def _block(entry: TarEntry) -> bytes:
+    """The header alone, with `ELSEWHERE` for what it does not hold."""
+    names = entry.name, entry.link
+    name, link = (n if PLAIN_NAME.fullmatch(n) else ELSEWHERE for n in names)
+    mtime = max(0, int(entry.mtime.partition(b".")[0]))
+    numbers = entry.mode, entry.uid, entry.gid, entry.size, mtime
+    fields = map(_field, numbers, (8, 8, 8, 12, 12))
+    block = HEADER.pack(name, *fields, b"", entry.kind, link, USTAR, b"", b"")
     return b"%s%06o\x00 %s" % (block[:148], _checksum(block), block[156:])
 
 
