@@ -13,7 +13,7 @@ once, and bounds are kept once a file.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from trioproxy.api.families import FAMILIES, OBJECTS, OPERATIONS_VARIABLE, Places
@@ -103,29 +103,20 @@ def _lines(evidence: Evidence) -> Iterator[str]:
 
 def run_line(name: str, run: Run) -> str:
     """Write one run as a line."""
-    data: dict[str, Any] = {
-        "run": name,
-        "first": iso(run.first),
-        "last": iso(run.last),
-        "seconds": run.seconds,
-        "source": run.source,
-    }
-    if run.status is not None:
-        data["status"] = run.status
-    more = {
-        "files": sorted(run.files),
-        "dropped": run.dropped,
-        **run.places._asdict(),
-        "oldest_api": run.oldest_api,
-        "own": dict(sorted(run.own.items())),
-        "left": dict(sorted(run.left.items())),
-        "hidden": dict(sorted(run.hidden.items())),
-        "never": sorted(run.never),
-    }
-    data |= {name: value for name, value in more.items() if value}
-    if run.news is not None:
-        data["news"] = run.news
+    said = {one.name: getattr(run, one.name) for one in fields(run)}
+    said |= {"first": iso(run.first), "last": iso(run.last), **run.places._asdict()}
+    data: dict[str, Any] = {"run": name}
+    for key in _OF_RUN:
+        value = said[key]
+        if isinstance(value, frozenset | dict):
+            value = _sorted(value)
+        if value or (value == 0 and key != "dropped"):
+            data[key] = value
     return json.dumps(data)
+
+
+def _sorted(of: frozenset[str] | dict[str, Any]) -> list[str] | dict[str, Any]:
+    return dict(sorted(of.items())) if isinstance(of, dict) else sorted(of)
 
 
 def granted_line(evidence: Evidence) -> str:
@@ -143,13 +134,8 @@ def fact_line(sight: Sight, facts: Facts) -> str:
     data |= {
         "first": iso(facts.first),
         "last": iso(facts.last),
-        "results": {
-            result: list(first) for result, first in sorted(facts.results.items())
-        },
-        "runs": {
-            run: dict(sorted(counts.items()))
-            for run, counts in sorted(facts.runs.items())
-        },
+        "results": _sorted(facts.results),
+        "runs": _sorted({run: _sorted(of) for run, of in facts.runs.items()}),
     }
     for key, askers in (("used_by", facts.users), ("tried_by", facts.triers)):
         if askers != NOBODY:
@@ -162,7 +148,7 @@ def fact_line(sight: Sight, facts: Facts) -> str:
 
 def load(data: bytes, *, name: str) -> Loaded:
     """Read a file; `ConfigError` names the file and the line that cannot be read."""
-    loaded, reader = Loaded(), _Reader()
+    loaded = Loaded()
     lines = data.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
@@ -171,13 +157,12 @@ def load(data: bytes, *, name: str) -> Loaded:
             if number == 1:
                 _read_header(line)
             else:
-                reader.read(parse(line))
+                _read(parse(line), loaded.evidence)
         except ValueError as error:
             if number == len(lines) and _is_torn(error, line, number):
                 loaded.damage = f"{name}:{number}: the last line is cut off"
                 break
             raise ConfigError(f"{name}:{number}: {error}", hint=_hint(error)) from error
-    loaded.evidence = reader.evidence
     loaded.evidence.bound()
     loaded.can_append = data.endswith(b"\n") and not loaded.damage
     return loaded
@@ -216,60 +201,32 @@ def _is_torn(error: ValueError, line: bytes, number: int) -> bool:
     return isinstance(error, NoJsonError)
 
 
-class _Reader:
-    """Evidence while it is read, with what was looked at before in this file."""
-
-    def __init__(self) -> None:
-        self.evidence = Evidence()
-        self._dates = dict[str, int]()
-
-    def read(self, data: dict[str, Any]) -> None:
-        """Take one line; lines about the same unite."""
-        if "grant" in data:
-            self._add(_sight(data), self._facts(data))
-        elif "run" in data:
-            name, run = string(data["run"], RUN), _read_run(data)
-            known = self.evidence.runs.setdefault(name, run)
-            known.merge(run)
-        else:
-            expect_keys(data, {"granted"})
-            self.evidence.granted |= set(map(_grant, items(data["granted"])))
-
-    def _add(self, sight: Sight, facts: Facts) -> None:
-        known = self.evidence.facts.setdefault(sight, facts)
-        if known is not facts:
+def _read(data: dict[str, Any], evidence: Evidence) -> None:
+    """Take one line; lines about the same unite."""
+    if "grant" in data:
+        sight, facts = _sight(data), _read_facts(data)
+        if (known := evidence.facts.setdefault(sight, facts)) is not facts:
             known.merge(facts)
+    elif "run" in data:
+        run = _read_run(data)
+        evidence.runs.setdefault(string(data["run"], RUN), run).merge(run)
+    else:
+        expect_keys(data, {"granted"})
+        evidence.granted |= set(map(_grant, items(data["granted"])))
 
-    def _facts(self, data: dict[str, Any]) -> Facts:
-        facts = Facts(
-            first=self._date(data["first"]),
-            last=self._date(data["last"]),
-            results={
-                string(result, _RESULT): _read_first(first)
-                for result, first in pairs(data["results"])
-            },
-            runs={
-                string(run, RUN): {
-                    string(result, _RESULT): count(number)
-                    for result, number in pairs(counts)
-                }
-                for run, counts in pairs(data["runs"])
-            },
-        )
-        if "used_by" in data:
-            facts.users = NOBODY.unite(_read_askers(data["used_by"]))
-        if "tried_by" in data:
-            facts.triers = NOBODY.unite(_read_askers(data["tried_by"]))
-        facts.bound()
-        return facts
 
-    def _date(self, value: object) -> int:
-        if not isinstance(value, str):
-            return seconds(value)
-        date = self._dates.get(value)
-        if date is None:
-            date = self._dates[value] = seconds(value)
-        return date
+def _read_facts(data: dict[str, Any]) -> Facts:
+    count_results, results = _counts(_RESULT), pairs(data["results"])
+    facts = Facts(
+        first=seconds(data["first"]),
+        last=seconds(data["last"]),
+        results={string(one, _RESULT): _read_first(first) for one, first in results},
+        runs={string(run, RUN): count_results(of) for run, of in pairs(data["runs"])},
+        users=_read_askers(data.get("used_by", {})),
+        triers=_read_askers(data.get("tried_by", {})),
+    )
+    facts.bound()
+    return facts
 
 
 def _read_first(value: object) -> First:
@@ -349,25 +306,27 @@ def _read_files(value: object) -> frozenset[str]:
 
 def _read_askers(value: object) -> Askers:
     data = dict(pairs(value))
-    expect_keys(data, set(), {"agents", "clients", "versions"})
-    return Askers(
-        agents=frozenset(strings(data.get("agents", []), AGENT)),
-        clients=frozenset(strings(data.get("clients", []), CLIENT)),
-        versions=frozenset(strings(data.get("versions", []), VERSION)),
-    )
+    expect_keys(data, set(), _OF_ASKERS.keys())
+    read = {name: frozenset(strings(of, _OF_ASKERS[name])) for name, of in data.items()}
+    return NOBODY.unite(Askers(**read))
 
 
+_OF_ASKERS: Final = {"agents": AGENT, "clients": CLIENT, "versions": VERSION}
 _ALWAYS: Final = ("first", "last", "seconds", "source")
 _OF_RUN: Final[Mapping[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("first", "last"), seconds),
-    **dict.fromkeys(("seconds", "dropped", "news"), count),
-    **dict.fromkeys(("own", "left"), _counts(_KIND)),
-    **dict.fromkeys(Places._fields, lambda value: string(value, _PLACE)),
-    "hidden": _counts(_NAME),
-    "never": lambda value: frozenset(strings(value, _STATE)),
-    "files": _read_files,
-    "oldest_api": lambda value: string(value, _OLDEST),
+    "first": seconds,
+    "last": seconds,
+    "seconds": count,
     "source": lambda value: string(value, _SOURCE),
     "status": lambda value: count(value, least=UNFINISHED),
+    "files": _read_files,
+    "dropped": count,
+    **dict.fromkeys(Places._fields, lambda value: string(value, _PLACE)),
+    "oldest_api": lambda value: string(value, _OLDEST),
+    "own": _counts(_KIND),
+    "left": _counts(_KIND),
+    "hidden": _counts(_NAME),
+    "never": lambda value: frozenset(strings(value, _STATE)),
+    "news": count,
 }
-"""What a line says of a run, and how it is read; all but `_ALWAYS` may be left out."""
+"""What a line says of a run, in this order, and how it is read; all but `_ALWAYS` may be left out."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -82,4 +83,10 @@ def count(value: object, *, least: int = 0) -> int:
 
 def seconds(value: object) -> int:
     """A time as `iso` writes it."""
-    return int(datetime.fromisoformat(string(value, _DATE)).timestamp())
+    return _seconds(string(value, _DATE))
+
+
+@lru_cache(maxsize=1_024)
+def _seconds(date: str) -> int:
+    # Thousands of lines have dates in common.
+    return int(datetime.fromisoformat(date).timestamp())
