@@ -614,7 +614,7 @@ async def test_recording_keeps_evidence_while_enforcing(
             assert await proxy.end() == 0
     evidence = load(live.read_bytes(), name="live").evidence
     assert evidence.used_operations() == {"ContainerList"}
-    (refused,) = evidence.refused()
+    (refused,) = evidence.ended("refused")
     assert (refused.operation, evidence.facts[refused].count()) == ("ImageList", 2)
 
 

@@ -289,7 +289,9 @@ async def test_a_ceiling_holds_while_learning(learn: Learning, tmp_path: Path) -
     assert learn.granted == {"ContainerList"}
     assert "refused, and not granted: ContainerExec" in done.err
     assert "so says the ceiling (--within)" in done.out + done.err
-    assert [shape.operation for shape in learn.evidence.refused()] == ["ContainerExec"]
+    assert [shape.operation for shape in learn.evidence.ended("refused")] == [
+        "ContainerExec"
+    ]
 
 
 async def test_fresh_starts_over(learn: Learning) -> None:

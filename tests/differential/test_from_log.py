@@ -211,7 +211,7 @@ def test_a_log_teaches_what_watching_does(
         assert "1 run from logs, which show routes only" in told
         evidence = load(path.with_suffix(".jsonl").read_bytes(), name="").evidence
         assert {run.source for run in evidence.runs.values()} == {"log"}
-        refused |= {shape.operation for shape in evidence.refused()}
+        refused |= {shape.operation for shape in evidence.ended("refused")}
     assert refused == {"NetworkInspect", "VolumeList"}
 
     before = [path.read_bytes() for path in sorted(tmp_path.glob("app*"))]

@@ -283,7 +283,7 @@ def test_a_ceiling_refuses_while_learning() -> None:
     assert (decision.allowed, decision.reason) == (False, Reason.CEILING)
     assert "ALLOW_CREATE=1" in decision.message
     assert learner.evidence.used_operations() == {"ContainerList"}
-    assert [shape.operation for shape in learner.evidence.refused()] == [
+    assert [shape.operation for shape in learner.evidence.ended("refused")] == [
         "ContainerCreate"
     ]
 

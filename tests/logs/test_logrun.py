@@ -86,7 +86,7 @@ def test_a_need_is_what_it_is_live() -> None:
     )
     assert evidence.used_operations() == {"ContainerDelete"}
     assert evidence.failed_operations() == {"ContainerCreate", "ContainerStart"}
-    assert [one.operation for one in evidence.refused()] == ["ContainerKill"]
+    assert [one.operation for one in evidence.ended("refused")] == ["ContainerKill"]
 
 
 def test_what_never_reached_the_engine_shows_nothing() -> None:

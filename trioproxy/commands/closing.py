@@ -21,7 +21,7 @@ from trioproxy.apiversion import too_old
 from trioproxy.commands import ours, tell
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import UNFINISHED, Evidence
-from trioproxy.evidence.sight import UNKNOWN
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.gate import Gate
@@ -155,9 +155,9 @@ class Closing:
             yield f"programs: {some(sorted(programs), NAMES_SHOWN)}"
         yield in_tecnativa(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
-        unproven = evidence.unproven_operations() & failed
+        unproven = failed & {one.operation for one in evidence.ended(UNPROVEN)}
         outdated = evidence.outdated_operations() & failed
-        refused = {sight.operation for sight in evidence.refused()} - {UNKNOWN}
+        refused = {one.operation for one in evidence.ended(REFUSED)} - {UNKNOWN}
         for title, names in (
             (too_old(evidence.oldest_api), outdated),
             (f"only ever failed, not granted {FAILED}", failed - unproven - outdated),

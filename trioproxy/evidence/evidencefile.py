@@ -205,8 +205,7 @@ def _read(data: dict[str, Any], evidence: Evidence) -> None:
     """Take one line; lines about the same unite."""
     if "grant" in data:
         sight, facts = _sight(data), _read_facts(data)
-        if (known := evidence.facts.setdefault(sight, facts)) is not facts:
-            known.merge(facts)
+        evidence.facts.setdefault(sight, facts).merge(facts)
     elif "run" in data:
         run = _read_run(data)
         evidence.runs.setdefault(string(data["run"], RUN), run).merge(run)
@@ -217,7 +216,7 @@ def _read(data: dict[str, Any], evidence: Evidence) -> None:
 
 def _read_facts(data: dict[str, Any]) -> Facts:
     count_results, results = _counts(_RESULT), pairs(data["results"])
-    facts = Facts(
+    return Facts(
         first=seconds(data["first"]),
         last=seconds(data["last"]),
         results={string(one, _RESULT): _read_first(first) for one, first in results},
@@ -225,8 +224,6 @@ def _read_facts(data: dict[str, Any]) -> Facts:
         users=_read_askers(data.get("used_by", {})),
         triers=_read_askers(data.get("tried_by", {})),
     )
-    facts.bound()
-    return facts
 
 
 def _read_first(value: object) -> First:

@@ -36,7 +36,7 @@ make that sum smaller.
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from heapq import nsmallest
@@ -51,7 +51,6 @@ from trioproxy.evidence.sight import (
     CLIENT,
     REFUSED,
     UNKNOWN,
-    UNPROVEN,
     VERSION,
     Sight,
     Who,
@@ -72,6 +71,8 @@ VALUES_KEPT = 1_000
 
 UNFINISHED: Final = -1
 """The status of a run whose COMMAND has not ended, or whose learner was killed."""
+
+_NO_FAILURE: Final = {None, 0, UNFINISHED}
 
 OWN: Final = ""
 """The runs that were not merged from another file."""
@@ -181,10 +182,6 @@ class Facts(Span):
                 mine[result] = max(count, mine.get(result, 0))
         self.users = self.users.unite(other.users)
         self.triers = self.triers.unite(other.triers)
-        self.bound(keep)
-
-    def bound(self, keep: str = "") -> None:
-        """Keep the counts of the newest runs, and of `keep`."""
         self.runs = _newest(self.runs, RUNS_KEPT, keep=keep)
 
     def copy(self) -> "Facts":
@@ -253,6 +250,11 @@ class Run(Span):
         self.news = max(known, default=None)
 
     @property
+    def groups(self) -> frozenset[str]:
+        """The files that it was merged from, or `OWN`."""
+        return self.files or frozenset({OWN})
+
+    @property
     def is_proof(self) -> bool:
         """Whether nothing new in it says something: its COMMAND went well, or it had none.
 
@@ -276,9 +278,9 @@ class Completeness:
     seconds: int
     """Time watched, overlaps counted once."""
     failed_runs: tuple[int, ...]
-    """Which runs, counted from 1, had a COMMAND that failed, or never ended: they prove nothing."""
-    open_runs: frozenset[int]
-    """Which of these have not ended so far: they are under way, or their learner was killed."""
+    """Which runs, counted from 1, had a COMMAND that failed: they prove nothing."""
+    open_runs: tuple[int, ...]
+    """Nor do these, which have not ended: they are under way, or their learner was killed."""
     newest_run: int
     """In which run, counted from 1, something last was new; 0 for none."""
     newest: int
@@ -306,8 +308,8 @@ class Evidence:
         self._new: dict[Sight, None] = {}
         self.unsaved: set[Sight] = set()
         """What was observed since `part` was asked for."""
-        self._values: Counter[str] | None = None
-        """How many sights each list has; counted anew after a merge."""
+        self._values = Counter[str]()
+        """How many sights each list has."""
 
     @property
     def routes(self) -> dict[Sight, Facts]:
@@ -403,10 +405,6 @@ class Evidence:
 
     def _has_room(self, sight: Sight) -> bool:
         """Whether one more of its list may be kept; if so it is counted."""
-        if sight.is_route:  # of which there are as many as the table has
-            return True
-        if self._values is None:
-            self._values = Counter(one.variable for one in self.facts)
         if self._values[sight.variable] >= VALUES_KEPT:
             self.runs[self.run].dropped += 1
             return False
@@ -422,16 +420,11 @@ class Evidence:
     def merge(self, other: "Evidence") -> None:
         """Unite with `other`, which stays as it is."""
         for sight, theirs in other.facts.items():
-            mine = self.facts.get(sight)
-            if mine is None:
-                mine = self.facts[sight] = theirs.copy()
-                mine.bound(keep=self.run)
-            else:
-                mine.merge(theirs, keep=self.run)
-        for run, span in other.runs.items():
-            if run not in self.runs:
-                self.runs[run] = copy.copy(span)
-            self.runs[run].merge(span)
+            if sight not in self.facts:
+                self.facts[sight] = theirs.copy()
+            self.facts[sight].merge(theirs, keep=self.run)
+        for name, run in other.runs.items():
+            self.runs.setdefault(name, copy.copy(run)).merge(run)
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
         self.bound()
@@ -439,9 +432,7 @@ class Evidence:
     def bound(self) -> None:
         """Keep as many sights of each list as there is room for, the smallest: so no order
         of merging shows."""
-        self._values = counts = Counter(
-            one.variable for one in self.facts if not one.is_route
-        )
+        self._values = counts = Counter(one.variable for one in self.facts)
         for variable in [one for one in counts if counts[one] > VALUES_KEPT]:
             of_it = sorted(one for one in self.facts if one.variable == variable)
             for one in of_it[VALUES_KEPT:]:
@@ -493,9 +484,9 @@ class Evidence:
         used = self.used_operations()
         return (
             sight
-            for sight, facts in sorted(self.routes.items(), key=lambda item: item[0])
+            for sight in sorted(self.routes)
             if sight.operation not in {*used, UNKNOWN}
-            and facts.results.keys() != {REFUSED}
+            and self.facts[sight].results.keys() != {REFUSED}
         )
 
     def failed_operations(self) -> frozenset[str]:
@@ -515,21 +506,9 @@ class Evidence:
             (outdated if is_outdated else others).add(sight.operation)
         return frozenset(outdated - others)
 
-    def unproven_operations(self) -> frozenset[str]:
-        """Those of them that a log speaks of without saying how they ended."""
-        return frozenset(
-            sight.operation
-            for sight in self.failed()
-            if UNPROVEN in self.facts[sight].results
-        )
-
-    def refused(self) -> Iterator[Sight]:
-        """The routes that some policy refused at least once."""
-        return (
-            sight
-            for sight in sorted(self.routes)
-            if REFUSED in self.facts[sight].results
-        )
+    def ended(self, result: str) -> list[Sight]:
+        """The routes that ended so at least once, in order."""
+        return sorted(one for one, of in self.routes.items() if result in of.results)
 
     def unknown(self) -> Iterator[Sight]:
         """The routes that the table does not have."""
@@ -557,18 +536,9 @@ class Evidence:
             is_need(sight, result) for result in facts.results
         )
 
-    def has_result(self, operation: str, result: str) -> bool:
-        """Whether an operation ever ended so."""
-        return any(
-            sight.operation == operation and result in facts.results
-            for sight, facts in self.routes.items()
-        )
-
     def groups(self) -> list[str]:
         """The files that runs were merged from, and `OWN` for those that were not."""
-        named = {name for run in self.runs.values() for name in run.files}
-        own = {OWN} if any(not run.files for run in self.runs.values()) else set()
-        return sorted(named | own)
+        return sorted(set[str]().union(*(run.groups for run in self.runs.values())))
 
     def completeness(self, group: str | None = None) -> Completeness:
         """Say how long was watched, and when something new last came up.
@@ -578,26 +548,21 @@ class Evidence:
         runs = {
             name: run
             for name, run in sorted(self.runs.items())
-            if group is None or group in run.files or (group == OWN and not run.files)
+            if group is None or group in run.groups
         }
         births = self._births(None if group is None else runs.keys())
         last = max(births, default=None)
         newest, born = (last.run, runs.get(last.run)) if last else ("", None)
         first = min((run.first for run in runs.values()), default=0)
         proofs = {name: run for name, run in runs.items() if run.is_proof}
+        ends = [(at, run.status) for at, run in enumerate(runs.values(), start=1)]
         return Completeness(
             runs=len(runs),
             first=first,
             last=max((run.last for run in runs.values()), default=0),
             seconds=_covered(runs.values()),
-            failed_runs=tuple(
-                at for at, name in enumerate(runs, start=1) if name not in proofs
-            ),
-            open_runs=frozenset(
-                at
-                for at, run in enumerate(runs.values(), start=1)
-                if run.status == UNFINISHED
-            ),
+            failed_runs=tuple(at for at, status in ends if status not in _NO_FAILURE),
+            open_runs=tuple(at for at, status in ends if status == UNFINISHED),
             # A run that is no longer listed is older than all that are.
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
             newest=(born.first + last.after if born else first) if last else 0,
@@ -623,36 +588,31 @@ class Evidence:
         """How much had no room."""
         return sum(span.dropped for span in self.runs.values())
 
-    def _births(self, runs: Iterable[str] | None) -> set[First]:
+    def _births(self, runs: Collection[str] | None) -> set[First]:
         """When each operation was first used: ever, or in some of the runs; and when the
         file last got something new in each.
 
         A value that fits what is listed is no news, as new as it may be: else a client that
         makes up names would never be known.
         """
-        chosen = None if runs is None else frozenset(runs)
         births = dict[str, First]()
         for sight in self.used():
-            for first in self._uses(sight, chosen):
+            facts = self.facts[sight]
+            results = facts.results.items()
+            firsts = {first for result, first in results if is_need(sight, result)}
+            if runs is not None:
+                # When in a run is known of its first run alone: at the end of others, then.
+                here = _runs_of_use(sight, facts).intersection(runs)
+                firsts = {first for first in firsts if first.run in here}
+                firsts |= {First(run, self.runs[run].seconds) for run in here}
+            for first in firsts:
                 births[sight.operation] = min(first, births.get(sight.operation, first))
         news = {
             First(name, run.news)
             for name, run in self.runs.items()
-            if run.news is not None and (chosen is None or name in chosen)
+            if run.news is not None and (runs is None or name in runs)
         }
         return news.union(births.values())
-
-    def _uses(self, sight: Sight, runs: frozenset[str] | None) -> Iterator[First]:
-        facts = self.facts[sight]
-        for result, first in facts.results.items():
-            if is_need(sight, result) and (runs is None or first.run in runs):
-                yield first
-        if runs is None:
-            return
-        for run in runs & facts.runs.keys():
-            if any(is_need(sight, result) for result in facts.runs[run]):
-                # When in this run is known of its first run alone: at the end, then.
-                yield First(run, self.runs[run].seconds)
 
     def _quiet(self, birth: First, proofs: dict[str, Run]) -> int:
         """Seconds watched since then, in runs that began no earlier than that one."""

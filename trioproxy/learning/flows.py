@@ -124,7 +124,11 @@ def unseen_states(
     found = list[Unseen]()
     for state in STATES:
         lacks = tuple(name for name in state.goes_with if name not in decided)
-        is_met = any(evidence.has_result(*sight) for sight in state.seen_by)
+        is_met = any(
+            operation == one.operation
+            for operation, result in state.seen_by
+            for one in evidence.ended(result)
+        )
         if lacks and used.issuperset(state.concerns) and not is_met:
             found.append(Unseen(state=state, lacks=lacks))
     left_out = {*never, *evidence.never}
