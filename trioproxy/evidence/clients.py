@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from trioproxy.errors import ConfigError
 from trioproxy.values import value_class
-
-REMEMBERED = 1_000
 
 
 @value_class
@@ -18,7 +15,6 @@ class Origins:
     networks: tuple[IPv4Network | IPv6Network, ...]
     users: frozenset[str]
     """As they are named in the evidence: `unix:uid=1000`."""
-    _known: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "Origins":
@@ -38,13 +34,8 @@ class Origins:
 
     def includes(self, client: str) -> bool:
         """Whether a client, as the evidence names it, is among them."""
-        if client not in self._known:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[client] = client in self.users or self._in_network(client)
-        return self._known[client]
-
-    def _in_network(self, client: str) -> bool:
+        if client in self.users:
+            return True
         try:
             address = ip_address(client)
         except ValueError:

@@ -107,7 +107,7 @@ class Recorder:
     )
     """When creations were answered that a policy would have refused, in wall time."""
     _own: dict[tuple[str, bool], set[str]] = field(default_factory=dict)
-    _told: dict[tuple[str, Kind], str] = field(default_factory=dict)
+    _told: dict[tuple[str, Kind | None], str] = field(default_factory=dict)
     """By which operation a client was told of all that there is, by kind."""
 
     def __post_init__(self) -> None:
@@ -191,8 +191,11 @@ class Recorder:
 
         if not asked.is_whole:
             return False
-        if not self._has_project:
-            self._look_for_project(asked)
+        if not self._has_project and PROJECT_NAME.fullmatch(asked.project):
+            # Of the first thing that Compose makes, which is the client's: it knows better than
+            # who only looked at its folder.
+            self._has_project = True
+            self.places = self.places._replace(project=asked.project)
         operation = verdict.operation
         family = LIMITED[operation][0]
         names = self._names(verdict)
@@ -229,13 +232,6 @@ class Recorder:
             run.hidden = {**run.hidden, operation: hidden}
             self.wake()
 
-    def _is_only_looked_at(self, verdict: Verdict, host: str) -> str:
-        """The operation that told of what an inspection named by its id; empty: none did."""
-        endpoint = verdict.request.endpoint
-        if endpoint is None or not endpoint.inspects or endpoint.kind is None:
-            return ""
-        return self._told.get((host, endpoint.kind), "")
-
     def _observe_named(
         self, verdict: Verdict, named: Named, result: str, when: When, host: str
     ) -> bool:
@@ -245,25 +241,13 @@ class Recorder:
         from trioproxy.evidence.touched import touched  # who looks them up has the rest
 
         sights = set[Sight]()
-        told_by = self._is_only_looked_at(verdict, host)
-        for one in touched(verdict.operation, named, verdict.form.objects):
-            if not one.is_marked and self._follows_refusal(one.made):
-                continue
-            if told_by and one.sight.is_by_id:
-                looked = one.sight._replace(operation=told_by)
-                sights |= {looked, looked._replace(item="", project="")}
-                continue
-            if one.is_judged:
-                sights.add(one.sight)
-            # What its own earlier runs left there has shows no need of this one, but where it
-            # is refused for that.
-            began = self.evidence.runs[self.evidence.run].first
-            is_left = bool(one.own_id) and 0 < one.made < began
-            if one.own_id:
-                self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
-            if not (is_left and verdict.decision.allowed):
-                sights.update(self._had(one))
+        endpoint = verdict.request.endpoint
+        told_by = ""
+        if endpoint is not None and endpoint.inspects:
+            told_by = self._told.get((host, endpoint.kind), "")
         decision = verdict.decision
+        for one in touched(verdict.operation, named, verdict.form.objects):
+            sights.update(self._needs(one, told_by, is_allowed=decision.allowed))
         if (name := decision.unlisted_name) and not decision.allowed:
             # What it would have made, which nobody looks up.
             told = {(one.variable, one.item) for one in sights}
@@ -271,10 +255,28 @@ class Recorder:
                 sights.add(Sight(decision.rule, name, verdict.operation, is_named=True))
         return self._observe_all(sights, result, when)
 
-    def _had(self, one: "Touched") -> Iterator[Sight]:
-        """What a thing has that nobody was seen to ask for."""
-        for variable, item in one.has:
+    def _needs(
+        self, one: "Touched", told_by: str, *, is_allowed: bool
+    ) -> Iterator[Sight]:
+        """What an object shows of a need; `told_by` told of all that there is."""
+        if not one.is_marked and self._follows_refusal(one.made):
+            return
+        if told_by and one.sight.is_by_id:
+            looked = one.sight._replace(operation=told_by)
+            yield looked
+            yield looked._replace(item="", project="")
+            return
+        if one.is_judged:
+            yield one.sight
+        is_left = False
+        if one.own_id:
+            is_left = 0 < one.made < self.evidence.runs[self.evidence.run].first
+            self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
+        # What its own earlier runs left there has shows no need of this one, but where it is
+        # refused for that.
+        for variable, item in () if is_left and is_allowed else one.has:
             value = self._as_moving(variable, item)
+            # What nobody was seen to ask for.
             if not self._was_asked_for(variable, value, is_own=bool(one.own_id)):
                 yield one.sight._replace(has=str(Grant(variable, value)))
 
@@ -341,13 +343,6 @@ class Recorder:
             for name, one in self.places.used_in([item]).items():
                 run.places = Places.of({name: one}, run.places)
         return item
-
-    def _look_for_project(self, asked: Asked) -> None:
-        """Take the project of the first thing that Compose makes for the client's: it knows
-        better than who only looked at its folder."""
-        if PROJECT_NAME.fullmatch(project := asked.project):
-            self._has_project = True
-            self.places = self.places._replace(project=project)
 
     def _learns_from(self, host: str) -> bool:
         if self.only is None or self.only(host):
