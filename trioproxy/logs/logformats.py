@@ -144,32 +144,39 @@ def _unescape(found: re.Match[bytes]) -> bytes:
 
 
 def _words_of(data: dict[str, Any]) -> Words:
-    """The same of a line of JSON."""
-    return {
-        name: text_bytes(str(value))
-        for name, value in data.items()
-        if isinstance(value, str | int)
-    }
+    """The same of a line of JSON, with `URL.Path` for a part of one."""
+    words = Words()
+    for name, value in data.items():
+        words[name] = _said(value)
+        if isinstance(value, dict):
+            words |= {f"{name}.{part}": _said(one) for part, one in value.items()}
+    return words
+
+
+def _said(value: object) -> bytes:
+    return text_bytes(str(value)) if isinstance(value, str | int) else b""
+
+
+def _slog(
+    name: str,
+    mark: bytes,
+    last: str,
+    read: Callable[[Words], LogEntry | None],
+    hint: str = "",
+) -> Format:
+    """A format whose lines have a mark; those without their last word were torn."""
+
+    def text(line: bytes) -> LogEntry | None:
+        if not (line.startswith(b"time=") and mark in line):
+            return None
+        words = _words(line)
+        return read(words) if last in words else None
+
+    return Format(name, text, lambda data: read(_words_of(data)), hint)
 
 
 def _text(words: Words, name: str) -> str:
     return words.get(name, b"").decode("ascii", "replace")
-
-
-def _wollomatic(line: bytes) -> LogEntry | None:
-    if not (line.startswith(b"time=") and b' request" ' in line):
-        return None
-    words = _words(line)
-    # Without the client the line was torn, and maybe its URL.
-    return _wollomatic_request(words) if "client" in words else None
-
-
-def _wollomatic_json(data: dict[str, Any]) -> LogEntry | None:
-    url = data.get("URL")
-    if not isinstance(url, dict):
-        return None
-    target = text_bytes(url.get("RawPath")) or _escaped(text_bytes(url.get("Path")))
-    return _wollomatic_request({**_words_of(data), "URL": target})
 
 
 def _escaped(path: bytes) -> bytes:
@@ -179,7 +186,12 @@ def _escaped(path: bytes) -> bytes:
 def _wollomatic_request(words: Words) -> LogEntry | None:
     # It writes a line before it asks the Engine, and none behind it.
     results = {"allowed request": UNPROVEN, "blocked request": REFUSED}
-    result, target = results.get(_text(words, "msg")), words.get("URL", b"")
+    result = results.get(_text(words, "msg"))
+    target = (
+        words.get("URL")
+        or words.get("URL.RawPath")
+        or _escaped(words.get("URL.Path", b""))
+    )
     if result is None or not target:
         return None
     return LogEntry(
@@ -198,14 +210,6 @@ _PASSED_ON: Final = frozenset({"allow", "would_deny"})
 """Decisions after which the Engine is asked; without one it was not."""
 _IN_ITS_PLACE: Final = frozenset({"502", "504"})
 """What sockguard answers for want of the Engine, and the Engine never does."""
-
-
-def _sockguard(line: bytes) -> LogEntry | None:
-    if not (line.startswith(b"time=") and b" msg=request" in line):
-        return None
-    words = _words(line)
-    # The last word that each line has: without it the line was torn.
-    return _sockguard_request(words) if "client" in words else None
 
 
 def _sockguard_request(words: Words) -> LogEntry | None:
@@ -239,19 +243,11 @@ _CALLING: Final = re.compile(rb"Calling ([A-Z]{1,32}) (/\S*)")
 _HANDLING: Final = re.compile(rb"(handling|error response for) ([A-Z]{1,32}) request")
 
 
-def _dockerd(line: bytes) -> LogEntry | None:
-    if not (line.startswith(b"time=") and b"level=debug" in line):
-        return None
-    words = _words(line)
-    if "vars" not in words:  # behind the URL, and so that was torn, maybe
-        words.pop("request-url", None)
-    return _dockerd_request(words)
-
-
 def _dockerd_request(words: Words) -> LogEntry | None:
     """Up to 28 it says what it is called for; since then also when that fails."""
-    message, target = words.get("msg", b""), words.get("request-url", b"")
-    result = UNPROVEN
+    message, result = words.get("msg", b""), UNPROVEN
+    # What stands behind the URL is missing where that was torn, maybe.
+    target = words.get("request-url", b"") if "vars" in words else b""
     if found := _CALLING.fullmatch(message):
         method, target = found.groups()
     elif found := _HANDLING.fullmatch(message):
@@ -283,38 +279,33 @@ def _own(line: bytes) -> LogEntry | None:
     found = _OUR_LINE.fullmatch(line)
     if not found:
         return None
-    words = dict[str, str]()
+    words = Words()
     for one in _each(_OUR_WORD, found[1]):
-        value = one[2].strip(b'"').decode("ascii", "replace")
-        words.setdefault(one[1].decode(), value)
+        words.setdefault(one[1].decode(), one[2].strip(b'"'))
     return _our_request(words)
 
 
 def _own_json(data: dict[str, Any]) -> LogEntry | None:
-    if data.get("event") not in {"request", "opened"}:
-        return None
-    words = {name: str(value) for name, value in data.items() if value is not None}
-    entry = _our_request(words)
-    return entry and entry._replace(date=rfc3339(text_bytes(data.get("time"))))
+    is_told = data.get("event") in {"request", "opened"}
+    return _our_request(_words_of(data)) if is_told else None
 
 
-def _our_request(words: dict[str, str]) -> LogEntry | None:
+def _our_request(words: Words) -> LogEntry | None:
     if not {"decision", "by", "client"} <= words.keys():
         return None
-    path = words.get("path", "")
-    result = words.get("status", "")
+    path, result = words.get("path", b""), _text(words, "status")
+    if _text(words, "by") != "engine":
+        result = REFUSED if _text(words, "decision") == "refused" else ""
     # Who has a policy is known by its name, from whatever address it comes.
-    named, at, _ = words["client"].partition("@")
-    if words["by"] != "engine":
-        result = REFUSED if words["decision"] == "refused" else ""
+    named, at, _ = _text(words, "client").partition("@")
     return LogEntry(
-        date=None,
-        client=named if at else _client_of(words["client"]),
-        method=words.get("method", ""),
-        target=path.encode("ascii", "replace"),
+        date=rfc3339(words.get("time", b"")),
+        client=named if at else _client_of(named),
+        method=_text(words, "method"),
+        target=path,
         result=result if result != "-" else "",
         is_whole=len(path) < _SHOWN_LIMIT,
-        agent=words.get("agent", ""),
+        agent=_text(words, "agent"),
     )
 
 
@@ -337,14 +328,15 @@ def text_bytes(value: object) -> bytes:
 
 FORMATS: Final = (
     Format("HAProxy (tecnativa, linuxserver)", _haproxy),
-    Format(
+    _slog(
         "wollomatic",
-        _wollomatic,
-        _wollomatic_json,
+        b' request" ',
+        "client",
+        _wollomatic_request,
         hint="wollomatic logs what it lets pass at -loglevel debug only",
     ),
-    Format("sockguard", _sockguard, lambda data: _sockguard_request(_words_of(data))),
-    Format("dockerd -D", _dockerd, lambda data: _dockerd_request(_words_of(data))),
+    _slog("sockguard", b" msg=request", "client", _sockguard_request),
+    _slog("dockerd -D", b"level=debug", "msg", _dockerd_request),
     Format("trioproxy", _own, _own_json),
 )
 """The logs that are read. wollomatic and most of dockerd leave out the Engine's answer."""

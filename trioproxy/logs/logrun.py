@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trioproxy.api.matched import Request
@@ -41,10 +42,8 @@ CLIENTS_TOLD_APART: Final = 64
 """Clients that may have a file each, and that are named."""
 
 NO_HEAD: Final = "its head could not be read by the proxy that wrote the log"
-TARGETS_KEPT: Final = 4_096
-"""Targets whose meaning is remembered, as clients ask for the same again and again."""
-TARGET_KEPT: Final = 1_024
-"""Bytes of such a target."""
+TARGETS_KEPT: Final = 512
+"""Paths whose meaning is remembered, as clients ask for the same again and again."""
 
 _RESULT: Final = re.compile(f"[1-5][0-9]{{2}}|{REFUSED}|{UNPROVEN}")
 """What a sight may have ended in, as evidence has it."""
@@ -96,7 +95,6 @@ class LogFile:
     _begun: int = 0
     _newest: float = 0.0
     _watched: float = 0.0
-    _meanings: dict[tuple[str, bytes], RouteMeaning] = field(default_factory=dict)
 
     def feed(self, line: bytes) -> None:
         """Take a line without its end."""
@@ -161,7 +159,7 @@ class LogFile:
         if not entry.method:
             self.unread.note(NO_HEAD)
             return
-        meaning = self._meaning(entry)
+        meaning = _read(entry.method, _origin_form(entry.target.partition(b"?")[0]))
         if meaning.sight is None:
             self.unread.note(meaning.fault)
         elif not entry.result:
@@ -173,18 +171,6 @@ class LogFile:
             evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
             if evidence is not None:
                 evidence.observe(meaning.sight, entry.result, self._when(date), who)
-
-    def _meaning(self, entry: LogEntry) -> RouteMeaning:
-        path = _origin_form(entry.target.partition(b"?")[0])
-        key = entry.method, path
-        if meaning := self._meanings.get(key):
-            return meaning
-        meaning = _read(entry.method, path)
-        if len(path) <= TARGET_KEPT:
-            if len(self._meanings) >= TARGETS_KEPT:
-                self._meanings.clear()
-            self._meanings[key] = meaning
-        return meaning
 
     def _evidence_of(self, client: str) -> Evidence | None:
         evidence = self.evidence.get(client)
@@ -212,6 +198,7 @@ def united(logs: Iterable[LogFile]) -> dict[str, Evidence]:
     return whole
 
 
+@lru_cache(TARGETS_KEPT)
 def _read(method: str, path: bytes) -> RouteMeaning:
     try:
         target = Target.parse(path)
