@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.http.framing import CHUNKED, UNTIL_CLOSE, Ending, Framing
+from trioproxy.http.framing import CHUNKED, UNTIL_CLOSE, Framing
 from trioproxy.http.hearing import LONGEST_TOLD, Hearing
 
 ONE, TWO = "a1" * 32, "b2" * 32
@@ -62,7 +62,7 @@ def test_wherever_it_is_cut(cuts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("framing", "body"),
     [
-        (Framing(body=Ending.SIZED, length=80), b'{"Id":"sha256:%b"}' % ONE.encode()),
+        (Framing(length=80), b'{"Id":"sha256:%b"}' % ONE.encode()),
         (UNTIL_CLOSE, b'{"Id":"%b"}\n' % ONE.encode()),
     ],
     ids=["docker", "podman"],

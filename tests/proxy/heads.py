@@ -86,7 +86,7 @@ def _request_of(
         for piece in pieces:
             end = head.feed(piece)
             if end >= 0:
-                raw = head.whole()[:end]
+                raw = bytes(head.data)[:end]
                 admitted = (admission or Admission(GATE)).admit(raw)
                 return admitted.parsed if isinstance(admitted, Pending) else admitted
     except BadRequest:

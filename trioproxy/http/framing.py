@@ -15,38 +15,28 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final, Protocol
 
 from trioproxy.errors import BadRequest, BodyTooLarge, UpstreamError
 from trioproxy.quoting import in_quotes
 from trioproxy.values import value_class
 
-UNKNOWN_LENGTH: Final = -1
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 """Digits alone: `+5`, `0x5` and `5, 5` are lengths to some readers (RFC 9112, 6.3)."""
 
 
-class Ending(Enum):
-    """How the end of a body is found."""
-
-    NONE = "none"
-    SIZED = "sized"
-    CHUNKED = "chunked"
-    UNTIL_CLOSE = "until close"
-
-
 @value_class
 class Framing:
-    """The framing of one body."""
+    """The framing of one body: its length, or one of the two below."""
 
-    body: Ending
-    length: int = UNKNOWN_LENGTH
+    length: int
 
 
-NO_BODY: Final = Framing(body=Ending.NONE, length=0)
-CHUNKED: Final = Framing(body=Ending.CHUNKED)
-UNTIL_CLOSE: Final = Framing(body=Ending.UNTIL_CLOSE)
+NO_BODY: Final = Framing(length=0)
+CHUNKED: Final = Framing(length=-1)
+"""Its last chunk ends it."""
+UNTIL_CLOSE: Final = Framing(length=-2)
+"""Its connection ends with it."""
 
 
 def sized(length: bytes | None) -> Framing:
@@ -56,7 +46,7 @@ def sized(length: bytes | None) -> Framing:
     if not LENGTH.fullmatch(length):
         raise BadRequest(f"bad Content-Length {in_quotes(length, 32)}")
     count = int(length)
-    return Framing(body=Ending.SIZED, length=count) if count else NO_BODY
+    return Framing(length=count) if count else NO_BODY
 
 
 CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
@@ -330,17 +320,13 @@ def boundary_of(
 ) -> Boundary:
     """Make the boundary of one body; `failure` is what a bad chunk raises, and of more than
     `most` bytes it is `BodyTooLarge`."""
-    match framing.body:
-        case Ending.NONE:
-            return NOTHING
-        case Ending.SIZED:
-            if framing.length > most:
-                raise too_large(most)
-            return Sized(framing.length)
-        case Ending.CHUNKED:
-            return Chunked(failure, most)
-        case Ending.UNTIL_CLOSE:
-            return until_close()
+    if framing is CHUNKED:
+        return Chunked(failure, most)
+    if framing is UNTIL_CLOSE:
+        return until_close()
+    if framing.length > most:
+        raise too_large(most)
+    return Sized(framing.length) if framing.length else NOTHING
 
 
 def content_of(

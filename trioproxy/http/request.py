@@ -37,9 +37,6 @@ MOST_TOKENS: Final = 64
 
 HEAD_END: Final = b"\r\n\r\n"
 
-BLOCK: Final = 8 * 1024
-"""Bytes of an unfinished head that are kept together."""
-
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization"
     b" te upgrade http2-settings".split()
@@ -126,7 +123,7 @@ class RequestHead:
     fields: HeaderFields
 
 
-def resume_at(data: bytes) -> int:
+def resume_at(data: bytes | bytearray) -> int:
     """Where to search on when more bytes follow `data`, which holds no end."""
     return max(0, len(data) - len(HEAD_END) + 1)
 
@@ -139,16 +136,12 @@ class UnfinishedHead:
     square of the length.
     """
 
-    __slots__ = ("_blocks", "_lines", "_tail", "size")
+    __slots__ = ("_lines", "data")
 
     def __init__(self) -> None:
-        # Blocks of one size rather than one array that grows: thousands of these that
-        # come and go would leave holes of all sizes in the heap.
-        self._blocks: list[bytearray] = []
-        self._tail = b""
+        self.data = bytearray()
+        """All bytes so far."""
         self._lines = 0
-        self.size = 0
-        """Bytes so far."""
 
     def feed(self, piece: bytes) -> int:
         """Add bytes. The index where the head ends, or -1 while it is incomplete.
@@ -156,34 +149,21 @@ class UnfinishedHead:
         Raises `HeadTooLarge` past a limit and `BadRequest` for a bare LF, which some
         readers take for a line end.
         """
+        data = self.data
         # An end, and a line end, may have begun in the bytes before.
-        seen = self._tail + piece
-        start = self.size - len(self._tail)
-        self.size += len(piece)
-        if self._blocks and len(self._blocks[-1]) + len(piece) <= BLOCK:
-            self._blocks[-1] += piece
-        else:
-            self._blocks.append(bytearray(piece))
-        end = seen.find(HEAD_END)
-        if end >= 0 and start + end + len(HEAD_END) <= HEAD_LIMIT:
-            return start + end + len(HEAD_END)
-        if self.size >= HEAD_LIMIT:
+        start, line_start = resume_at(data), max(0, len(data) - 1)
+        data += piece
+        end = data.find(HEAD_END, start, HEAD_LIMIT)
+        if end >= 0:
+            return end + len(HEAD_END)
+        if len(data) >= HEAD_LIMIT:
             raise HeadTooLarge(f"the request head is longer than {HEAD_LIMIT} bytes")
         line_ends = piece.count(b"\n")
-        if line_ends != seen[max(0, len(self._tail) - 1) :].count(b"\r\n"):
+        if line_ends != data.count(b"\r\n", line_start):
             raise BadRequest("a line of the request head ends in LF without CR")
         self._lines += line_ends
         _check_lines(self._lines)
-        self._tail = seen[1 - len(HEAD_END) :]
         return -1
-
-    def whole(self) -> bytes:
-        """All bytes so far, in one piece."""
-        return b"".join(self._blocks)
-
-    def clear(self) -> None:
-        """Hold nothing any more."""
-        self._blocks.clear()
 
 
 def _check_lines(count: int) -> None:
@@ -304,7 +284,7 @@ def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
         upgrade=_upgrade_line(pairs),
         expects=values.get(b"expect", b"").strip().lower(),
         is_grpc=media_type.startswith(b"application/grpc"),
-        lines=_forwarded(pairs, HOP_BY_HOP | tokens),
+        lines=forwarded(pairs, HOP_BY_HOP | tokens),
         has_credentials=not values.keys().isdisjoint(CREDENTIALS),
     )
 
@@ -454,8 +434,8 @@ def agent_tokens(agent: bytes | None) -> str:
     return " ".join(tokens[:AGENT_TOKENS])
 
 
-def _forwarded(pairs: Pairs, dropped: frozenset[bytes]) -> bytes:
-    """Write the fields that go upstream."""
+def forwarded(pairs: Pairs, dropped: frozenset[bytes]) -> bytes:
+    """Write the fields that go on."""
     return b"".join(
         b"%s: %s\r\n" % (name, value)
         for name, lower, value in pairs

@@ -5,9 +5,7 @@ clients that read heads in their own ways, and a response whose end two readers 
 different places poisons the connection for the next one.
 """
 
-from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import h11
 
@@ -21,6 +19,7 @@ from trioproxy.http.request import (
     HOP_BY_HOP,
     Pairs,
     connection_tokens,
+    forwarded,
     name_of,
     pairs_of,
 )
@@ -28,13 +27,8 @@ from trioproxy.quoting import in_quotes
 from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Expectation:
-    """What the reading of a response depends on, besides its bytes.
-
-    Made by `expect`, which makes each only once: two that say the same are the same
-    object, and hashing one costs nothing.
-    """
+class Expectation(NamedTuple):
+    """What the reading of a response depends on, besides its bytes."""
 
     is_head: bool
     """The request was a HEAD: whatever the fields say, no body follows."""
@@ -44,15 +38,6 @@ class Expectation:
     """The Engine may take the stream over by a 200 without a length."""
     upgrades: bool
     """An `Upgrade` went upstream, so a 101 is a right answer."""
-
-
-@cache
-def expect(
-    is_head: bool, version: bytes, may_hijack: bool, upgrades: bool, /
-) -> Expectation:
-    """The one `Expectation` that says this; there are 16."""
-    # By position alone: the cache would take other ways of saying it for something else.
-    return Expectation(is_head, version, may_hijack, upgrades)
 
 
 @value_class
@@ -172,19 +157,12 @@ def _client_head(
     tokens: frozenset[bytes],
 ) -> bytes:
     """Write the head as the Engine did; of hop-by-hop pairs only its `Connection`."""
-    lines = [
-        b"HTTP/%s %d %s" % (event.http_version, event.status_code, bytes(event.reason))
-    ]
     # `Connection` stays: the client must hear that the Engine closes, for so do we.
     dropped = (HOP_BY_HOP | tokens) - {b"connection"}
     if event.status_code == 101:
         dropped -= {b"upgrade"}
-    lines += [
-        b"%s: %s" % (name, value)
-        for name, lower, value in pairs
-        if lower not in dropped
-    ]
-    return b"\r\n".join(lines) + HEAD_END
+    first = event.http_version, event.status_code, bytes(event.reason)
+    return b"HTTP/%s %d %s\r\n%s\r\n" % (*first, forwarded(pairs, dropped))
 
 
 def with_body(
@@ -194,7 +172,7 @@ def with_body(
 
     Neither: it has none, or ends with the connection.
     """
-    lines = _lines_but(head, BODY_FIELDS)
+    lines = _without(head, BODY_FIELDS)
     if length is not None:
         lines.append(b"Content-Length: %d" % length)
     elif is_chunked:
@@ -202,7 +180,7 @@ def with_body(
     return b"\r\n".join(lines) + HEAD_END
 
 
-def _lines_but(head: bytes, names: frozenset[bytes]) -> list[bytes]:
+def _without(head: bytes, names: frozenset[bytes]) -> list[bytes]:
     """The lines of a head without some fields."""
     lines = head.removesuffix(HEAD_END).split(b"\r\n")
     return [line for line in lines if name_of(line) not in names]
@@ -215,7 +193,7 @@ def is_packed(head: bytes) -> bool:
 
 def closing(head: bytes) -> bytes:
     """Say `Connection: close` in a head, whatever it says."""
-    lines = _lines_but(head, frozenset({b"connection"}))
+    lines = _without(head, frozenset({b"connection"}))
     return with_close(b"\r\n".join(lines) + HEAD_END)
 
 

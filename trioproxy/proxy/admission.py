@@ -36,7 +36,7 @@ from trioproxy.http.request import (
     render_whole,
     uncompressed,
 )
-from trioproxy.http.response import Expectation, expect
+from trioproxy.http.response import Expectation
 from trioproxy.judge.gate import (
     Found,
     Gate,
@@ -342,7 +342,7 @@ def _render(
         refusal,
         framing,
         fields.keep_alive,
-        expect(is_head, fields.version, traits.may_hijack, upgrades),
+        Expectation(is_head, fields.version, traits.may_hijack, upgrades),
         traits,
         PROBES.get((head.method, head.target)),
         verdict.showing is not None

@@ -137,9 +137,9 @@ class Client:
                 while data:
                     end = head.feed(data)
                     if end >= 0:
-                        return head.whole(), end
+                        return bytes(head.data), end
                     data = b""  # what waits holds its head once
-                    self.clients.unfinished.hold(self, head.size)
+                    self.clients.unfinished.hold(self, len(head.data))
                     await self.wire.let_others()
                     data = await self.wire.recv(FIRST_READ)
                 return b"", -1
@@ -148,7 +148,7 @@ class Client:
             self.clients.unfinished.release(self)
             self._head_scope = None
             # An exception holds this frame for as long as its client is answered.
-            head.clear()
+            head.data.clear()
         if self.evicted:
             raise HeadEvicted(
                 "too many unfinished request heads, and this one waited longest:"

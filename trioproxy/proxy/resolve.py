@@ -25,7 +25,7 @@ from trioproxy.errors import (
 )
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, left_of_one_chunk, one_chunk
-from trioproxy.http.response import ResponseHead, expect
+from trioproxy.http.response import Expectation, ResponseHead
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.references import Reference
 from trioproxy.limits.inspected import arguments_of
@@ -87,7 +87,7 @@ _GONE: Final = 404
 _HAS_NONE: Final = frozenset({400, 404, 409})
 """No such thing, a name that can be none, or one that is the beginning of two."""
 
-ANSWER: Final = expect(False, b"1.1", False, False)
+ANSWER: Final = Expectation(False, b"1.1", False, False)
 """How the answer to a question is read."""
 
 
