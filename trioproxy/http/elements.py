@@ -15,8 +15,7 @@ events may end by them. Such an element is passed over: it has no bytes here, or
 import re
 from codecs import utf_8_decode
 from collections.abc import Callable, Generator, Iterator
-from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from trioproxy.errors import BadBody, BodyTooLarge, TooMuch, UpstreamError
 from trioproxy.http import jsonbody
@@ -41,26 +40,18 @@ MOST_BRACKETS: Final = 500
 """Looked at one by one, between two turns of others: a third of a millisecond."""
 
 
-class Mark(Enum):
-    """What was found."""
+Mark = Literal["open", "element", "close", "value", "turn"]
+"""What was found."""
 
-    OPEN = "open"
-    """A list begins."""
-    ELEMENT = "element"
-    CLOSE = "close"
-    """It is over."""
-    VALUE = "value"
-    """What stands where a list might, and is none."""
-    TURN = "turn"
-    """Nothing: others may have a turn, for something long is looked at."""
-
-
-OPEN: Final = Mark.OPEN
-ELEMENT: Final = Mark.ELEMENT
-CLOSE: Final = Mark.CLOSE
-VALUE: Final = Mark.VALUE
-TURN: Final = Mark.TURN
-"""Looked up once: a member of an enumeration costs a call."""
+OPEN: Final = "open"
+"""A list begins."""
+ELEMENT: Final = "element"
+CLOSE: Final = "close"
+"""It is over."""
+VALUE: Final = "value"
+"""What stands where a list might, and is none."""
+TURN: Final = "turn"
+"""Nothing: others may have a turn, for something long is looked at."""
 
 
 class Piece(NamedTuple):

@@ -42,12 +42,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 def parse(raw: bytes) -> Json:
     """Read a body. Raises `BadBody`, and `BodyTooLarge` for what takes too long to read."""
-    if len(raw) > MOST_VALUES:
-        return finish(parsing(raw))
-    # So few bytes are no more values, nor escapes.
-    value = _decode(_text(raw))
-    check(raw, value)
-    return value
+    return finish(parsing(raw))
 
 
 def begin(text: str, at: int) -> tuple[Json, int]:
@@ -84,27 +79,16 @@ def parsing(raw: bytes) -> Steps[Json]:
     if _how_many(raw, b",[{") > MOST_VALUES and (yield from _count(raw)) > MOST_VALUES:
         raise BodyTooLarge(_TOO_MANY_VALUES)
     yield
-    text = _text(raw)
-    yield
-    value = _decode(text)
-    yield
-    yield from _checking(raw, value)
-    return value
-
-
-def _text(raw: bytes) -> str:
     try:
-        return raw.decode()
+        text = raw.decode()
     except UnicodeDecodeError as error:
         raise BadBody(f"the body is not UTF-8 at byte {error.start}") from None
-
-
-def _decode(text: str) -> Json:
+    yield
     value, end = begin(text, len(text) - len(text.lstrip(_SPACES)))
-    behind = text[end:].lstrip(_SPACES)
-    if behind:
-        at = len(text) - len(behind)
-        raise _no_json("Extra data", at)
+    if behind := text[end:].lstrip(_SPACES):
+        raise _no_json("Extra data", len(text) - len(behind))
+    yield
+    yield from _checking(raw, value)
     return value
 
 
