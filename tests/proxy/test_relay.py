@@ -473,6 +473,18 @@ def test_a_body_in_one_chunk_is_read_as_its_lines_are() -> None:
     assert one_chunk(CHUNK_END) is None
 
 
+@pytest.mark.parametrize("step", [1, 7, 1000, 1 << 20])
+def test_what_is_in_chunks_of_any_size_is_kept(step: int) -> None:
+    """Of a body whose content is kept no byte is passed over, however short its chunks are."""
+    pieces = [bytes([65 + n % 26]) * (n % 40 + 1) for n in range(600)]
+    pieces += [b"a"] * 5_000
+    data, walked = b"".join(map(chunk, pieces)) + b"0\r\n\r\n", Dechunked()
+    at = 0
+    while not walked.done:
+        at = walked.feed(data, at, min(len(data), at + step))
+    assert (at, walked.take()) == (len(data), b"".join(pieces))
+
+
 async def test_a_body_shorter_than_declared(proxy: Proxy) -> None:
     """The client ends in the middle: the Engine is told by an end, and may still answer."""
     client, engine = await proxy.ask(

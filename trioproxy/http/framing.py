@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from trioproxy.errors import BadRequest, BodyTooLarge, UpstreamError
 from trioproxy.quoting import in_quotes
@@ -158,8 +158,12 @@ class Chunked:
     at the end of a piece is kept in `_line` until its rest comes.
     """
 
+    PIECE: ClassVar = sys.maxsize
+    """Bytes that are walked over in one go, at most."""
     _failure: type[BadRequest] | type[UpstreamError] = BadRequest
     _most: int = sys.maxsize
+    content: list[bytes] | None = None
+    """What was in the chunks, in pieces, where that is kept."""
     done: bool = False
     unseen: int = 0
     passed: int = 0
@@ -173,11 +177,13 @@ class Chunked:
 
     def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
         """Walk over at most `MOST_STEPS` lines. A bad line raises before its end is sent."""
-        start = at
-        steps = 0
-        while at < end and not self.done and steps < MOST_STEPS:
+        start, steps = at, 0
+        stop = min(end, at + self.PIECE)
+        while at < stop and not self.done and steps < MOST_STEPS:
             if self.unseen:
                 step = min(self.unseen, end - at)
+                if self.content is not None:
+                    self.content.append(bytes(data[at : at + step]))
                 self.unseen -= step
                 at += step
                 continue
@@ -230,7 +236,8 @@ class Chunked:
 
     def _begin(self, size: bytes) -> None:
         self.unseen = int(size, 16)
-        self._is_short = 0 < self.unseen <= SHORT
+        # What is kept is never walked over.
+        self._is_short = 0 < self.unseen <= SHORT and self.content is None
         self._expect = Chunked._data_end if self.unseen else Chunked._trailer
 
     def _data_end(self, line: bytes) -> None:
@@ -252,29 +259,10 @@ PIECE_OF_CHUNKS: Final = 16 * 1024
 
 @dataclass(slots=True, eq=False)
 class Dechunked(Chunked):
-    """A chunked body whose content is kept, in pieces, as it passes."""
+    """A chunked body whose content is kept as it passes."""
 
+    PIECE: ClassVar = PIECE_OF_CHUNKS
     content: list[bytes] = field(default_factory=list)
-
-    def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
-        """Walk over some of the chunks, and keep what is in them."""
-        start, steps = at, 0
-        while (
-            at < end
-            and not self.done
-            and at - start < PIECE_OF_CHUNKS
-            and steps < MOST_STEPS
-        ):
-            steps += 1
-            if self.unseen:
-                step = min(self.unseen, end - at)
-                self.content.append(bytes(data[at : at + step]))
-                self.unseen -= step
-                at += step
-            else:
-                at = self._take_line(data, at, end)
-        self.passed += at - start
-        return at
 
     def take(self) -> bytes:
         """Take what was kept so far, of a body that goes on as it passes."""

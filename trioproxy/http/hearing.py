@@ -43,7 +43,6 @@ class Hearing:
     passed: int = 0
     unseen: int = 0  # nothing goes through the kernel unread
     _line: bytes = b""
-    _is_long: bool = False
     _said: str = ""
     _boundary: Boundary = field(init=False)
     done: bool = field(init=False)
@@ -72,26 +71,18 @@ class Hearing:
         self._boundary.skip(count)
 
     def _hear(self, content: bytes) -> None:
-        first, *more = content.split(b"\n")
-        self._put(first)
-        for line in more:
-            self._end_line()
-            self._put(line)
-
-    def _put(self, part: bytes) -> None:
-        self._is_long = self._is_long or len(self._line) + len(part) > LONGEST_TOLD
-        self._line = b"" if self._is_long else self._line + part
-
-    def _end_line(self) -> None:
-        line, is_long = self._line.strip(), self._is_long
-        self._line, self._is_long = b"", False
-        if line and not is_long and _TELLING.search(line):
+        *lines, rest = (self._line + content).split(b"\n")
+        # Of what is too long no more is kept than shows that.
+        self._line = rest[: LONGEST_TOLD + 1]
+        for line in lines:
             self._read(line)
-        elif line or is_long:
-            self._said = ""
 
     def _read(self, line: bytes) -> None:
+        if not line.strip():
+            return
         said, self._said = self._said, ""
+        if len(line) > LONGEST_TOLD or not _TELLING.search(line):
+            return
         try:
             value = jsonbody.parse(line)
         except BadRequest:

@@ -172,18 +172,16 @@ def with_body(
 
     Neither: it has none, or ends with the connection.
     """
-    lines = _without(head, BODY_FIELDS)
+    head = _without(head, BODY_FIELDS)
     if length is not None:
-        lines.append(b"Content-Length: %d" % length)
-    elif is_chunked:
-        lines.append(b"Transfer-Encoding: chunked")
-    return b"\r\n".join(lines) + HEAD_END
+        return head[:-2] + b"Content-Length: %d\r\n\r\n" % length
+    return head[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else head
 
 
-def _without(head: bytes, names: frozenset[bytes]) -> list[bytes]:
-    """The lines of a head without some fields."""
+def _without(head: bytes, names: frozenset[bytes]) -> bytes:
+    """The same head without some fields."""
     lines = head.removesuffix(HEAD_END).split(b"\r\n")
-    return [line for line in lines if name_of(line) not in names]
+    return b"\r\n".join(one for one in lines if name_of(one) not in names) + HEAD_END
 
 
 def is_packed(head: bytes) -> bool:
@@ -193,8 +191,7 @@ def is_packed(head: bytes) -> bool:
 
 def closing(head: bytes) -> bytes:
     """Say `Connection: close` in a head, whatever it says."""
-    lines = _without(head, frozenset({b"connection"}))
-    return with_close(b"\r\n".join(lines) + HEAD_END)
+    return with_close(_without(head, frozenset({b"connection"})))
 
 
 def with_close(head: bytes) -> bytes:
