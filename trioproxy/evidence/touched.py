@@ -30,7 +30,7 @@ from trioproxy.limits.objects import (
     project_of,
 )
 from trioproxy.limits.sorts import NOT_KEPT
-from trioproxy.limits.things import ENGINE, Missing, Thing
+from trioproxy.limits.things import ENGINE, Thing
 
 ALL: Final = "*"
 """In place of a name: all of a kind, or one that no list can hold."""
@@ -66,51 +66,43 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         yield Touched(Sight(LISTED_BY[kind], OWN, operation))
     for reference, thing in named.pairs():
         if (
-            reference.argument is None
-            and isinstance(thing, Thing)
-            and not thing.is_proxys  # outside of every list
+            reference.argument is not None
+            or not isinstance(thing, Thing)
+            or thing.is_proxys  # outside of every list
         ):
-            engine = named.known.get(ENGINE)
-            is_reached = reference.reaches or thing.kind is Kind.VOLUME
-            has = tuple(_has(thing, engine, objects)) if is_reached else ()
-            is_named = reference.text.removeprefix("/") in thing.names
-            yield _touched(operation, objects, thing, has, is_named=is_named)
-            if reference.renamed is not None:  # which must be listed by that, too
-                renamed = thing._replace(names=(reference.renamed,))
-                yield _touched(operation, objects, renamed, (), is_named=True)
-            for by, of, name in reference.leads_to(thing, named.known):
-                if isinstance(other := named.known.get((of, name)), Thing):
-                    has = tuple(_has(other, engine, objects))
-                    one = _touched(operation, objects, other, has, is_named=is_named)
-                    is_judged = of is Kind.NETWORK or objects.owns(by)
-                    yield one._replace(is_judged=is_judged)
+            continue
+        is_named = reference.text.removeprefix("/") in thing.names
+        one = _touched(operation, objects, thing, is_named=is_named)
+        if reference.reaches or thing.kind is Kind.VOLUME:
+            one = one._replace(has=tuple(_has(thing, named, objects)))
+        yield one
+        if reference.renamed is not None:  # which must be listed by that, too
+            renamed = thing._replace(names=(reference.renamed,))
+            yield _touched(operation, objects, renamed, is_named=True)
+        for by, of, name in reference.leads_to(thing, named.known):
+            if isinstance(other := named.known.get((of, name)), Thing):
+                yield _touched(operation, objects, other, is_named=is_named)._replace(
+                    has=tuple(_has(other, named, objects)),
+                    is_judged=of is Kind.NETWORK or objects.owns(by),
+                )
 
 
 def _touched(
-    operation: str,
-    objects: Objects,
-    thing: Thing,
-    has: tuple[tuple[str, str], ...],
-    *,
-    is_named: bool,
+    operation: str, objects: Objects, thing: Thing, *, is_named: bool
 ) -> Touched:
+    by = LISTED_BY[thing.kind]
     if objects.is_own(thing):
-        own = Sight(LISTED_BY[thing.kind], OWN, operation)
-        return Touched(own, thing.id, _made(thing), has=has)
+        return Touched(Sight(by, OWN, operation), thing.id, _made(thing))
     name = thing.names[0] if thing.names else ""
     project = project_of(thing)
-    return Touched(
-        Sight(
-            LISTED_BY[thing.kind],
-            name if NAME.fullmatch(name) else ALL,
-            operation,
-            project=project if _PROJECT.fullmatch(project) else "",
-            is_named=is_named,
-        ),
-        made=_made(thing),
-        is_marked=OWNER_LABEL in thing.labels,
-        has=has,
+    sight = Sight(
+        by,
+        name if NAME.fullmatch(name) else ALL,
+        operation,
+        project=project if _PROJECT.fullmatch(project) else "",
+        is_named=is_named,
     )
+    return Touched(sight, made=_made(thing), is_marked=OWNER_LABEL in thing.labels)
 
 
 def _made(thing: Thing) -> float:
@@ -119,12 +111,11 @@ def _made(thing: Thing) -> float:
     return told[0].nanoseconds / timestamps.SECOND if told else 0.0
 
 
-def _has(
-    thing: Thing, engine: Thing | Missing | None, objects: Objects
-) -> Iterator[tuple[str, str]]:
+def _has(thing: Thing, named: Named, objects: Objects) -> Iterator[tuple[str, str]]:
     """What it has. Where the Engine does not tell its defaults, what may be one is none."""
     # The client's own are made without nodes where that counts. Podman does not tell that
     # it took them away.
+    engine = named.known.get(ENGINE)
     is_bare = objects.is_own(thing) and not thing.is_podmans
     try:
         execs = arguments_of_exec(thing)

@@ -1,11 +1,7 @@
-"""Dates as logs write them, to seconds since the epoch; what is no date is None.
-
-Lines come by the million and mostly in the same minute: of HAProxy's one is read once.
-"""
+"""Dates as logs write them, to seconds since the epoch; what is no date is None."""
 
 import re
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 FIRST_YEAR: Final = 2000
@@ -27,16 +23,10 @@ def httplog_date(text: bytes) -> float | None:
 
     That is UTC, unless the container was told otherwise.
     """
-    minute = _httplog_minute(text[:17])
-    return None if minute is None else minute + float(text[18:])
-
-
-@lru_cache(maxsize=64)
-def _httplog_minute(text: bytes) -> float | None:
     if text[3:6] not in _MONTHS:
         return None
     month = _MONTHS.index(text[3:6]) + 1
-    return rfc3339(b"%b-%02d-%bT%b:00Z" % (text[7:11], month, text[:2], text[12:]))
+    return rfc3339(b"%b-%02d-%bT%bZ" % (text[7:11], month, text[:2], text[12:]))
 
 
 _RFC3339: Final = re.compile(

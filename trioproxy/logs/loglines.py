@@ -22,34 +22,25 @@ PREFIXES_READ: Final = 4
 def read_line(line: bytes) -> LogEntry | None:
     """Read a line, without its end; None if it tells of no request in a known form."""
     date, line = _without_prefixes(line)
+    data = None
     if line.startswith(b"{"):
-        return _read_json(line, date)
+        try:
+            data = parse(line)
+        except ValueError:
+            return None
+        if isinstance(inner := data.get("log"), str) and "stream" in data:
+            # The file of Docker's `json-file` driver: each line is a line of another log.
+            stamped = rfc3339(text_bytes(data.get("time")))
+            return _dated(read_line(text_bytes(inner).rstrip(b"\r\n")), stamped)
     for one in FORMATS:
-        if entry := one.text(line):
-            return _dated(entry, date)._replace(form=one.name)
+        if entry := one.text(line) if data is None else one.json(data):
+            return _dated(entry._replace(form=one.name), date)
     return None
 
 
-def _dated(entry: LogEntry, date: float | None) -> LogEntry:
+def _dated(entry: LogEntry | None, date: float | None) -> LogEntry | None:
     """With a date that stood in front of the line, where it has none of its own."""
-    return entry._replace(date=date) if entry.date is None else entry
-
-
-def _read_json(line: bytes, date: float | None) -> LogEntry | None:
-    try:
-        data = parse(line)
-    except ValueError:
-        return None
-    inner = data.get("log")
-    if isinstance(inner, str) and "stream" in data:
-        # The file of Docker's `json-file` driver: each line is a line of another log.
-        stamped = rfc3339(text_bytes(data.get("time")))
-        entry = read_line(text_bytes(inner).rstrip(b"\r\n"))
-        return entry and _dated(entry, stamped)
-    for one in FORMATS:
-        if entry := one.json(data):
-            return _dated(entry, date)._replace(form=one.name)
-    return None
+    return entry._replace(date=date) if entry and entry.date is None else entry
 
 
 _COLOURS: Final = re.compile(rb"\x1b\[[0-9;]{0,16}m")
