@@ -281,7 +281,9 @@ def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
         framing=framing,
         agent=agent_tokens(values.get(b"user-agent")),
         keep_alive=b"close" not in tokens and (version_1_1 or b"keep-alive" in tokens),
-        upgrade=_upgrade_line(pairs),
+        upgrade=b"Connection: Upgrade\r\nUpgrade: %s\r\n" % values[b"upgrade"]
+        if b"upgrade" in values
+        else b"",
         expects=values.get(b"expect", b"").strip().lower(),
         is_grpc=media_type.startswith(b"application/grpc"),
         lines=forwarded(pairs, HOP_BY_HOP | tokens),
@@ -441,11 +443,3 @@ def forwarded(pairs: Pairs, dropped: frozenset[bytes]) -> bytes:
         for name, lower, value in pairs
         if lower not in dropped
     )
-
-
-def _upgrade_line(pairs: Pairs) -> bytes:
-    """Write what asks the Engine to switch, where it may be asked."""
-    for name, lower, value in pairs:
-        if lower == b"upgrade":
-            return b"Connection: Upgrade\r\n%s: %s\r\n" % (name, value)
-    return b""

@@ -82,10 +82,7 @@ EXTENSIONS: Final = frozenset({PAX, LONG_NAME, LONG_LINK})
 REFUSED: Final[Mapping[bytes, str]] = {
     b"3": "a character device",
     b"4": "a block device",
-    b"D": "a list of names of GNU tar",
-    b"M": "the rest of a file of another tar",
     b"S": "a sparse file",
-    b"V": "the label of a tar",
     b"g": "a header for all entries behind it",
 }
 
@@ -304,7 +301,7 @@ def _blocks() -> Generator[TarStep, bytes, None]:
             step = TarStep(goes_on=bytes(padding))
         else:
             what = REFUSED.get(
-                kind, f"of the type {in_quotes(kind)}, which nobody knows"
+                kind, f"of the type {in_quotes(kind)}, which is not taken"
             )
             raise BadBody(f"entry {who} of the tar is {what}: make the tar without it")
         block = yield step
