@@ -38,15 +38,18 @@ def check_target(path: Path) -> None:
     try:
         with suppress(FileNotFoundError):
             _new_beside(path).lstat()  # its name may be longer than names may be
-        found = path.lstat()
+        mode = path.lstat().st_mode
     except FileNotFoundError:
-        _check_new(path)
+        folder = next((one for one in path.parents if one.exists()), path.parent)
+        if not folder.is_dir():
+            raise ConfigError(f"cannot write {path}: {folder} is no folder") from None
+        _check_writable(path, folder)
         return
     except OSError as error:
         raise cannot("write", path, error) from error
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(mode):
         raise symbolic_link(path)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(mode):
         raise ConfigError(f"{path} is no regular file")
     if is_mount(read_mounts(), str(path)):
         raise ConfigError(
@@ -54,15 +57,6 @@ def check_target(path: Path) -> None:
             hint="mount its folder",
         )
     _check_writable(path, path.parent)
-
-
-def _check_new(path: Path) -> None:
-    folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise ConfigError(f"cannot write {path}: {folder} is no folder")
-    _check_writable(path, folder)
 
 
 def _check_writable(path: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from trioproxy.api.families import FAMILIES, OBJECTS, OPERATIONS_VARIABLE, Places
+from trioproxy.api.families import FAMILIES, Places
 from trioproxy.api.routes import LIMITED, OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import (
@@ -246,31 +246,27 @@ def _sight(data: dict[str, Any]) -> Sight:
     """What a line is about: an operation, an object, or else a value."""
     expect_keys(data, _FACTS, _OF_ROUTE | _ASKED | _OF_OBJECT)
     grant, operation = _grant(data["grant"]), string(data["by"], _NAME)
-    if grant.variable == OPERATIONS_VARIABLE:
+    told = _MORE.keys() & data.keys()
+    more = {name: string(data[name], _MORE[name]) for name in told}
+    if not isinstance(is_named := data.get("named", False), bool):
+        raise ValueError(f"expected true or false, not {is_named!r:.80}")  # noqa: TRY004  one kind for a bad line
+    sight = Sight(*grant, operation, **more, is_named=is_named)
+    if sight.is_route:
         expect_keys(data, _FACTS | _OF_ROUTE, _ASKED)
-        method, section = (
-            string(data["method"], _NAME),
-            string(data["section"], _SECTION),
-        )
-        sight = Sight(*grant, operation, method, section)
         is_known = grant.item == operation and sight.is_consistent
-    elif grant.variable in OBJECTS:
+    elif sight.kind is not None:
         expect_keys(data, _FACTS, _OF_OBJECT)
         string(grant.item, _OBJECT)
-        project = string(data.get("project", ""), _PROJECT)
-        has = string(data.get("has", ""), _HAS)
-        is_named = data.get("named", False)
-        if not isinstance(is_named, bool):
-            raise ValueError(f"expected true or false, not {is_named!r:.80}")
-        sight = Sight(*grant, operation, project=project, has=has, is_named=is_named)
         is_known = operation in OPERATIONS
     else:
         expect_keys(data, _FACTS)
-        sight = Sight(*grant, operation)
         is_known = _can_be_asked_for(grant, operation)
     if not is_known:
         raise ValueError(f"this version knows no {operation} with {grant}")
     return sight
+
+
+_MORE: Final = {"method": _NAME, "section": _SECTION, "project": _PROJECT, "has": _HAS}
 
 
 def _can_be_asked_for(grant: Grant, operation: str) -> bool:

@@ -111,7 +111,8 @@ class LogFile:
         self._pass_time(entry, entry.date)
         if len(self.clients) <= CLIENTS_TOLD_APART:
             self.clients.add(entry.client)
-        if self._learns_from(entry.client):
+        is_learned = self.includes is None or self.includes(entry.client)
+        if is_learned and (entry.client or not self.apart):
             self._learn(entry, entry.date)
         else:
             self.passed_over += 1
@@ -146,11 +147,6 @@ class LogFile:
         if date > self._newest:
             self._watched += min(date - self._newest, MOST_SILENCE)
             self._newest = date
-
-    def _learns_from(self, client: str) -> bool:
-        if self.apart and not client:
-            return False
-        return self.includes is None or self.includes(client)
 
     def _learn(self, entry: LogEntry, date: float) -> None:
         if not entry.is_whole:
