@@ -37,7 +37,7 @@ make that sum smaller.
 import copy
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
@@ -102,10 +102,6 @@ class Span:
 
     first: int
     last: int
-
-    def widen(self, date: int) -> None:
-        """Know that it was seen then, too."""
-        self.first, self.last = min(date, self.first), max(date, self.last)
 
     def cover(self, other: "Span") -> None:
         """Reach over another span as well."""
@@ -186,10 +182,8 @@ class Facts(Span):
 
     def copy(self) -> "Facts":
         """The same, that shares nothing with this."""
-        twin = copy.copy(self)
-        twin.results = dict(self.results)
-        twin.runs = {run: dict(counts) for run, counts in self.runs.items()}
-        return twin
+        runs = {run: dict(counts) for run, counts in self.runs.items()}
+        return replace(self, results=dict(self.results), runs=runs)
 
     def count(self) -> int:
         """How often it was seen, over the runs that are kept."""
@@ -236,7 +230,7 @@ class Run(Span):
         """Unite with what another file says about the same run."""
         self.cover(other)
         self.seconds = max(self.seconds, other.seconds)
-        self.status = max((self.status, other.status), key=_known_status)
+        self.status = max((self.status, other.status), key=_known)
         self.source = min(self.source, other.source)
         self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
@@ -246,8 +240,7 @@ class Run(Span):
         self.left = _most(self.left, other.left)
         self.hidden = _most(self.hidden, other.hidden)
         self.never |= other.never
-        known = [one for one in (self.news, other.news) if one is not None]
-        self.news = max(known, default=None)
+        self.news = max((self.news, other.news), key=_known)
 
     @property
     def groups(self) -> frozenset[str]:
@@ -384,15 +377,18 @@ class Evidence:
         """Count one request that showed it; whether it ended this way for the first time."""
         facts = self.facts.get(sight)
         if facts is None:
-            if not self._has_room(sight):
+            if self._values[sight.variable] >= VALUES_KEPT:
+                self.runs[self.run].dropped += 1
                 return False
+            self._values[sight.variable] += 1
             facts = self.facts[sight] = Facts(first=when.date, last=when.date)
         self.changes += 1
-        facts.widen(when.date)
+        facts.first, facts.last = (
+            min(when.date, facts.first),
+            max(when.date, facts.last),
+        )
         self.runs[self.run].reach(when)
-        counts = facts.runs.get(self.run)
-        if counts is None:
-            counts = facts.runs[self.run] = {}
+        counts = facts.runs.setdefault(self.run, {})
         counts[result] = counts.get(result, 0) + 1
         if who is not None:
             facts.note(who, is_use=is_need(sight, result))
@@ -401,14 +397,6 @@ class Evidence:
             return False
         facts.results[result] = First(self.run, when.after)
         self._new[sight] = None
-        return True
-
-    def _has_room(self, sight: Sight) -> bool:
-        """Whether one more of its list may be kept; if so it is counted."""
-        if self._values[sight.variable] >= VALUES_KEPT:
-            self.runs[self.run].dropped += 1
-            return False
-        self._values[sight.variable] += 1
         return True
 
     def take_new(self) -> tuple[Sight, ...]:
@@ -442,24 +430,18 @@ class Evidence:
     def part(self) -> "Evidence":
         """All that may have changed since this was asked last, as evidence that is to be
         merged with what was known then."""
-        part = self._of(self.unsaved & self.facts.keys())
+        part = self.about(self.unsaved & self.facts.keys())
+        part.run, part.granted = self.run, set(self.granted)
+        part.runs = {name: copy.copy(run) for name, run in self.runs.items()}
         self.unsaved.clear()
         return part
 
     def about(self, sights: Iterable[Sight]) -> "Evidence":
         """What is known of some sights alone: in no run of it is known what else was seen, or
         that nothing was, so none is told of."""
-        part = self._of(sights)
-        part.run, part.runs, part.granted = "", {}, set()
+        part = Evidence()
+        part.facts = {one: self.facts[one].copy() for one in sights}
         return part
-
-    def _of(self, sights: Iterable[Sight]) -> "Evidence":
-        twin = Evidence()
-        twin.run = self.run
-        twin.facts = {one: self.facts[one].copy() for one in sights}
-        twin.runs = {name: copy.copy(run) for name, run in self.runs.items()}
-        twin.granted = set(self.granted)
-        return twin
 
     def come_from(self, file: str) -> None:
         """Remember the file of the runs that were not merged from another one before."""
@@ -650,8 +632,8 @@ def _most(mine: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
     return {one: max(mine.get(one, 0), theirs.get(one, 0)) for one in {*mine, *theirs}}
 
 
-def _known_status(status: int | None) -> int:
-    return UNFINISHED - 1 if status is None else status
+def _known(number: int | None) -> int:
+    return UNFINISHED - 1 if number is None else number
 
 
 def _smallest(values: frozenset[str], limit: int) -> frozenset[str]:

@@ -12,7 +12,7 @@ query nothing is kept.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
@@ -116,26 +116,23 @@ Words = dict[str, bytes]
 """What a line says, by name, whether it was written as words or as JSON."""
 
 
-def _words(line: bytes) -> Words:
-    """The words of a line of Go's slog or logrus; what is no word ends them.
+def _words(
+    line: bytes,
+    word: re.Pattern[bytes] = _WORD,
+    escape: re.Pattern[bytes] = _GO_ESCAPE,
+) -> Words:
+    """The words that a line of Go's slog or logrus begins with; what is no word ends them.
 
     A name counts where it stands first: nothing behind it can take its place.
     """
-    words = Words()
-    for found in _each(_WORD, line):
+    words, end = Words(), 0
+    while found := word.match(line, end):
         name, value = found.groups()
         if value.startswith(b'"'):
-            value = _GO_ESCAPE.sub(_unescape, value[1:-1])
+            value = escape.sub(_unescape, value[1:-1])
         words.setdefault(name.decode(), value)
-    return words
-
-
-def _each(word: re.Pattern[bytes], line: bytes) -> Iterator[re.Match[bytes]]:
-    """The words that a line begins with, one behind the other."""
-    end = 0
-    while found := word.match(line, end):
-        yield found
         end = found.end()
+    return words
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:
@@ -271,18 +268,14 @@ def _dockerd_request(words: Words) -> LogEntry | None:
 
 _OUR_LINE: Final = re.compile(rb"[a-z]{3,10} (?:request|opened) (.*)")
 _OUR_WORD: Final = re.compile(rb'([a-z]{1,16})=("[^"]*"|[^\s"]*)(?: |\Z)')
+_NO_ESCAPE: Final = re.compile(rb"(?!)")
 _SHOWN_LIMIT: Final = 256
 """Our log shows so much of a path (`Target.shown`)."""
 
 
 def _own(line: bytes) -> LogEntry | None:
     found = _OUR_LINE.fullmatch(line)
-    if not found:
-        return None
-    words = Words()
-    for one in _each(_OUR_WORD, found[1]):
-        words.setdefault(one[1].decode(), one[2].strip(b'"'))
-    return _our_request(words)
+    return found and _our_request(_words(found[1], _OUR_WORD, _NO_ESCAPE))
 
 
 def _own_json(data: dict[str, Any]) -> LogEntry | None:
