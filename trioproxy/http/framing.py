@@ -60,19 +60,13 @@ SHORT: Final = 15
 """Bytes of such a chunk, at most. Behind a longer one none is looked for."""
 
 
-def _sizes(most: int) -> list[tuple[bytes, int]]:
-    """Write each size up to the largest digit, in both cases where there are two."""
-    written = [(b"%x" % size, size) for size in range(1, most + 1)]
-    return written + [(digit.upper(), size) for digit, size in written if size > 9]
-
-
 STEPS_OF_A_RUN: Final = 32
 """Lines that take as long, at least."""
 
 SHORT_CHUNKS: Final = re.compile(
     rb"(?:\r\n0{0,8}+(?:%b)){0,%d}+"
-    % (b"|".join(rb"%s\r\n.{%d}" % one for one in _sizes(SHORT)), RUN),
-    re.DOTALL,
+    % (b"|".join(rb"%x\r\n.{%d}" % (n, n) for n in range(1, SHORT + 1)), RUN),
+    re.DOTALL | re.IGNORECASE,
 )
 """Ends of chunks with the whole next one behind each, of up to 15 bytes: in one call, not
 one for each. Nobody sends such to be fast, and 40,000 of them came in 240 KB."""
