@@ -217,11 +217,11 @@ def _steps(one: Kind, other: Kind, field: int) -> st.SearchStrategy[Steps]:
 @pytest.mark.deep
 @pytest.mark.parametrize("field", range(5))
 @settings(max_examples=by_depth(30, 100))
-@given(st.data(), st.integers(1, 3))
-def test_each_request_is_observed_whatever_is_merged_in_between(
-    field: int, data: st.DataObject, runs: int
+@given(st.data(), st.integers(1, 3), st.integers(1, 3))
+def test_a_tally_counts_as_looking_each_time_does(
+    field: int, data: st.DataObject, tallies: int, runs: int
 ) -> None:
-    """What is recorded is what is observed of each by itself."""
+    """Repeats are counted without looking, whatever is merged in between."""
     steps = data.draw(
         st.tuples(_KINDS, _KINDS).flatmap(lambda kinds: _steps(*kinds, field))
     )
@@ -231,6 +231,7 @@ def test_each_request_is_observed_whatever_is_merged_in_between(
     plain.begin("2026", 100)
     news = 0
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder_module, "TALLIES_KEPT", tallies)
         patch.setattr(observe_module, "RUNS_KEPT", runs)
         for step in steps:
             if isinstance(step, Evidence):
@@ -256,8 +257,19 @@ def test_each_request_is_observed_whatever_is_merged_in_between(
     assert learner.woken == news
 
 
+def test_tallies_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that comes from ever new ports costs no memory."""
+    monkeypatch.setattr(recorder_module, "TALLIES_KEPT", 4)
+    learner = Learner()
+    for port in range(50):
+        learner.serve("GET", b"/info", 200, peer=f"10.0.0.5:{port}")
+    assert 1 <= len(learner.recorder._tallies) <= 4
+    (record,) = learner.evidence.routes.values()
+    assert record.count() == 50
+
+
 def test_what_is_passed_over_is_counted_each_time() -> None:
-    """A client that nobody learns from leaves a count, and no evidence."""
+    """There is no tally for a client that nobody learns from."""
     learner = Learner(only=lambda client: client == "10.0.0.5")
     for _ in range(3):
         learner.serve("GET", b"/info", 200, peer="10.0.0.6:1")
@@ -359,6 +371,26 @@ def test_reasons_are_bounded() -> None:
     unread = learner.recorder.unread
     assert len(unread) == recorder_module.REASONS_KEPT + 1
     assert sum(unread.values()) == 1_000
+
+
+def test_repeats_read_the_clocks_once_a_second() -> None:
+    """What is counted thousands of times a second asks nobody for the time."""
+    learner = Learner()
+    learner.time = 100.25
+    asked = 0
+
+    def now() -> float:
+        nonlocal asked
+        asked += 1
+        return learner.time
+
+    learner.recorder.now = now
+    for step in range(100):
+        learner.time = 100.25 + step / 64
+        learner.serve("GET", b"/info", 200)
+    (record,) = learner.evidence.routes.values()
+    assert (record.count(), record.first, record.last) == (100, 100, 101)
+    assert asked <= 4
 
 
 def test_what_was_hidden_is_counted() -> None:

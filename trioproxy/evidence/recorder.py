@@ -1,14 +1,18 @@
 """Turns outcomes into evidence.
 
-Learning does this for every request that is served: it takes 5 us where nothing is read or
-looked up, which is most of them.
+Learning does this for every request that is served, so what repeats must cost next to
+nothing. A *kind* is all that evidence could tell apart about a request: verdict, result
+and client. The first request of a kind is observed in full (sight, who asked), and leaves
+a `Tally`: the next ones in the same second are found by their kind and add one, which reads
+no clock and takes a fifth of the time. At most `TALLIES_KEPT` kinds have one; when there are
+more, all are dropped and made anew as requests come: dropping one loses no count.
 """
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api.arguments import Argument
 from trioproxy.api.families import (
@@ -23,7 +27,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
-from trioproxy.api.routes import ENDPOINTS, LIMITED
+from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, When
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
@@ -36,6 +40,9 @@ from trioproxy.limits.marks import MARKED
 
 if TYPE_CHECKING:
     from trioproxy.evidence.touched import Touched
+
+TALLIES_KEPT = 1_024
+"""Kinds of requests, each from one connection, that are counted without being looked at."""
 
 UNMARKED_KEPT: Final = 256
 """Creations that would have been refused, of which the newest are known."""
@@ -65,6 +72,15 @@ class Reasons(Counter[str]):
         if reason not in self and len(self) >= REASONS_KEPT:
             reason = OTHER_REASONS
         self[reason] += 1
+
+
+class Tally(NamedTuple):
+    """What a kind of request is counted as."""
+
+    sight: Sight
+    result: str
+    until: float
+    """When the next second begins, by the clock of outcomes: dates change then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +122,7 @@ class Recorder:
         default_factory=lambda: deque(maxlen=UNMARKED_KEPT)
     )
     """When creations were answered that a policy would have refused, in wall time."""
+    _tallies: dict[Hashable, Tally] = field(default_factory=dict)
     _own: dict[tuple[str, bool], set[str]] = field(default_factory=dict)
     _told: dict[tuple[str, Kind | None], str] = field(default_factory=dict)
     """By which operation a client was told of all that there is, by kind."""
@@ -145,24 +162,40 @@ class Recorder:
         ):
             self.unanswered += 1
         elif self._learns_from(host):
-            self._observe(verdict, outcome, host)
+            self._count(verdict, outcome, host)
 
-    def _observe(self, verdict: Verdict, outcome: Outcome, host: str) -> None:
+    def _count(self, verdict: Verdict, outcome: Outcome, host: str) -> None:
+        kind = _kind(verdict, outcome)
+        tally = self._tallies.get(kind)
+        if (
+            tally is not None
+            and outcome.ended < tally.until
+            and self.evidence.count(tally.sight, tally.result)
+        ):
+            return
+        tally = self._observe(verdict, outcome, host)
+        # One sight has many unknown routes, so each of their requests is looked at.
+        if kind is not None and (
+            self.unknown is None or tally.sight.operation != UNKNOWN
+        ):
+            if len(self._tallies) >= TALLIES_KEPT:
+                self._tallies.clear()
+            self._tallies[kind] = tally
+
+    def _observe(self, verdict: Verdict, outcome: Outcome, host: str) -> Tally:
         sight = Sight.of(verdict.request)
         result = result_of(outcome.status, unrouted=outcome.unrouted)
         decision = verdict.decision
         # What names nothing was answered by the Engine, if to a question of ours.
         if not decision.allowed and decision.reason is not Reason.MISSING:
             result = REFUSED
-        who, when = (
-            Who(verdict.agent, host, verdict.request.target.named_version),
-            self._when(outcome.ended),
-        )
+        who = Who(verdict.agent, host, verdict.request.target.named_version)
+        now, after = self.now(), max(0.0, outcome.ended - self._origin)
+        when = When(int(now), int(after))
         is_new = self.evidence.observe(sight, result, when, who)
         if len(self.clients) < CLIENTS_KEPT:
             self.clients.add(host)
         if self.unknown is not None and sight.operation == UNKNOWN:
-            # One sight has many routes, so each request is looked at.
             is_new |= self.unknown.add(verdict.request)
         self._look_back(verdict, outcome)
         if verdict.asked is not None:
@@ -171,6 +204,9 @@ class Recorder:
             is_new |= self._observe_named(verdict, verdict.named, result, when, host)
         if is_new:
             self.wake()
+        # Until one of the two clocks shows another second.
+        until = outcome.ended + min(1.0 - now % 1.0, 1.0 - after % 1.0)
+        return Tally(sight, result, until)
 
     def _look_back(self, verdict: Verdict, outcome: Outcome) -> None:
         """Keep what passed, and a file may refuse, or would have."""
@@ -352,6 +388,28 @@ class Recorder:
 
     def _when(self, ended: float) -> When:
         return When(int(self.now()), max(0, int(ended - self._origin)))
+
+
+def _kind(verdict: Verdict, outcome: Outcome) -> Hashable:
+    """All that evidence tells apart about a request; None: of this one it has more, that was
+    read or looked up, and it is observed each time: such requests are few."""
+    request, endpoint = verdict.request, verdict.request.endpoint
+    if verdict.asked is not None or verdict.named is not None or outcome.unfit:
+        return None
+    if asks_more(request):
+        return None
+    return (
+        endpoint,
+        request.method,
+        # A row says where it is, but for the one of all paths.
+        request.section if endpoint is None or endpoint is OPTIONS else "",
+        verdict.agent,
+        request.target.version,
+        verdict.decision.allowed,
+        outcome.status,
+        outcome.unrouted,
+        outcome.peer,
+    )
 
 
 def _host(peer: str) -> str:

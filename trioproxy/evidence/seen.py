@@ -399,6 +399,18 @@ class Evidence:
         self._new[sight] = None
         return True
 
+    def count(self, sight: Sight, result: str) -> bool:
+        """Count what was observed before, of the same client, in this second; False: of this
+        run nothing is known of it, for there was no room."""
+        facts = self.facts.get(sight)
+        counts = facts.runs.get(self.run) if facts else None
+        if not counts:
+            return False
+        counts[result] = counts.get(result, 0) + 1
+        self.changes += 1
+        self.unsaved.add(sight)
+        return True
+
     def take_new(self) -> tuple[Sight, ...]:
         """Hand over, once, what was observed for the first time."""
         new = tuple(self._new)
