@@ -652,6 +652,22 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
     assert not stack.server._watch._unparked, "a task that is over counts as one"
 
 
+async def test_a_task_of_a_swarm_is_told_of_its_service(stack: Stack) -> None:
+    """What a task is called ends with it: told is a label for all of its service, which has a file that stays."""
+    service = {"com.docker.swarm.service.name": "web"}
+    stack.host.containers = [container("web.1.w0sqwdo7q504zq", labels=service)]
+    for _ in range(2):  # of who is known already its labels are not
+        status, text = await stack.ask()
+        assert status == 403
+        assert (
+            "label trioproxy.policy=web all tasks of its service have web.env" in text
+        )
+        assert "zq.env" not in text
+    chosen = {"trioproxy.policy": "other"}
+    stack.host.containers = [container("web.2.x", labels=service | chosen)]
+    assert "other.env in POLICIES would be its own" in (await stack.ask())[1]
+
+
 NOBODIES = {
     "a gateway": ([], "no container"),
     "another host of a swarm": ([], "who asks from the host, another one, or through"),

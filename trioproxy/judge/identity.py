@@ -25,7 +25,7 @@ from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing, part_of
 
 POLICY_LABEL: Final = "trioproxy.policy"
 SERVICE: Final = "com.docker.compose.service"
-
+SWARMS: Final = "com.docker.swarm.service.name"
 JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER_LABEL})
 """Those of which it counts whether the image has them."""
 
@@ -43,7 +43,8 @@ class Running:
     gives a new one whenever it comes to a network."""
     networks: Mapping[str, str]
     """What it is on, but for those that every Engine has: ids, and names."""
-
+    service: str = ""
+    """That of a swarm of which it is a task, which is only told."""
     names: Sequence[str] = ()
     """Those of policies that it may choose (`names_for`), from when its image is known too: that
     follows from what it is, and an image has the same labels for good."""
@@ -101,9 +102,14 @@ def _read(one: Mapping[str, Json]) -> Running:
         text_of(one.get("ImageID")),
         part=part_of(one),
     )
-    # What its image has counts of some alone.
-    thing = thing if needs_image(thing) else thing._replace(inherited={})
-    return Running(thing=thing, addresses=_addresses(one), networks=networks_of(one))
+    service = thing.labels.get(SWARMS, "")
+    return Running(
+        # What its image has counts of some alone.
+        thing=thing if needs_image(thing) else thing._replace(inherited={}),
+        addresses=_addresses(one),
+        networks=networks_of(one),
+        service=service if NAME.fullmatch(service) else "",
+    )
 
 
 def _addresses(one: Mapping[str, Json]) -> dict[str, dict[str, str]]:
@@ -201,7 +207,12 @@ def choose(one: Running, is_in_force: Mapping[str, bool]) -> Sequence[str]:
                 f"{name}.env of POLICIES is the policy of the container {called}, and could"
                 " not be read: the log of the proxy says why"
             )
-
+    if one.service and [*one.names] == [*one.thing.names]:
+        raise Nobody(
+            f"the container {called} has no policy here, and is called otherwise at each start:"
+            f" with the container label {POLICY_LABEL}={one.service} all tasks of its service"
+            f" have {one.service}.env in POLICIES"
+        )
     files = " or ".join(f"{name}.env" for name in one.names) or "no file"
     raise Nobody(
         f"the container {called} has no policy here: {files} in POLICIES would be"
