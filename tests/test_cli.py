@@ -1,7 +1,9 @@
 """The command line as a whole: what holds for every command."""
 
 import re
+import resource
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -9,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.commands.running import run
-from trioproxy.cli import COMMANDS, group, main
+from trioproxy.cli import COMMANDS, group, main, refuse_to_serve_elsewhere
+from trioproxy.errors import ConfigError
 
 
 def options(*, once: bool) -> list[tuple[str, str]]:
@@ -56,6 +59,17 @@ def test_two_spellings_of_one_option() -> None:
         "trioproxy: --output is given twice: keep one of the two\n"
         "hint: see trioproxy learn --help\n",
     )
+
+
+@pytest.mark.parametrize(("most", "is_enough"), [(12, False), (32, True), (-1, True)])
+def test_few_descriptors(
+    monkeypatch: pytest.MonkeyPatch, most: int, *, is_enough: bool
+) -> None:
+    """What serves says that it has too few descriptors, before it needs one that is not there."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (most, most))
+    refused = pytest.raises(ConfigError, match="needs 32 descriptors, and may have 12")
+    with nullcontext() if is_enough else refused:
+        refuse_to_serve_elsewhere("enforce")
 
 
 def test_what_belongs_to_the_command_is_not_ours() -> None:

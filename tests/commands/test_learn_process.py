@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -99,30 +100,37 @@ async def test_capture_is_for_a_command(learn: Learning) -> None:
 def test_capture_covers_the_usual_path_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clients are led here at the Engine's own path and at the usual one, where those are there."""
+    """Clients look at the usual path, wherever the Engine is, and at its own."""
     usual, own = str(tmp_path / "docker.sock"), str(tmp_path / "own.sock")
     monkeypatch.setattr(capture, "USUAL", usual)
-    assert capture.paths_of_engine(own) == []
-    Path(usual).touch()
     assert capture.paths_of_engine("") == [usual]
     assert capture.paths_of_engine(own) == [usual]
     Path(own).touch()
     assert capture.paths_of_engine(own) == [own, usual]
 
 
+LOOK = "ls -A /run; stat -c %a /run; cat /run/*/* 2>/dev/null | cksum"
+
+
 @pytest.mark.skipif(os.path.exists(capture.USUAL), reason="there is an Engine's socket")
-def test_capture_needs_a_path_to_stand_at(tmp_path: Path) -> None:
-    """Where the Engine is at an address, and nothing at the usual path, that is said."""
-    options = ("--upstream", "tcp://127.0.0.1:1", "--capture", "--", "true")
-    done = run("learn", "-o", str(tmp_path / "a.env"), *options)
-    assert (done.status, "no Engine's socket is here" in done.err) == (2, True)
+async def test_capture_makes_the_usual_path(learn: Learning, fake: FakeEngine) -> None:
+    """COMMAND finds our socket where clients look, and all else beside it as it was."""
+    done = await learn("--capture", "--", *fixed(Path(capture.USUAL)))
+    assert (done.status, learn.granted) == (0, {"SystemInfo"}), done.err
+    assert not await trio.Path(capture.USUAL).exists()
+    look = partial(trio.run_process, ["sh", "-c", LOOK], capture_stdout=True)
+    before = await look()
+    done = await learn("--capture", "--", "sh", "-c", LOOK)
+    shown = [line for line in done.out.splitlines() if line != "docker.sock"]
+    outside = [before, await look()]  # other programs may work there meanwhile
+    assert shown in [one.stdout.decode().splitlines() for one in outside]
 
 
 def test_a_system_without_namespaces_is_told(tmp_path: Path) -> None:
     """What failed, and why, is what the error repeats."""
     missing = tmp_path / "missing"
     why = capture.why_not([str(missing / "docker.sock")])
-    assert why == "mount: No such file or directory"
+    assert why == f"{missing}: No such file or directory"
 
 
 async def test_what_the_command_leaves_behind_is_learned(

@@ -5,6 +5,9 @@ context of their own that leads there. A mount namespace is a process's own view
 file system; in one made for COMMAND our socket is mounted over the Engine's, so that who
 opens that path connects to us. Everybody else, this proxy included, goes on to see the
 Engine's socket there. Nothing has to be undone: the mount goes with its last process.
+Where the Engine's socket is elsewhere and the usual path is missing, a file is needed to
+mount over, which nobody else should see: its folder becomes one in memory, in which all
+that was there is mounted again.
 
 Root may make such a namespace. Other users need a user namespace around it, in which they
 keep their own id; not every system gives them one.
@@ -74,9 +77,12 @@ def _ourselves() -> list[str]:
 
 
 def paths_of_engine(upstream: str) -> list[str]:
-    """Where clients find this Engine: at its own path, and the usual one; none: nowhere here."""
-    there = filter(os.path.exists, (upstream, USUAL))
-    return list(dict.fromkeys(map(os.path.realpath, there)))
+    """Where clients look for this Engine: its own path, and the usual one.
+
+    That need not be there: in the namespace it is made.
+    """
+    own = [upstream] if upstream and os.path.exists(upstream) else []
+    return list(dict.fromkeys(map(os.path.realpath, [*own, USUAL])))
 
 
 def main(args: Sequence[str]) -> None:
@@ -87,8 +93,10 @@ def main(args: Sequence[str]) -> None:
         _enter_namespace()
         _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
         for source, target in zip(mounts[::2], mounts[1::2], strict=True):
-            places = os.fsencode(source), os.fsencode(target)
-            _call("mount", *places, None, MS_BIND | MS_REC, None)
+            if not os.path.lexists(target):
+                _make_room(os.path.dirname(target))
+                _touch(target)
+            _bind(source, target)
     except OSError as error:
         sys.stderr.write(f"{error.filename}: {error.strerror}\n")
         sys.exit(FAILED)
@@ -111,6 +119,35 @@ def _enter_namespace() -> None:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
+
+
+def _make_room(folder: str) -> None:
+    """Put a folder in memory in the place of one, and all that was in that into it."""
+    old = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    mode = b"mode=%o" % (os.stat(folder).st_mode & 0o7777)
+    _call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", 0, mode)
+    # By its descriptor what is covered now can still be reached.
+    before = f"/proc/self/fd/{old}"
+    for name in os.listdir(before):
+        source, target = f"{before}/{name}", f"{folder}/{name}"
+        if os.path.islink(source):
+            os.symlink(os.readlink(source), target)
+            continue
+        if os.path.isdir(source):
+            os.mkdir(target)
+        else:
+            _touch(target)
+        _bind(source, target)
+    os.close(old)
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _bind(source: str, target: str) -> None:
+    flags = MS_BIND | MS_REC
+    _call("mount", os.fsencode(source), os.fsencode(target), None, flags, None)
 
 
 def _write(path: str, text: str) -> None:
