@@ -256,6 +256,8 @@ class Dechunked(Chunked):
     """A chunked body whose content is kept as it passes."""
 
     PIECE: ClassVar = PIECE_OF_CHUNKS
+    _most: int = 1 << 65
+    """Above what any size says: whoever keeps it has a bound of its own, and other words."""
     content: list[bytes] = field(default_factory=list)
 
     def take(self) -> bytes:
