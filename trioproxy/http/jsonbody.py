@@ -73,10 +73,12 @@ def check(raw: bytes, value: Json) -> None:
 
 def parsing(raw: bytes) -> Steps[Json]:
     """Read it in steps of a few milliseconds."""
-    if _how_many(raw, b"\\") > MOST_ESCAPES:
+    # Fewer bytes than may be escapes, or values, are no more of them.
+    if len(raw) > MOST_ESCAPES and _how_many(raw, b"\\") > MOST_ESCAPES:
         raise BodyTooLarge(f"the body has more than {MOST_ESCAPES:,} escapes")
     yield
-    if _how_many(raw, b",[{") > MOST_VALUES and (yield from _count(raw)) > MOST_VALUES:
+    may_be_many = len(raw) > MOST_VALUES and _how_many(raw, b",[{") > MOST_VALUES
+    if may_be_many and (yield from _count(raw)) > MOST_VALUES:
         raise BodyTooLarge(_TOO_MANY_VALUES)
     yield
     try:
