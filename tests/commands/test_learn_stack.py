@@ -203,6 +203,29 @@ async def test_a_file_on_a_share_that_is_away_holds_up_its_own_client_alone(
         nursery.cancel_scope.cancel()
 
 
+async def test_who_does_not_wait_for_a_share_leaves_no_more_than_one_thread_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container is not chosen for longer than five seconds, and comes again: each time one more thread waited for the share, until there were no more for anybody."""
+    opened, is_back, tries = Call.open, threading.Event(), list[Path]()
+
+    def held(self: Call, path: Path) -> tuple[Store, Loaded]:
+        tries.append(path)
+        assert is_back.wait(5)
+        return opened(self, path)
+
+    monkeypatch.setattr(Call, "open", held)
+    async with trio.open_nursery() as nursery:
+        learners = learning(tmp_path, nursery)
+        for _ in range(3):
+            with trio.move_on_after(0.2):
+                await learners.welcome(["away"])
+        assert len(tries) == 1
+        is_back.set()
+        assert await learners.welcome(["away"]) == "away"
+        nursery.cancel_scope.cancel()
+
+
 def test_who_has_no_number_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a user namespace one number stands for all who have none there, root of the host with them: what each used came into one file."""
     monkeypatch.setattr(listeners, "no_number_of", lambda: 65534, raising=False)

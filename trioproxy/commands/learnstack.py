@@ -20,7 +20,7 @@ from trioproxy.errors import ConfigError, Nobody
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
-from trioproxy.threads import APART, in_thread
+from trioproxy.threads import in_thread
 
 MOST_CLIENTS: Final = 256
 """Clients of one run: each has a file, and a table at the end."""
@@ -37,6 +37,8 @@ class Learners:
         """Why nothing can be learned from somebody who came."""
         self._had_file = set[str]()
         self._welcoming = trio.Lock()
+        # A thread that nobody waits for any more keeps its place until the share is back.
+        self._opening = trio.CapacityLimiter(1)
         self._asked = asked
         self._nursery = nursery
         own = find_own()
@@ -91,7 +93,7 @@ class Learners:
         if names[0] in self.lessons:
             return names[0]
         async with self._welcoming:
-            name = await in_thread(self._name_of, names, limiter=APART)
+            name = await in_thread(self._name_of, names, limiter=self._opening)
             if name not in self.lessons:
                 if len(self.lessons) >= MOST_CLIENTS:
                     if len(self.left_out) < MOST_CLIENTS:
@@ -99,7 +101,7 @@ class Learners:
                     raise Nobody(
                         f"there are {MOST_CLIENTS} clients to learn from, and no more at once"
                     )
-                lesson = await in_thread(self._lesson, name, limiter=APART)
+                lesson = await in_thread(self._lesson, name, limiter=self._opening)
                 self._begin(name, lesson, is_containers=is_container)
             return name
 
