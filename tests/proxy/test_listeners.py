@@ -170,18 +170,20 @@ def test_of_two_that_start_at_once_one_is_refused(
     path, others = tmp_path / "s", list[socket.socket]()
     with ExitStack() as stack:
 
-        def another(_: float) -> None:
+        def another(_: float) -> bytes:
             path.unlink(missing_ok=True)
             others.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
             others[-1].bind(str(path))
+            return b"aside"
 
         def listen(_: float) -> None:
             others[-1].listen()
 
         another(0)
-        for meanwhile in (another, listen):
+        steps = ("time.sleep", another), ("os.urandom", another), ("time.sleep", listen)
+        for name, meanwhile in steps:
             with monkeypatch.context() as patch:
-                patch.setattr("trioproxy.proxy.listeners.time.sleep", meanwhile)
+                patch.setattr(f"trioproxy.proxy.listeners.{name}", meanwhile)
                 with pytest.raises(ConfigError, match="another program listens"):
                     listeners.bind(UnixAddress(path=str(path)))
             assert list(tmp_path.iterdir()) == [path]

@@ -354,7 +354,8 @@ def _make_room(path: str) -> None:
 
     It is looked at and removed in one folder, opened once: the name of that may come to
     mean another one meanwhile. Of two that start at once one has bound and does not listen
-    yet, or has just removed the dead one: what goes is dead twice, and the file that was.
+    yet, or has just removed the dead one: what goes is dead twice, and is looked at once it
+    has no name that anybody knows.
     """
     folder, name = os.path.split(path)
     folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -370,8 +371,12 @@ def _make_room(path: str) -> None:
             if time.time() - found.st_mtime < YOUNG:
                 time.sleep(MOMENT)
             if _is_dead(path) and _file_at(name, folder_fd) == _told_by(found):
-                os.unlink(name, dir_fd=folder_fd)
-                return
+                aside, here = f".{os.urandom(8).hex()}", folder_fd
+                os.rename(name, aside, src_dir_fd=here, dst_dir_fd=here)
+                if _file_at(aside, here) == _told_by(found):
+                    os.unlink(aside, dir_fd=here)
+                    return
+                os.rename(aside, name, src_dir_fd=here, dst_dir_fd=here)
         raise ConfigError(
             f"cannot listen on {path}: another program listens there",
             hint="stop it, or choose another path",
