@@ -9,6 +9,7 @@ from tests.limits.listing import ITEMS, values
 from trioproxy.api.families import Places
 from trioproxy.limits.ends import FEW, Ends
 from trioproxy.limits.lookup import Lookup
+from trioproxy.limits.patterns import Ports
 from trioproxy.limits.sorts import parse_pattern
 
 MANY = 1_000
@@ -58,6 +59,26 @@ def test_a_long_list_is_not_tried_through(variable: str, item: str, value: str) 
     assert lookup.fits(value)
     assert not lookup.fits(f"{value}!")
     assert len(list(lookup.candidates(value))) <= 5
+
+
+@pytest.mark.parametrize("wide", ["random", "1-65535"])
+def test_ports_are_not_tried_through(
+    wide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1,000 ports beside one that includes many, or what the Engine chooses, hardly one is tried."""
+    own = [str(number) for number in range(2_000, 2_000 + MANY)]
+    lookup = Lookup(parse_pattern("CREATE_PORTS", one) for one in [wide, *own])
+    tried, includes = list[Ports](), Ports.includes
+
+    def count(self: Ports, other: Ports) -> bool:
+        tried.append(self)
+        return includes(self, other)
+
+    monkeypatch.setattr(Ports, "includes", count)
+    assert lookup.fits("40000")
+    assert lookup.fits("40000-40010")
+    assert lookup.fits("65000") is (wide != "random")
+    assert len(tried) <= 3
 
 
 TEXTS = st.text("ab", max_size=4)
