@@ -1,5 +1,8 @@
 """Points in time as the Engine reads and writes them."""
 
+from datetime import datetime
+from typing import Self
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +53,20 @@ def test_what_a_filter_means(text: str, at: int) -> None:
 
 
 REFUSED = ["", " ", "10ms", "2us", "2\u00b5s", "3ns", "h", "1d", "yesterday", "2026-02-30", "2026-13-01", "0000-01-01", "2026-01-01T24", "2026-01-01T5:00", "2026-01-01 12:00", "2026-01-01T12:00:60", "2026-01-01T12:00z", "2026-01-01T12:00:00+25:00", "2026-01-01T12:00+24:00", "2026-01-01T12:00-01:60", "1e3", "+5", "\N{ARABIC-INDIC DIGIT ONE}", "1h ", "1h1"]  # fmt: skip
+
+
+def test_a_day_has_no_hour_24(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused as the Engine does, also by a Python that reads it as the next day (3.14)."""
+
+    class Later(datetime):
+        @classmethod
+        def fromisoformat(cls, text: str) -> Self:
+            return super().fromisoformat(text.replace("T24", "T00"))
+
+    monkeypatch.setattr("datetime.datetime", Later)
+    for text in ("2026-01-01T24", "2026-01-01T24:00", "2026-01-01T24:00:00Z"):
+        with pytest.raises(BadTarget):
+            parse(text)
 
 
 @pytest.mark.parametrize("text", REFUSED)

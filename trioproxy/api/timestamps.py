@@ -17,7 +17,7 @@ _UNITS: Final = {"s": SECOND, "m": _MINUTE, "h": 60 * _MINUTE}
 _PART: Final = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?([smh])", re.ASCII)
 _DURATION: Final = re.compile(rf"([+-]?)((?:{_PART.pattern})+)", re.ASCII)
 _DATE: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d(?:T\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?)"
+    r"(\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3])(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?)"
     r"(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
     re.ASCII,
 )
@@ -75,7 +75,7 @@ def _written(text: str) -> tuple[Instant, int] | None:
     written, _, fraction = found[1].partition(".")
     try:
         moment = datetime.fromisoformat(written).replace(tzinfo=UTC)
-    except ValueError:  # no month has such a day, or no day such an hour
+    except ValueError:  # no month has such a day, or no hour such a minute
         return None
     east = time.fromisoformat(f"00:00{found[2] or 'Z'}").utcoffset()
     zone = int(east.total_seconds()) * SECOND if east else 0
