@@ -174,6 +174,29 @@ def test_values_are_told(live: Path) -> None:
     assert "  1x ContainerCreate asks for /srv/a, which CREATE_BINDS" in drift(live).out
 
 
+def test_a_name_that_own_alone_does_not_hold_is_told(live: Path) -> None:
+    """No other label is listed beside @own, and so what was named and is not its own is refused: it counted as if some label might hold it, and no line that would allow it was shown."""
+    evidence = Evidence()
+    evidence.begin("r1", 1_000)
+    for one in (
+        seen_route("ContainerLogs"),
+        Sight("ONLY_CONTAINERS", "db", "ContainerLogs"),
+    ):
+        evidence.observe(one, "200", When(1_000), Who())
+    live.write_text(dump(evidence))
+    lists = "ALLOW_OPERATIONS=ContainerLogs\nONLY_OWNER=app\nONLY_CONTAINERS="
+    told = "ContainerLogs names container db, which ONLY_CONTAINERS does not list"
+    for items, is_refused in (
+        ("@own", True),
+        ("@own,@project:shop", True),
+        ("@own,db", False),
+        ("@own,@label:a=b", False),
+    ):
+        (live.parent / "app.env").write_text(f"{lists}{items}\n")
+        done = drift(live)
+        assert (done.status, told in done.out) == (is_refused, is_refused)
+
+
 def test_what_only_ever_failed_is_no_need(live: Path) -> None:
     """What the Engine itself never let succeed is told apart, and changes no exit status."""
     evidence = Evidence()

@@ -386,7 +386,7 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
         items=items,
         # One, as of most lists, is asked without more ado: of each container of a list.
         holds=fits[0] if len(fits) == 1 else lambda thing: any(f(thing) for f in fits),
-        labels=frozenset(labels) - {_PROJECT},
+        labels=frozenset(labels) - {_PROJECT, OWNER_LABEL},
     )
 
 
