@@ -557,6 +557,35 @@ async def test_what_goes_before_it_is_refused_is_refused_no_more(
     assert not folder.proxy.lines_of(" reload-failed ")
 
 
+async def test_what_comes_in_before_it_is_refused_is_not_refused(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy that wants another's owner, and has it by the time that its file was looked for, was told as stale while it was in force, and health was not well until it was read again."""
+    one, two = (folder.path / f"{name}.env" for name in ("one", "two"))
+    for file, owner in ((one, "x"), (two, "y")):
+        file.write_text(OWNED.format(owner))
+    await folder.look()
+    is_asked, may_go_on, lstat = threading.Event(), threading.Event(), os.lstat
+
+    def held(path: str, **more: int) -> os.stat_result:
+        if str(path) == str(two) and folder.policies["two"].wanted is not None:
+            is_asked.set()
+            assert may_go_on.wait(PATIENCE)
+        return lstat(path, **more)
+
+    monkeypatch.setattr(os, "lstat", held)
+    two.write_text(OWNED.format("x"))
+    async with trio.open_nursery() as reading:
+        reading.start_soon(folder.serving.reload, folder.policies["two"])
+        await trio.to_thread.run_sync(is_asked.wait)
+        one.write_text(OWNED.format("z"))
+        await folder.serving.reload(folder.policies["one"])
+        may_go_on.set()
+    assert owners(folder) == "zx"
+    assert not folder.is_stale("two")
+    assert not folder.proxy.lines_of(" reload-failed ")
+
+
 def owners(folder: Folder) -> str:
     """Whose containers are whose by now, told twice: by what is in force, and by what judges."""
     gates, named = folder.proxy.server.gates, sorted(folder.policies.items())

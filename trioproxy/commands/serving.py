@@ -323,7 +323,8 @@ class Serving:
             for one in policies:
                 nursery.start_soon(self._read, one, read)
         for one in read:
-            if (taken := one.taken()) and not await one.is_gone():
+            is_gone = one.taken() and await one.is_gone()
+            if (taken := one.taken()) and not is_gone:  # by now it may be in force
                 self._refuse(one, taken)
 
     async def _read(self, one: ServedPolicy, read: list[ServedPolicy]) -> None:
