@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,11 +15,15 @@ from tests.commands.running import Finished, run, running
 from tests.commands.screen import Screen, screen
 from tests.engine import Engine
 from tests.learning.test_proposal import seen_route
+from trioproxy.commands import approve as approving
 from trioproxy.commands.terminal import fitted
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who
 from trioproxy.file import envfile
+from trioproxy.judge.power import Power
+from trioproxy.limits.grant import Grant
+from trioproxy.review.adding import Adding
 
 ENV = """\
 ALLOW_OPERATIONS=ContainerCreate,ContainerList
@@ -328,6 +333,40 @@ async def test_who_interrupts_has_said_nothing(live: Path, tmp_path: Path) -> No
         assert "trioproxy: interrupted: nothing was written\n" in text
     assert file.read_text() == ENV
     assert not file.with_suffix(".jsonl").exists()
+
+
+def test_what_waits_to_be_asked_last_is_weighed_no_more_until_then(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each question all was weighed anew that gives root and is asked about last: of a thousand such, for 1.4 s."""
+    wanted = [("CREATE_BINDS", f"/etc/{at}") for at in range(9)] + [
+        ("CREATE_IMAGES", f"made:{at}") for at in range(9)
+    ]
+    refused(
+        live,
+        "CREATE_BINDS=\nCREATE_IMAGES=a:1\nALLOW_OPERATIONS=ContainerCreate\n",
+        *(Sight(name, item, "ContainerCreate") for name, item in wanted),
+    )
+    weighed, power, asked = list[Grant](), Adding.power, list[bool]()
+    weighed_before = list[int]()
+
+    def counted(self: Adding, grant: Grant) -> Power:
+        weighed.append(grant)
+        return power(self, grant)
+
+    def answer(*, gives_root: bool) -> approving.Choice:
+        weighed_before.append(len(weighed))
+        asked.append(gives_root)
+        return approving.Choice.NO
+
+    monkeypatch.setattr(Adding, "power", counted)
+    monkeypatch.setattr(approving, "_ask", answer)
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(approving, "sys", SimpleNamespace(stdin=terminal))
+    assert approve(live).status == 1
+    assert asked == [False] * 9 + [True] * 9
+    first, *_, last = weighed_before
+    assert last - first < 3 * len(asked)
 
 
 async def test_root_is_typed(live: Path, tmp_path: Path) -> None:

@@ -265,14 +265,15 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
             "approve asks questions, and this is no terminal",
             hint="name what to allow with --yes NAME; --json lists what was refused",
         )
-    adding, left = Adding(policy), [*asked]
-    while left:
-        # What gives root is asked last; with what was allowed meanwhile, that may be more.
-        powers = (adding.power(one.grant) for one in left)
-        at = next((at for at, power in enumerate(powers) if not power.is_root), 0)
-        line = left.pop(at)
+    adding, queue = Adding(policy), [*asked]
+    for at, line in enumerate(queue):
         line = replace(line, power=adding.power(line.grant))
-        show("", *_lines(policy, line, f"{len(asked) - len(left)} of {len(asked)}"))
+        if line.power.is_root and at < len(asked):
+            # It is asked last; with what was allowed meanwhile, that may be more.
+            queue.append(line)
+            continue
+        number = at + 1 - (len(queue) - len(asked))
+        show("", *_lines(policy, line, f"{number} of {len(asked)}"))
         said = _ask(gives_root=line.power.is_root)
         if said is Choice.QUIT:
             break
