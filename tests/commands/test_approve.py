@@ -422,6 +422,28 @@ def test_what_gives_root_together_is_told(live: Path) -> None:
     assert "--yes-root ImageBuild" in done.err
 
 
+def test_many_names_at_once_are_no_policy_each(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each `--yes` was weighed beside those before it as another policy: 600 took 40 s."""
+    items = [f"made:{at}" for at in range(30)]
+    refused(
+        live,
+        "CREATE_IMAGES=a:1\nALLOW_OPERATIONS=ContainerCreate\n",
+        *(Sight("CREATE_IMAGES", item, "ContainerCreate") for item in items),
+    )
+    made, with_more = list[Adding](), Adding.with_more
+
+    def counted(self: Adding, *grants: Grant) -> Adding:
+        made.append(with_more(self, *grants))
+        return made[-1]
+
+    monkeypatch.setattr(Adding, "with_more", counted)
+    words = [word for one in items for word in ("--yes", f"CREATE_IMAGES={one}")]
+    assert approve(live, *words).status == 0
+    assert len(made) < 5
+
+
 def test_every_line_that_changes_is_shown(live: Path) -> None:
     """The old file with what is told of it is the new one: nothing is written in silence."""
     file = live.with_name("app.env")
