@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.commands.running import environment, run, running
-from tests.commands.screen import read_all
+from tests.commands.screen import on_pty, read_all
 from tests.commands.test_learn import (
     INFO,
     LIST,
@@ -260,6 +260,15 @@ async def test_announcements_into_a_raw_terminal_begin_their_lines(
     lines = text.split(b"\n")
     assert len(lines) > 5
     assert all(line.endswith(b"\r") for line in lines[:-1])
+
+
+async def test_what_a_command_wrote_last_stays_on_the_screen(learn: Learning) -> None:
+    """Whose last line has no end had it written over by ours: of `printf 42` nobody saw the 42."""
+    text = await on_pty(
+        *(sys.executable, "-m", "trioproxy", "learn", *learn.options),
+        *("--", "printf", "42"),
+    )
+    assert text.startswith(b"42trioproxy: nothing seen")
 
 
 async def test_a_clock_that_is_set_forward_is_no_watching(

@@ -42,9 +42,9 @@ def say(line: str, *, is_whole: bool = False) -> None:
     try:
         is_terminal = width_of(sys.stderr) is not None
         for part in [visible(line)] if is_whole else prepared([line], sys.stderr):
-            # A command that made it raw (`docker run -it`) has taken the CR from line ends,
-            # and its cursor may stand anywhere.
-            click.echo(f"\r{part}\r" if is_terminal else part, err=True)
+            # A command that made it raw (`docker run -it`) has taken the CR from line ends.
+            # None in front: it would write over what a command has not ended with a line end.
+            click.echo(f"{part}\r" if is_terminal else part, err=True)
     except OSError:
         # Whoever read it is gone: learning goes on, and the file says the same.
         return
