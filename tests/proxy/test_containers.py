@@ -1167,6 +1167,30 @@ async def test_who_learns_tells_what_would_give_a_name(
     assert welcomed == [["ps"]]
 
 
+@pytest.mark.parametrize(("who", "status"), [("2", 200), ("1", 403)])
+async def test_who_is_learned_is_welcomed_whoever_else_goes(
+    who: str, status: int, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that came while another container ended was not begun with, and refused as one without a policy."""
+    welcomed = list[list[str]]()
+
+    async def welcome(called: list[str]) -> None:
+        welcomed.append(called)
+
+    assert stack.server._containers is not None
+    monkeypatch.setattr(stack.server._containers, "welcome", welcome)
+    stack.host.containers, stack.host.holds_back = [container("ps")], trio.Event()
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+        await stack.host.tell({**GONE, "Actor": {"ID": who * 64}})
+        await settle()
+        stack.host.holds_back.set()
+        assert (await client.read_response()).status == status
+    assert welcomed == [["ps"]] * (status == 200)
+
+
 async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
     """A file that is taken out of the folder is nobody's any more, and who had it is cut."""
     stack.host.containers = [container("ps")]

@@ -168,7 +168,8 @@ class Containers:
                     if turns.value == AT_ONCE:
                         del self._turns[address]
                 full, name = found.thing.id, found.thing.names[0]
-                if self.welcome and found.names and not (is_late or gone):
+                is_here = not is_late and gone.isdisjoint({full, ""})
+                if self.welcome and found.names and is_here:
                     await self.welcome([*found.names])
                 if full in gone:
                     raise Nobody(f"the container {name} has gone, left, or was renamed")
