@@ -187,3 +187,11 @@ def test_what_docker_leaves_in_a_value(variables: dict[str, str], hint: str) -> 
     """Quotes or a comment in an --env-file of docker's had advice of their own in no variable."""
     done = run("enforce", variables=variables)
     assert (done.status, f"\nhint: {hint}" in done.err) == (2, True)
+
+
+def test_what_is_left_in_a_value_is_told_of_that_value_alone(tmp_path: Path) -> None:
+    """An error of a file had advice on a variable of the environment that is called as one in it, or has a comment with a comma."""
+    (file := tmp_path / "a.env").write_text("CONTAINERS=2\n")
+    for value in ('"1"', "1 # x, e"):
+        done = run("enforce", str(file), variables={"CONTAINERS": value})
+        assert "\nhint: write CONTAINERS=1 to grant" in done.err

@@ -156,7 +156,8 @@ def hint_of_left(message: str, environ: Mapping[str, str]) -> str:
     are left in it, as `docker run --env-file` leaves them; "" if there are none."""
     for name in sorted((PERMISSIONS | SETTINGS) & environ.keys()):
         value = environ[name]
-        items = [name, *filter(None, value.split(","))]
+        # Not the name, which stands in messages about files, nor what any message may hold.
+        items = [one for one in value.split(",") if re.search("[\"'#]", one)]
         if _LEFT.search(value) and any(one in message for one in items):
             hint = next(hint for bad, hint in _HINTS if bad.search(value))
             return f"{hint}: {name} has all that stands behind its ="
