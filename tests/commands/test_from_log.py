@@ -430,11 +430,27 @@ def test_splitting_a_command(read: Reading) -> None:
     )
 
 
-def test_a_ctrl_c_gives_up(read: Reading) -> None:
-    """Ctrl-C ends the reading, and nothing is written."""
+def test_a_ctrl_c_is_for_the_writer(read: Reading) -> None:
+    """A Ctrl-C ends `docker logs -f` in front of us; what was read by then is written."""
     with reading_a_pipe(read) as process:
         assert process.stdin is not None
         assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in process.stderr.readline()
+        process.stdin.close()
+        err = process.stderr.read()
+    assert process.returncode == 0, err
+    assert read.granted == SEEN
+
+
+def test_a_second_ctrl_c_gives_up(read: Reading) -> None:
+    """A second Ctrl-C ends the reading, and nothing is written."""
+    with reading_a_pipe(read) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in process.stderr.readline()
+        wait_until_asleep(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.stderr.read().strip() == b"trioproxy: interrupted"
         process.stdin.close()

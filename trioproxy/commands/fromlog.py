@@ -6,6 +6,7 @@ streamed: of one of many gigabytes no more is in memory than a line.
 
 import gzip
 import re
+import signal
 import sys
 import zlib
 from codecs import BOM_UTF8
@@ -101,13 +102,35 @@ def _opened(name: str) -> Iterator[BufferedIOBase]:
                 "--from-log - reads what is piped in, and nothing is",
                 hint="docker logs NAME 2>&1 | trioproxy learn -o FILE --from-log -",
             )
-        yield _unpacked(sys.stdin.buffer)
+        with _outlasting_a_ctrl_c():
+            yield _unpacked(sys.stdin.buffer)
         return
     try:
         with Path(name).open("rb") as file:
             yield _unpacked(file)
     except OSError as error:
         raise cannot("read", Path(name), error) from error
+
+
+@contextmanager
+def _outlasting_a_ctrl_c() -> Iterator[None]:
+    """Take the first SIGINT as meant for whoever writes to us: `docker logs -f` ends by it.
+
+    What is piped in then ends too, and what was read is learned from. A second one
+    ends us.
+    """
+
+    def on_first(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        tell.warn(
+            "interrupted: what is piped in is read to its end; once more to give up"
+        )
+
+    before = signal.signal(signal.SIGINT, on_first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _unpacked(stream: IO[bytes]) -> BufferedIOBase:
