@@ -345,6 +345,20 @@ def test_a_list_is_bounded_in_whichever_order_it_is_merged() -> None:
         assert kept == {f"V{n:04}" for n in range(VALUES_KEPT)}
 
 
+def test_made_up_routes_push_no_operation_out() -> None:
+    """A file of many, merged with others, took what they had learned, and nothing new was learned beside it."""
+    crowd = Evidence()
+    crowd.begin("r1", 0)
+    for n in range(VALUES_KEPT + 1):
+        crowd.observe(route("DebugVars", f"A{n}", "DEBUG"), "200", When(0), Who())
+    crowd.observe(DELETE, "204", When(0), Who())
+    whole = Evidence()
+    whole.merge(crowd)
+    whole.begin("r2", 0)
+    assert whole.observe(LIST, "200", When(0), Who())
+    assert {"ContainerList", "ContainerDelete"} <= whole.used_operations()
+
+
 def test_client_text_is_kept_only_where_it_is_plain() -> None:
     """Agents, addresses and versions that are not plainly such are left out."""
     evidence = Evidence()

@@ -377,7 +377,8 @@ class Evidence:
         """Count one request that showed it; whether it ended this way for the first time."""
         facts = self.facts.get(sight)
         if facts is None:
-            if self._values[sight.variable] >= VALUES_KEPT:
+            # Of routes there are as many as the table has, and few that it does not know.
+            if self._values[sight.variable] >= VALUES_KEPT and not sight.is_route:
                 self.runs[self.run].dropped += 1
                 return False
             self._values[sight.variable] += 1
@@ -432,7 +433,9 @@ class Evidence:
     def bound(self) -> None:
         """Keep as many sights of each list as there is room for, the smallest: so no order
         of merging shows."""
-        self._values = counts = Counter(one.variable for one in self.facts)
+        self._values = counts = Counter(
+            one.variable for one in self.facts if not one.is_route
+        )
         for variable in [one for one in counts if counts[one] > VALUES_KEPT]:
             of_it = sorted(one for one in self.facts if one.variable == variable)
             for one in of_it[VALUES_KEPT:]:
