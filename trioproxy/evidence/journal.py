@@ -6,6 +6,7 @@ a `learning.store.Store`. What is new is
 announced only when it is safely on disk.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +26,7 @@ COUNTS_EVERY: Final = 5.0
 SPACED: Final = 4
 """How many times as long as a save took the next one waits, but no longer than counts do.
 
-The lists of an env file are made anew in each save, which takes the longer the more is
+In CPU time: a slow disk is no reason to put off what it has to be told. The lists of an env file are made anew in each save, which takes the longer the more is
 known. A client that asks for new values all the time would else have us do nothing but
 save, and the one that ends would wait for it."""
 
@@ -56,6 +57,8 @@ class Journal(Generic[_Saved]):
     """What is new and was not told, for it is on no disk."""
     _woken: trio.Event = field(default_factory=trio.Event)
     _trouble: str = ""
+    _took: float = 0.0
+    """CPU seconds of the last save."""
 
     def wake(self) -> None:
         """Say that there is something new; called by the gate."""
@@ -68,10 +71,8 @@ class Journal(Generic[_Saved]):
                 await self._woken.wait()
             self._woken = trio.Event()
             if self._evidence.unsaved:
-                begun = trio.current_time()
                 await self.save()
-                took = trio.current_time() - begun
-                await trio.sleep(min(SPACED * took, COUNTS_EVERY))
+                await trio.sleep(min(SPACED * self._took, COUNTS_EVERY))
 
     async def save(self, *, is_final: bool = False) -> _Saved | None:
         """Save once; None where that failed, which was complained about."""
@@ -82,7 +83,7 @@ class Journal(Generic[_Saved]):
         save = partial(self._store.save, mine, unwritten, is_final=is_final)
         saved = None
         try:
-            saved = await in_thread(save, may_leave=False)
+            saved = await in_thread(self._timed, save, may_leave=False)
         except (TrioProxyError, MemoryError) as error:
             told = error if isinstance(error, TrioProxyError) else _NO_MEMORY
             if str(told) != self._trouble:
@@ -100,3 +101,10 @@ class Journal(Generic[_Saved]):
             self._evidence.runs[self._evidence.run].news = run.news
         self.tell(new, saved)
         return saved
+
+    def _timed(self, save: Callable[[], _Saved]) -> _Saved:
+        begun = time.thread_time()
+        try:
+            return save()
+        finally:
+            self._took = time.thread_time() - begun

@@ -161,7 +161,7 @@ class Recorder:
             outcome.is_ours and (decision.allowed or is_unresolved)
         ):
             self.unanswered += 1
-        elif self._learns_from(host):
+        else:
             self._count(verdict, outcome, host)
 
     def _count(self, verdict: Verdict, outcome: Outcome, host: str) -> None:
@@ -172,6 +172,8 @@ class Recorder:
             and outcome.ended < tally.until
             and self.evidence.count(tally.sight, tally.result)
         ):
+            return
+        if not self._learns_from(host):
             return
         tally = self._observe(verdict, outcome, host)
         # One sight has many unknown routes, so each of their requests is looked at.
