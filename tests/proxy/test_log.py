@@ -29,6 +29,7 @@ from trioproxy.proxy.log import (
     MAX_KNOWN,
     MAX_PENDING,
     MAX_REFUSALS,
+    MOST_ENTRIES,
     PIPE_ATOM,
     REPEATS_EVERY,
     Log,
@@ -93,6 +94,7 @@ def test_only_the_wanted_levels_are_written() -> None:
     log.line(Level.ERR, "crash", client="a b")
     log.flush()
     assert os.read(reader, 4096).decode().split(" ", 1)[1] == 'err crash client="a b"\n'
+    assert not log.shows_requests
 
 
 def test_values_are_no_templates() -> None:
@@ -313,16 +315,21 @@ def test_the_usual_line_is_like_any_other() -> None:
     assert others == [first.replace("notice", "info")] * 2
 
 
-def test_a_refusal_is_a_warning_once() -> None:
-    """What is refused again is `info`, and counted; each line says the text once."""
-    log, reader = pipe_log(Level.INFO)
-    for _ in range(2):
-        log.request(outcome(b"/images/%22%20b", began=1.0, ended=1.25))
-    lines = written(log, reader)
-    log.tell_repeats()
-    lines += written(log, reader)
-    assert [line.split()[0] for line in lines] == ["warning", "info", "warning"]
-    assert lines[0].count("text=") == lines[2].count("text=") == 1
+def test_the_line_of_a_refusal_is_made_in_two_ways() -> None:
+    """The short way writes what the long one does, the first time and again; and so what is
+    counted."""
+    found = []
+    for is_usual in (True, False):
+        log, reader = pipe_log(Level.INFO)
+        log._is_usual = is_usual
+        for _ in range(2):
+            log.request(outcome(b"/images/%22%20b", began=1.0, ended=1.25))
+        lines = written(log, reader)
+        log.tell_repeats()
+        found.append([*lines, *written(log, reader)])
+    assert found[0] == found[1]
+    assert [line.split()[0] for line in found[0]] == ["warning", "info", "warning"]
+    assert found[0][0].count("text=") == found[0][2].count("text=") == 1
 
 
 @given(st.floats(0, 0.05))
@@ -468,6 +475,16 @@ def test_the_last_lines_wait_for_who_reads_on(monkeypatch: pytest.MonkeyPatch) -
     log.finish()
 
 
+def test_entries_without_a_line_are_no_full_pipe() -> None:
+    """However many entries in a row make no line, what stands behind them is written at once."""
+    log, reader = pipe_log(Level.WARNING)
+    for _ in range(2 * MOST_ENTRIES):
+        log.request(REFUSED)
+    log.line(Level.ERR, "crash")
+    log.flush()
+    assert os.read(reader, 9999).decode().splitlines()[1].endswith(" err crash")
+
+
 def test_what_is_remembered_is_bounded() -> None:
     """However many refusals and clients there are, memory does not grow; none is lost."""
     log, reader = pipe_log(Level.NOTICE)
@@ -479,7 +496,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert sum(" status=403 " in line for line in lines) == MAX_REFUSALS
     assert sum(" status=200 " in line for line in lines) == MAX_KNOWN + 10
     assert len(log._refusals) == MAX_REFUSALS
-    assert len(log._known) == 10
+    assert len(log._known) == len(log._known_of_peer) == log._known_pairs == 10
     log.tell_repeats()
     assert "refused-again count=10 " in written(log, reader)[0]
     assert not log._refusals

@@ -112,11 +112,15 @@ class Verdict:
 
     def is_short(self, longest: int) -> bool:
         """Whether it is words alone, none of more characters than that."""
-        if self.asked or self.named or self.removals:
-            return False
-        request, message = self.request, self.decision.message
-        words = request.target.raw, request.method, message, self.agent
-        return max(map(len, words)) <= longest
+        return (
+            self.asked is None
+            and self.named is None
+            and self.removals is None
+            and len(self.request.target.raw) <= longest
+            and len(self.request.method) <= longest
+            and len(self.decision.message) <= longest
+            and len(self.agent) <= longest
+        )
 
     def short(self, longest: int) -> "Verdict":
         """What can be told of it, no word of it longer; it cannot be judged again."""

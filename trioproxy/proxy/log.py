@@ -45,6 +45,9 @@ PIPE_ATOM: Final = 4096
 MAX_PENDING: Final = 16 * 1024
 """Entries kept while the reader of the log does not read."""
 
+MOST_ENTRIES: Final = 512
+"""Entries looked at before others have their turn: many of them may make no line."""
+
 FLUSH_EVERY: Final = 0.05
 """Seconds between writes: cheap under load, and soon enough for a person."""
 
@@ -74,15 +77,24 @@ TEXT_LIMIT: Final = 512
 
 NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
-EVENTS: Final = {OPENED: "opened", CLOSED: "closed"}
-WORDS: Final = tuple(level.name.lower() for level in Level)
-"""Of each level, by its number."""
+EVENTS: Final = {WHOLE: "request", OPENED: "opened", CLOSED: "closed"}
+WORDS: Final = {level: level.name.lower() for level in Level}
 
-WARNING: Final = Level.WARNING
-NOTICE: Final = Level.NOTICE
-INFO: Final = Level.INFO
-UNJUDGED: Final = Reason.UNJUDGED
-"""Looked up once: a member of an enumeration costs a call."""
+
+TENTH: Final = 0.0001
+HALF: Final = TENTH / 2
+"""Of a tenth of a millisecond, in seconds: times are shown in tenths, rounded."""
+
+SHOWN_TENTHS: Final = {float(count): f"{count / 10:.1f}" for count in range(256)}
+ANSWERED: Final = {
+    status: f" status={status} by=engine ms="
+    for status in (200, 201, 204, 304, 400, 404, 409, 500)
+}
+"""What most lines have, written once: to write a number costs more than to find it."""
+
+FORBIDDEN: Final = 403
+REFUSED: Final = f" status={FORBIDDEN} by=trioproxy ms="
+"""What nearly all refusals have."""
 
 
 @dataclass(slots=True)
@@ -94,10 +106,15 @@ class Repeats:
 
 
 Render = Callable[[float, Any], str]
-"""Makes a line of a time and what happened then, its end included."""
+"""Makes a line of a time and what happened then, its end included; "" for no line."""
 
-Told = tuple[Level, Outcome, Mapping[str, object]]
-"""At which level a request is told, what became of it, and what it asks for beyond its route."""
+Usual = tuple[str, str, str, float, str, str, int, Verdict | None]
+"""The operation, words of the request and of the answer, seconds, words of the decision,
+the client; of a refusal its serial number and the verdict.
+
+Without that, strings and numbers alone: of a tuple of such the garbage collector knows after
+one look that it needs no other. A verdict that waited here for its line, with all that is
+judged, would be looked at again and again."""
 
 
 def _rendered(_when: float, line: str) -> str:
@@ -129,8 +146,10 @@ class Log:
     ) -> None:
         """`write` writes lines to the descriptor, and says how many bytes it took."""
         self.level = level
+        self.shows_requests = level >= Level.INFO
         self._is_debug = level >= Level.DEBUG
-        self._tells_requests = level >= Level.WARNING
+        self._shows_new = level >= Level.NOTICE
+        self._shows_refusals = level >= Level.WARNING
         self.dropped = 0
         """Entries that had no room, and were not told of yet."""
         self.dropped_before = 0
@@ -143,19 +162,24 @@ class Log:
         self._left = LAST_SECONDS
         """Seconds for which its end still waits: the server ends it, and then who runs that."""
         self._is_json = form is LogFormat.JSON
-        self._entries: deque[tuple[float, Render, Any]] = deque()
-        """A time, and what makes a line of a value."""
+        self._is_usual = level == Level.INFO and not self._is_json
+        """Whether most lines are of the one form that has a short way."""
+        self._entries: deque[tuple[float, Render | None, Any]] = deque()
+        """A time, and what makes a line of a value; None for the `Usual` line."""
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
         self._filled = trio.Event()
         self._has_refusals = trio.Event()
-        self._millisecond = -1
-        self._stamp = ""
-        """That millisecond, as lines have it."""
+        self._second = 0
+        self._time = self._stamp = ""
+        self._stamp_from = self._stamp_until = 0.0
         self._refusals: dict[tuple[str, int, str], Repeats] = {}
         self._other_refusals = 0
-        self._known = set[tuple[str, str]]()
+        self._known: dict[str, set[str]] = {}
         """What each client has done, by its address without the port."""
+        self._known_pairs = 0
+        self._known_of_peer: dict[str, set[str]] = {}
+        """The same sets by whole addresses, which is what an outcome has."""
 
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted. Until it is written it is kept in words: an
@@ -164,15 +188,15 @@ class Log:
             self._add(partial(self._render_line, level, event), _short(fields))
 
     def request(self, outcome: Outcome) -> None:
-        """Log what became of a request, if its level is wanted; its line is made when others
-        are written."""
-        if not self._tells_requests:
-            return
-        told = outcome.short()
-        level = self._level_of(told)
-        if level <= self.level:
-            asks = _asks(outcome) if self._is_json else NOTHING
-            self._add(self._render_request, (level, told, asks))
+        """Log what became of a request; its line is made, or left out, when others are
+        written: here is decided no more than whether there may be one, and whether it is
+        what nearly all are."""
+        if self._is_usual and (usual := self._usual(outcome)):
+            self._add(None, usual)
+        elif self.shows_requests or self._is_told(outcome):
+            asks = _asks(outcome) if self._is_json else None
+            render = partial(self._render_request, asks=asks) if asks else None
+            self._add(render or self._render_request, outcome.short())
 
     def refused(
         self, event: str, peer: str, status: int, why: str, **fields: object
@@ -187,7 +211,7 @@ class Log:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
         self.line(Level.ERR, "crash", client=peer, error=repr(error), at=_place(error))
 
-    def _add(self, render: Render, value: object) -> None:
+    def _add(self, render: Render | None, value: object) -> None:
         """Add an entry, whatever its level; its line is made later."""
         if len(self._entries) >= MAX_PENDING:
             self.dropped += 1
@@ -262,26 +286,37 @@ class Log:
         lines = ["\n"] if self._is_torn else []
         size = 0
         entries = self._entries
-        while entries:
+        for _ in range(min(MOST_ENTRIES, len(entries))):
             when, render, value = entries.popleft()
-            line = render(when, value)
+            line = render(when, value) if render else self._render_usual(when, value)
             size += len(line if line.isascii() else line.encode(errors="replace"))
             if lines and size > PIPE_ATOM:
+                # Rendering counts what it sees, so nothing is rendered twice.
                 entries.appendleft((when, _rendered, line))
                 break
-            lines.append(line)
+            if line:
+                lines.append(line)
         # Values are quoted; whatever slipped through must not make it longer.
         return "".join(lines).encode(errors="replace")
 
     def _stamped(self, when: float, text: str) -> str:
-        # Many lines are of one millisecond.
-        if (millisecond := int(when * 1000)) != self._millisecond:
-            self._millisecond = millisecond
-            at = datetime.fromtimestamp(millisecond / 1000, UTC)
-            self._stamp = f"{at.isoformat(timespec='milliseconds')[:23]}Z"
+        if not self._stamp_from <= when < self._stamp_until:
+            self._set_stamp(when)
         if self._is_json:
             return f'{{"time": "{self._stamp}", {text}}}\n'
         return f"{self._stamp} {text}\n"
+
+    def _set_stamp(self, when: float) -> None:
+        """Write the time as lines have it; it holds until the next millisecond."""
+        millisecond = int(when * 1000)
+        self._stamp_from, self._stamp_until = when, (millisecond + 1) / 1000
+        second, fraction = divmod(millisecond, 1000)
+        if second != self._second:
+            self._second = second
+            self._time = datetime.fromtimestamp(second, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%S"
+            )
+        self._stamp = f"{self._time}.{fraction:03d}Z"
 
     def _write(self, chunk: bytes) -> bool:
         try:
@@ -305,29 +340,62 @@ class Log:
             count, self.dropped = self.dropped, 0
             self.dropped_before += count
             self.line(Level.WARNING, "log-lines-dropped", count=count)
-        return sent > 0
+        return sent > 0 or not chunk  # entries may make no line
 
     # -- what is new, and what comes again -----------------------------------------
 
     def _level_of(self, told: Outcome) -> Level:
         """At which level a request is told; what is told is remembered."""
-        verdict, is_over = told.verdict, told.moment is CLOSED
-        decision = verdict.decision if verdict is not None else None
-        # The answer was ours, or would be if the policy were in force.
-        if told.is_ours or (decision and decision.would_refuse and not is_over):
-            text = told.ending or (decision.message if decision else "")
-            is_first = self._is_first(told.peer, told.status, text, verdict)
-            return WARNING if is_first else INFO
-        # What is unjudged did nothing yet.
-        if verdict is None or is_over or verdict.decision.reason is UNJUDGED:
-            return INFO
-        key = name_of_client(told.peer), verdict.operation
-        if key in self._known:
-            return INFO
-        if len(self._known) >= MAX_KNOWN:
+        verdict = told.verdict
+        if _is_refused(told):
+            is_first = self._is_first(told.peer, told.status, _text_of(told), verdict)
+            return Level.WARNING if is_first else Level.INFO
+        if (
+            verdict is None
+            or told.moment is CLOSED
+            or verdict.decision.reason is Reason.UNJUDGED  # it did nothing yet
+        ):
+            return Level.INFO
+        is_new = self._is_first_time(told.peer, verdict.operation)
+        return Level.NOTICE if is_new else Level.INFO
+
+    def _is_first_time(self, peer: str, operation: str) -> bool:
+        """Whether a client does something for the first time; from now on it has."""
+        known = self._known_of(peer)
+        if operation in known:
+            return False
+        if self._known_pairs >= MAX_KNOWN:
             self._known.clear()
-        self._known.add(key)
-        return NOTICE
+            self._known_of_peer.clear()
+            self._known_pairs = 0
+            known = self._known_of(peer)
+        known.add(operation)
+        self._known_pairs += 1
+        return True
+
+    def _known_of(self, peer: str) -> set[str]:
+        """What the client with this address has done."""
+        known = self._known_of_peer.get(peer)
+        if known is None:
+            if len(self._known_of_peer) >= MAX_KNOWN:
+                self._known_of_peer.clear()
+            known = self._known.setdefault(name_of_client(peer), set())
+            self._known_of_peer[peer] = known
+        return known
+
+    def _is_told(self, outcome: Outcome) -> bool:
+        """Whether a request may have a line where not each has one."""
+        return (self._shows_refusals and _is_refused(outcome)) or (
+            self._shows_new and self._is_new(outcome)
+        )
+
+    def _is_new(self, outcome: Outcome) -> bool:
+        """Whether this client may not have done this before; its line knows for sure."""
+        verdict = outcome.verdict
+        if verdict is None or outcome.moment is CLOSED:
+            return False
+        known = self._known_of_peer.get(outcome.peer)
+        return known is None or verdict.operation not in known
 
     def _is_first(
         self, peer: str, status: int, text: str, verdict: Verdict | None
@@ -362,7 +430,7 @@ class Log:
                 continue
             client, status, text = key
             what = {**repeats.asked, "status": status, "count": repeats.count}
-            self.line(WARNING, "refused-again", **what, client=client, text=text)
+            self.line(Level.WARNING, "refused-again", **what, client=client, text=text)
             repeats.count = 0
         if self._other_refusals:
             self.line(
@@ -382,27 +450,66 @@ class Log:
             return self._stamped(when, _as_json(level, event, fields))
         return self._stamped(when, _words(f"{WORDS[level]} {event}", fields))
 
-    def _render_request(self, when: float, entry: Told) -> str:
-        """Write what was asked and decided, the answer and whose it was, how it ended.
+    def _render_request(
+        self, when: float, told: Outcome, asks: Mapping[str, object] = NOTHING
+    ) -> str:
+        """Write what was asked and decided, the answer and whose it was, how it ended;
+        nothing for what is not to be told at this level. `asks`: beyond its route."""
+        level = self._level_of(told)
+        if level > self.level:
+            return ""
+        fields = {**_fields_of(told), **self._more(told), **asks}
+        return self._render_line(level, EVENTS[told.moment], when, fields)
 
-        Most lines are these, so that all that nearly each has is put in its place at once."""
-        level, told, asks = entry
-        moment, verdict, more = told.moment, told.verdict, self._more(told)
-        event = "request" if moment is WHOLE else EVENTS[moment]
-        if self._is_json:
-            fields = {**_fields_of(told), **more, **asks}
-            return self._render_line(level, event, when, fields)
-        asked, decided = "", " decision=rejected"
-        if verdict is not None:
-            asked = verdict.words
-            decided = f" operation={verdict.operation}{verdict.decision.words}"
-        by = "trioproxy" if told.is_ours else "engine"
-        serial = f" id={told.request_id}" if told.serial else ""
-        line = (
-            f"{WORDS[level]} {event}{asked} status={told.status or '-'} by={by}"
-            f" ms={(told.ended - told.began) * 1000:.1f}{decided} client={told.peer}{serial}"
+    def _usual(self, outcome: Outcome) -> Usual | None:
+        """What the line of a request is made of that is as nearly all are: answered by
+        the Engine, as planned, or refused. None for any other."""
+        verdict = outcome.verdict
+        if (
+            verdict is None
+            or outcome.ending
+            or outcome.moment is not WHOLE
+            or outcome.narrowed is not None
+        ):
+            return None
+        answer, refused = ANSWERED.get(outcome.status), None
+        if outcome.is_ours:
+            is_long = not verdict.is_short(LONGEST_WORD)
+            if outcome.status != FORBIDDEN or is_long or not outcome.serial:
+                return None
+            answer, refused = REFUSED, verdict
+        elif answer is None or outcome.serial or verdict.decision.message:
+            return None
+        return (
+            verdict.operation,
+            verdict.words,
+            answer,
+            outcome.ended - outcome.began,
+            verdict.decision.words,
+            outcome.peer,
+            outcome.serial,
+            refused,
         )
-        return self._stamped(when, _words(line, more) if more else line)
+
+    def _render_usual(self, when: float, usual: Usual) -> str:
+        operation, asked, answer, seconds, decided, peer, serial, refused = usual
+        level, more = "info", ""
+        if refused is not None:
+            text = refused.decision.message
+            if self._is_first(peer, FORBIDDEN, text, refused):
+                level = "warning"
+            more = f" id={serial:012x} text={_quoted(text, TEXT_LIMIT)}"
+        # Looked up here first: it nearly always is known, and a call costs more.
+        elif operation not in self._known_of_peer.get(peer, ()):
+            level = "notice" if self._is_first_time(peer, operation) else "info"
+        if not self._stamp_from <= when < self._stamp_until:
+            self._set_stamp(when)
+        tenths = SHOWN_TENTHS.get((seconds + HALF) // TENTH)
+        ms = tenths or f"{seconds * 1000:.1f}"
+        return (
+            f"{self._stamp} {level} request{asked}{answer}{ms}"
+            f" operation={operation}{decided} client={peer}{more}\n"
+        )
 
     def _more(self, told: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
@@ -425,6 +532,22 @@ class Log:
             more["api"] = verdict.request.target.named_version
             more["agent"] = verdict.agent
         return more
+
+
+def _is_refused(one: Outcome) -> bool:
+    """Whether the answer was ours, or would be if the policy were in force."""
+    return one.is_ours or (
+        one.verdict is not None
+        and one.verdict.decision.would_refuse
+        and one.moment is not CLOSED
+    )
+
+
+def _text_of(told: Outcome) -> str:
+    """Why it was refused, and what would allow it."""
+    if told.ending or told.verdict is None:
+        return told.ending
+    return told.verdict.decision.message
 
 
 def _asked(verdict: Verdict | None) -> dict[str, object]:
