@@ -274,7 +274,8 @@ def test_dead_peers_are_found_by_keepalive() -> None:
 async def test_a_listener_that_cannot_be_takes_the_others_along(
     tmp_path: Path, fake: FakeEngine
 ) -> None:
-    """All or none: an address that is taken stops the start, and leaves no socket behind."""
+    """All or none: an address that is taken stops the start, and leaves no socket behind, nor a descriptor."""
+    before = open_descriptors()
     path = tmp_path / "first.sock"
     listen = (UnixAddress(path=str(path)), UnixAddress(path=str(fake.path)))
     config = Config(listen=listen, upstream=UnixAddress(path=str(fake.path)))
@@ -285,6 +286,7 @@ async def test_a_listener_that_cannot_be_takes_the_others_along(
     with pytest.raises(ConfigError, match="another program listens there"):
         await server.run()
     assert not await trio.Path(path).exists()
+    assert open_descriptors() == before
 
 
 # The end

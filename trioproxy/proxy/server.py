@@ -343,9 +343,9 @@ class Server:
         """
         give_back_what_is_free()
         descriptors = raise_descriptor_limit()
-        bound = self._bind(self.config.listen)
-        scraped = list[Listener]()
+        bound, scraped = list[Listener](), list[Listener]()
         try:
+            bound = self._bind(self.config.listen)
             self.addresses = tuple(one.name for one in bound)
             for name in listeners.left_over(self.config.all_listened):
                 self.log.line(Level.WARNING, "warning", text=LEFT_OVER.format(name))
