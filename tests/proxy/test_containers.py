@@ -399,8 +399,7 @@ async def test_who_it_is_takes_no_request_s_time(stack: Stack) -> None:
     host.holds_back.set()
     assert (await client.read_response()).status == 200
     counts = server._metrics.of("ps")
-    for tally in counts.tallies.values():
-        tally.fold()
+    counts.fold()
     own, _ = counts._times["ContainerList"]
     assert own.seconds > 0
 
@@ -1143,17 +1142,23 @@ async def test_without_events_it_is_not_ready(stack: Stack) -> None:
     await until(200)
 
 
-async def test_who_learns_tells_what_would_give_a_name(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A container whose name can be no file's is nobody there as well, and reads which label would help."""
-    welcomed = list[list[str]]()
+@pytest.fixture
+def welcomed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The names of each container that is learned from, which all are."""
+    found = list[list[str]]()
 
     async def welcome(called: list[str]) -> None:
-        welcomed.append(called)
+        found.append(called)
 
     assert stack.server._containers is not None
     monkeypatch.setattr(stack.server._containers, "welcome", welcome)
+    return found
+
+
+async def test_who_learns_tells_what_would_give_a_name(
+    stack: Stack, welcomed: list[list[str]]
+) -> None:
+    """A container whose name can be no file's is nobody there as well, and reads which label would help."""
     for name in ("Web", "y" * 65):
         stack.host.containers = [container(name)]
         status, text = await stack.ask()
@@ -1169,16 +1174,9 @@ async def test_who_learns_tells_what_would_give_a_name(
 
 @pytest.mark.parametrize(("who", "status"), [("2", 200), ("1", 403)])
 async def test_who_is_learned_is_welcomed_whoever_else_goes(
-    who: str, status: int, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    who: str, status: int, stack: Stack, welcomed: list[list[str]]
 ) -> None:
     """A client that came while another container ended was not begun with, and refused as one without a policy."""
-    welcomed = list[list[str]]()
-
-    async def welcome(called: list[str]) -> None:
-        welcomed.append(called)
-
-    assert stack.server._containers is not None
-    monkeypatch.setattr(stack.server._containers, "welcome", welcome)
     stack.host.containers, stack.host.holds_back = [container("ps")], trio.Event()
     client = await stack.connect()
     await client.ask("GET", "/containers/json")

@@ -312,8 +312,7 @@ def test_no_client_makes_a_series(asked: list[tuple[str, str]]) -> None:
         admission.tell(
             Outcome(Moment.WHOLE, "a:1", verdict, status, is_ours=True, waits=Waits())
         )
-    for tally in counts.tallies.values():
-        tally.fold()
+    counts.fold()
     known = {*OPERATIONS, "unknown", "unread"}
     for tally in counts.tallies.values():
         operation, decision, reason, variable = tally.refusal

@@ -188,9 +188,10 @@ def _hindrances(file: str) -> Iterator[ConfigError]:
         policy, _ = parse_policy_file(read_text(Path(file)), name=file)
     except ConfigError:  # by a line of somebody else's; `enforce` has the words
         return
+    mounts = ours.mounts_here()
     for own in (ours.program(), [ours.Ours(path=file)]):
         try:
-            ours.check_own(policy, own, ours.mounts_here())
+            ours.check_own(policy, own, mounts)
         except ConfigError as error:
             yield error
 

@@ -309,11 +309,8 @@ class Exchange:
         move: Callable[..., Awaitable[bytes | None]] = relay
         if uploading.tar is not None:
             move = partial(relay_rewritten, rewriter=uploading.tar)
+        early, buffer = client.take_early(len(client.early)), self._sides.shared.buffer
         try:
-            early, buffer = (
-                client.take_early(len(client.early)),
-                self._sides.shared.buffer,
-            )
             surplus = await move(client.wire, engine.wire, self.upward, buffer, early)
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.

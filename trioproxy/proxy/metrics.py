@@ -247,6 +247,12 @@ class Counts:
         if len(tally.fresh) >= MOST_FRESH:
             tally.fold()
 
+    def fold(self) -> None:
+        """Add up what is fresh. Nothing, added up for each tally, takes 60 ms of 256 policies."""
+        for one in self.tallies.values():
+            if one.fresh:
+                one.fold()
+
     def _failed(self, outcome: Outcome, waits: Waits) -> float:
         """Count what the Engine failed; how long it was waited for in vain."""
         if outcome.ending == ENGINE_LOST:
@@ -331,9 +337,7 @@ class Metrics(Collector):
         received, sent = Counter[str](), Counter[str]()
         for client, counts in self._counts.items():
             received[client], sent[client] = counts.received, counts.sent
-            for tally in counts.tallies.values():
-                if tally.fresh:  # to add up nothing, too, takes 60 ms of 256 policies
-                    tally.fold()
+            counts.fold()
         for one in self._connections:
             client = one.admission.client
             connected[client] += 1
