@@ -506,6 +506,19 @@ async def test_a_reload_that_cuts_it(limited: Proxy) -> None:
     await under_way_now(limited)
 
 
+async def test_a_container_that_goes(limited: Proxy) -> None:
+    """Its client is cut by each event of that, and its volumes stay reserved all the same."""
+    client, engine = await under_way(limited, "v:/v")
+    for _ in range(2):
+        limited.server.cut("container-gone", lambda _: True)
+        assert await client.read_rest() == b""
+        await settle()
+    await create(limited, "v:/v")
+    assert not await limited.fake.is_called()
+    await engine.send(CREATED)
+    await under_way_now(limited)
+
+
 async def test_a_reload_while_others_are_waited_for(limited: Proxy) -> None:
     """Who waited is judged by the policy of now."""
     _, engine = await under_way(limited, "v:/v")

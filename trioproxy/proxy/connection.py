@@ -115,10 +115,12 @@ class Connection(Sides):
             self.cut("revoked")
 
     def cut(self, ending: str) -> None:
-        """End it now, and with it what is being served."""
+        """End it now, and with it what is being served. A container that dies is told of
+        twice: what outlasts its client by then goes on."""
         if self.exchange is not None:
             self.exchange.ending = ending
-        self.client.end()
+        if self.client.wire.fd != -1:
+            self.client.end()
 
     def hung_up(self) -> None:
         """React to an event of the client's socket, told by the watch.
