@@ -54,15 +54,16 @@ class Mount:
 def read_mounts(table: Path = Path("/proc/self/mountinfo")) -> tuple[Mount, ...]:
     """Read the mount table; nothing where there is none."""
     try:
-        lines = table.read_text(errors="replace").splitlines()
+        text = table.read_bytes().decode(errors="replace")
     except OSError:
         return ()
-    return tuple(_read(line) for line in lines)
+    # A name may have any other space and line end that Unicode knows: those stand as they are.
+    return tuple(_read(line) for line in text.split("\n") if line)
 
 
 def _read(line: str) -> Mount:
     before, _, behind = line.partition(" - ")
-    root, place = map(_plain, before.split()[3:5])
+    root, place = map(_plain, before.split(" ")[3:5])
     kind, _, options = (*behind.split(" ", 2), "", "")[:3]
     return Mount(root=root, place=place, kind=kind, options=_plain(options))
 

@@ -186,12 +186,14 @@ TABLE = """\
 4 1 8:2 /me/app /home/app rw - ext4 /dev/sdb1 rw
 5 1 0:60 /@home/me/x /data rw - btrfs /dev/sdc rw
 6 1 0:70 / /fuse rw - overlay overlay rw
+7 1 8:1 /srv/mon\u00a0app /mine rw - ext4 /dev/sda1 rw
+8 1 8:1 /srv/a\u2028b\r\fc /odd rw - ext4 /dev/sda1 rw
 """
 
 
 @pytest.fixture
 def mounts(tmp_path: Path) -> tuple[Mount, ...]:
-    (tmp_path / "mountinfo").write_text(TABLE)
+    (tmp_path / "mountinfo").write_bytes(TABLE.encode())
     return read_mounts(tmp_path / "mountinfo")
 
 
@@ -200,6 +202,8 @@ def mounts(tmp_path: Path) -> tuple[Mount, ...]:
     [
         ("/srv/my%20app", "/policies/app.env"),
         ("/srv/*", "/policies/app.env"),
+        ("/srv/mon%C2%A0app", "/mine/app.env"),
+        ("/srv/a%E2%80%A8b%0D%0Cc", "/odd/app.env"),
         ("/run/app", "/run/app/proxy.sock"),
         ("/var/run/app", "/run/app/proxy.sock"),
         ("/home/me/x", "/data/app.env"),
