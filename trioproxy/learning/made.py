@@ -23,7 +23,7 @@ missed, and they are listed.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice, pairwise, zip_longest
+from itertools import chain, islice, pairwise, product, zip_longest
 from operator import or_
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -290,7 +290,4 @@ def _around(piece: str) -> Iterator[tuple[str, str]]:
     if _DESCRIBED.fullmatch(piece):
         fronts.append("g")
     backs = ["", *(piece[at:] for at in cuts[-_MOST_CUTS:])]
-    for front in fronts:
-        for back in backs:
-            if len(front) + len(back) < len(piece):
-                yield front, back
+    return product(fronts, backs)

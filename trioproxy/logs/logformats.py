@@ -311,7 +311,7 @@ def _client(text: bytes) -> str:
 
 def _client_of(peer: str) -> str:
     """The client without its port, as the recorder has it."""
-    return name_of_client(peer).strip("[]").removeprefix("::ffff:")
+    return name_of_client(peer).strip("[]")
 
 
 def text_bytes(value: object) -> bytes:
