@@ -1,5 +1,7 @@
 """Addresses, levels and limits are read as documented, or refused with a clear line."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from trioproxy import config
@@ -22,7 +24,7 @@ from trioproxy.errors import ConfigError
         ),
         pytest.param("tcp://[::1]:80", TcpAddress(host="::1", port=80), id="ipv6"),
         pytest.param("tcp://:2375", TcpAddress(host="", port=2375), id="all"),
-        pytest.param("tcp://*:2375", TcpAddress(host="", port=2375), id="star"),
+        pytest.param("tcp://*:65535", TcpAddress(host="", port=65535), id="star"),
         pytest.param("unix:///run/x.sock", UnixAddress(path="/run/x.sock"), id="unix"),
         pytest.param(
             "unix:///run/x.sock?mode=0660&uid=1&gid=999",
@@ -35,8 +37,8 @@ from trioproxy.errors import ConfigError
             id="unix-owner-in-an-env-file",
         ),
         pytest.param(
-            "unix:///x?uid=2000200000",
-            UnixAddress(path="/x", uid=2_000_200_000),
+            "unix:///x?uid=4294967294",
+            UnixAddress(path="/x", uid=4_294_967_294),
             id="user-of-a-directory",
         ),
         pytest.param("unix:///a%20b", UnixAddress(path="/a b"), id="unix-escaped"),
@@ -51,7 +53,7 @@ def test_address_is_read(url: str, address: config.Address) -> None:
     ("url", "said"),
     [
         pytest.param("tcp://127.0.0.1", "port is missing", id="no-port"),
-        pytest.param("tcp://h:99999", "out of range", id="port-range"),
+        pytest.param("tcp://h:65536", "out of range", id="port-range"),
         pytest.param("tcp://h:1/x", "nothing behind", id="path"),
         pytest.param("tcp://u@h:1", "nothing behind", id="user"),
         pytest.param("unix://run/x", "must be absolute", id="relative"),
@@ -121,6 +123,16 @@ def test_listeners_without_a_scheme_are_not_part_of_a_path(url: str) -> None:
     with pytest.raises(ConfigError, match="no scheme behind a comma"):
         config.listen_addresses((), {"LISTEN": url})
     assert parse_listener("unix:///a%2Cb") == UnixAddress(path="/a,b")
+
+
+@pytest.mark.parametrize(
+    ("listed", "network"),
+    [("::ffff:10.1.0.0/112", "10.1.0.0/16"), ("::ffff:10.1.2.3", "10.1.2.3/32")],
+)
+def test_an_ipv4_network_within_ipv6_is_itself(listed: str, network: str) -> None:
+    """Clients come from IPv4 addresses, whatever listens for them."""
+    entry = parse_listener(f"tcp://:1?allow={listed}").entry
+    assert entry.allow == (ip_network(network),)
 
 
 def test_missing_port_takes_the_default() -> None:
@@ -290,6 +302,23 @@ def test_bad_limit_of_a_client_is_refused(text: str) -> None:
     """What is no count stops the start, with the name of the setting that has it."""
     with pytest.raises(ConfigError, match="bad MAX_CONNECTIONS_PER_CLIENT"):
         read(MAX_CONNECTIONS_PER_CLIENT=text)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("MAX_CONNECTIONS", 1, 9_999_999),
+        ("MAX_BODY", 4_096, 67_108_864),
+        ("ASK_SECONDS", 1, 30),
+    ],
+)
+def test_numbers_have_bounds(name: str, least: int, most: int) -> None:
+    """The least and the most are taken, and nothing beyond them."""
+    for number in (least, most):
+        assert getattr(read(**{name: str(number)}), name.lower()) == number
+    for number in (least - 1, most + 1):
+        with pytest.raises(ConfigError, match=f"bad {name} '{number}'"):
+            read(**{name: str(number)})
 
 
 @pytest.mark.parametrize(

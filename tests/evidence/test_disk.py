@@ -1,5 +1,6 @@
 """Files that are whole at any moment."""
 
+import fcntl
 import os
 import resource
 import stat
@@ -42,6 +43,18 @@ def no_room_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_takes_the_place_is_locked_as_well(tmp_path: Path) -> None:
+    """Whoever opens the name after a replacement waits for the lock as before."""
+    path = tmp_path / "app.jsonl"
+    with disk.locked(path) as file:
+        for data in (b"one\n", b"two\n"):
+            file.replace(data)
+            with path.open() as other, pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_replace_keeps_the_mode(tmp_path: Path) -> None:

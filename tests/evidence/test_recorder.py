@@ -27,7 +27,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Narrowed, Outcome
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.learning.wording import describe_hidden
-from trioproxy.limits.objects import own_alone
+from trioproxy.limits.objects import OWNER_LABEL, own_alone
 
 
 class Learner:
@@ -132,6 +132,31 @@ def test_what_a_strangers_container_leads_to() -> None:
         ("d", "CREATE_NODES="),
         ("folder", "CREATE_BINDS=/etc"),
     }
+
+
+def test_what_its_own_container_leads_to() -> None:
+    """A volume of its own container, and whose processes that sees, lists must hold."""
+    seen = "2" * 64
+    mine = {"Config": {"Labels": {OWNER_LABEL: "app"}}, "Image": corpus.PLAIN}
+    here = {
+        "/containers/c/json": {
+            **mine,
+            "Id": "1" * 64,
+            "Name": "/c",
+            "HostConfig": {"PidMode": f"container:{seen}"},
+            "Mounts": [{"Type": "volume", "Name": "folder"}],
+        },
+        f"/containers/{seen}/json": {"Id": seen, "Name": "/d", "Image": corpus.PLAIN, "Config": {}, "HostConfig": {}},
+        f"/images/{corpus.PLAIN}/json": {"Id": corpus.PLAIN, "Config": {}},
+        "/volumes/folder": {"Name": "folder", "Driver": "local"},
+    }  # fmt: skip
+    learner = Learner()
+    door = Door(gate=Gate.learning(objects=own_alone("app")))
+    assert asked(door, "POST /containers/c/exec", {}, here).allowed
+    assert door.verdict is not None
+    learner.recorder.note(outcome_of(door.verdict.in_words(), 201))
+    named = {one.item for one in learner.evidence.objects if one.item and not one.has}
+    assert named == {"@own", "d", "folder"}
 
 
 def test_a_request_becomes_evidence() -> None:
@@ -398,7 +423,10 @@ def test_what_was_hidden_is_counted() -> None:
     when it is over. It is merged and written like all that is known of a run."""
     learner = Learner(only=lambda host: host != "10.0.0.9")
     verdict = judged(learner.gate, "GET", b"/containers/json", is_read=True)
+    most = list[int]()
     for hidden, moment, peer in (
+        (1, Moment.WHOLE, "10.0.0.5:1"),
+        (0, Moment.WHOLE, "10.0.0.5:1"),
         (2, Moment.WHOLE, "10.0.0.5:1"),
         (3, Moment.CLOSED, "10.0.0.5:1"),
         (1, Moment.WHOLE, "10.0.0.5:1"),
@@ -406,6 +434,8 @@ def test_what_was_hidden_is_counted() -> None:
     ):
         one = outcome_of(verdict, 200, moment=moment, peer=peer)
         learner.recorder.note(replace(one, narrowed=Narrowed(hidden, is_tried=True)))
+        most.append(learner.evidence.hidden.get("ContainerList", 0))
+    assert most == [1, 1, 2, 3, 3, 3]
     assert learner.evidence.hidden == {"ContainerList": 3}
     again = load(dump(learner.evidence).encode(), name="x").evidence
     assert again.hidden == {"ContainerList": 3}

@@ -345,6 +345,27 @@ def test_a_list_is_bounded_in_whichever_order_it_is_merged() -> None:
         assert kept == {f"V{n:04}" for n in range(VALUES_KEPT)}
 
 
+def test_what_finds_no_room_is_no_news() -> None:
+    """Beyond the bound a value is counted as dropped, each time, and wakes nobody."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    values = [f"V{n:04}" for n in range(VALUES_KEPT + 1)] + [f"V{VALUES_KEPT:04}"]
+    news = [
+        evidence.observe(Sight("CREATE_ENV", one, "ContainerCreate"), "201", When(0))
+        for one in values
+    ]
+    assert (sum(news), evidence.dropped()) == (VALUES_KEPT, 2)
+
+
+def test_news_at_once_are_news() -> None:
+    """In the first second of a run, too: whoever merges what was known before that keeps it."""
+    before, after = seen(("2026-01", LIST, "200", 0, NOBODY)), Evidence()
+    after.merge(before)
+    after.runs["2026-01"].news = 0
+    for whole in (union(before, after), union(after, before)):
+        assert whole.runs["2026-01"].news == 0
+
+
 def test_made_up_routes_push_no_operation_out() -> None:
     """A file of many, merged with others, took what they had learned, and nothing new was learned beside it."""
     crowd = Evidence()

@@ -80,6 +80,9 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     # Nor an Engine's socket, of which each is a line of its own.
     ("CREATE_BINDS", [["/tmp/ab12cd/docker.sock"], ["/tmp/xy99z1/docker.sock"]], ["/tmp/ab12cd/docker.sock", "/tmp/xy99z1/docker.sock"]),
     ("CREATE_BINDS", [["/srv/p12/docker.sock:ro", "/srv/p12/x"], ["/srv/p13/docker.sock:ro", "/srv/p13/x"]], ["/srv/p12/docker.sock:ro", "/srv/p13/docker.sock:ro", "/srv/p{num}/x"]),
+    # An image that Compose named by its project is another's with another project.
+    ("CREATE_IMAGES", [["{project}-web:3fa8b21c"], ["{project}-web:9ab12cd3"]], ["{project}-web:{hex8}"]),
+    ("CREATE_IMAGES", [["{project}-3fa8b21c:x"], ["{project}-9ab12cd3:x"]], ["{project}-{hex8}:x"]),
     # Ports that a client found free, and those of a range that it goes through.
     ("CREATE_PORTS", [["127.0.0.1:40001"], ["127.0.0.1:50002"]], ["127.0.0.1:random"]),
     ("CREATE_PORTS", [["40001/udp", "8080"], ["50002/udp", "8081"]], ["8080-8081", "random/udp"]),

@@ -533,6 +533,16 @@ def test_without_arguments_lists_stay_as_they_are() -> None:
     assert "ContainerExec" in file.text
 
 
+def test_what_is_not_granted_asks_for_nothing() -> None:
+    """Of an operation that a person took out no value is told to be refused or to have failed."""
+    file = File()
+    file.learn(bind("/srv"), execute("ls"))
+    file.edit(",ContainerExec", "")
+    file.learn(execute("rm"), status=500)
+    assert file.proposal.declined == {"ContainerExec"}
+    assert not file.proposal.lists.failed | file.proposal.lists.refused
+
+
 def test_a_ceiling_caps_values() -> None:
     """What it refuses is not learned; what it began to refuse is not listed."""
     text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/*,/tmp/x-a1\nCREATE_IMAGES=*\n"  # fmt: skip

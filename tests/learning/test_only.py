@@ -16,13 +16,14 @@ from tests.judge.judging import found_of, judged, outcome_of
 from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import OBJECTS, Kind, Places
+from trioproxy.errors import TrioProxyError
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
-from trioproxy.learning.proposal import excess
+from trioproxy.learning.proposal import check_text, excess
 from trioproxy.learning.wish import Strangers, new_owner
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
@@ -910,6 +911,50 @@ def test_what_an_earlier_run_left_is_told_apart() -> None:
     file.send("POST", "/v1.45/containers/left/start", None, mine, status=204)
     file.write()
     assert "which has CREATE_BINDS=/etc" in file.proposal.objects.open
+
+
+def test_what_it_asked_for_is_not_reached_into() -> None:
+    """What its own container has because its creation asked for that is no news when it starts,
+    nor is what an exec was made with when that starts; what nobody asked for is both times."""
+    mine = container("mine", owner="app", host={"Binds": ["/srv:/x"]})
+    mine = mine._replace(value={**mine.value, "Created": "1970-01-01T00:02:42.5Z"})
+    run: Json = {"entrypoint": "id", "privileged": True}
+    ran = DB._replace(value={**DB.value, "ProcessConfig": run})
+    asks: Json = {"Cmd": ["id"], "Privileged": True}
+    for host, command, has in (
+        ({"Binds": ["/srv:/x"]}, asks, set[str]()),
+        ({}, {}, {"CREATE_BINDS=/srv", "EXEC_PRIVILEGED=1", "EXEC_COMMANDS=id"}),
+    ):
+        file = Named()
+        file.begin()
+        file.send(*CREATE, {"Image": "nginx", "HostConfig": host}, status=201)
+        file.send("POST", "/v1.45/containers/mine/start", None, mine, status=204)
+        file.send("POST", "/v1.45/containers/db/exec", command, DB, status=201)
+        file.send("POST", f"/v1.45/exec/{ID}/start", None, ran)
+        assert {one.has for one in file.evidence.objects} - {"CREATE_NODES=", ""} == has
+
+
+def test_what_was_named_in_vain_is_not_listed() -> None:
+    """A stranger that never started is none of the file's, which is written all the same."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.send("POST", "/v1.45/containers/mine/start", None, OWN, status=204)
+    file.send("POST", "/v1.45/containers/db/start", None, DB, status=500)
+    file.write()
+    assert file.listed() == "@own"
+
+
+def test_lists_that_refuse_what_was_named_are_a_bug() -> None:
+    """The replay stops a file whose lists of objects would refuse one that was named."""
+    file = Named()
+    file.run(inspect(DB), inspect(OWN))
+    narrowed = file.text.replace("@own,db", "@own")
+    values = {**file.proposal.objects.values, "ONLY_CONTAINERS": "@own"}
+    objects = replace(file.proposal.objects, values=values)
+    proposal = replace(file.proposal, objects=objects)
+    with pytest.raises(TrioProxyError, match="would refuse container db, which Contai"):
+        check_text(narrowed, proposal, file.evidence, file="app.env")
 
 
 def test_lists_that_learning_left_out_come_back() -> None:

@@ -123,8 +123,9 @@ def read(name: str) -> list[LogEntry]:
 
 @pytest.mark.parametrize("name", WRITTEN, ids=str)
 def test_logs_that_programs_wrote(name: str) -> None:
-    """Each request in a log is read as it was made, with its result and who asked."""
+    """Each request in a log is read as it was made, with its result, its date and who asked."""
     entries = read(name)
+    assert all(entry.date for entry in entries)
     assert [told(entry) for entry in entries] == WRITTEN[name]
     program = {
         "haproxy": HAPROXY,

@@ -314,6 +314,12 @@ def test_too_many_clients_are_told_of() -> None:
     assert len(log.evidence) == CLIENTS_TOLD_APART + 1
 
 
+def test_a_target_with_scheme_and_host_is_its_path() -> None:
+    """Some clients of proxies send both: what is asked for is the same."""
+    evidence = evidence_of([line(LIST.replace("/v1", "http://docker/v1", 1))])
+    assert evidence.used_operations() == {"ContainerList"}
+
+
 def test_the_same_client_by_two_addresses() -> None:
     """IPv4 within IPv6, as a socket for both has it, is IPv4."""
     log = read([line(), line(client="::ffff:10.0.0.1")], apart=True)
