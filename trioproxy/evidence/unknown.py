@@ -51,8 +51,7 @@ def guess(request: Request) -> str:
 
 @cache
 def _words() -> frozenset[tuple[int, str]]:
-    """What is no parameter in the routes of the table, and where it stands."""
-    places = {
+    """What stands in the routes of the table, and where: of a parameter its name alone."""
+    return frozenset(
         place for one in ENDPOINTS for place in enumerate(one.template.split("/")[1:])
-    }
-    return frozenset(place for place in places if "{" not in place[1])
+    )
