@@ -25,7 +25,11 @@ from trioproxy.errors import ConfigError
         pytest.param("tcp://[::1]:80", TcpAddress(host="::1", port=80), id="ipv6"),
         pytest.param("tcp://:2375", TcpAddress(host="", port=2375), id="all"),
         pytest.param("tcp://*:65535", TcpAddress(host="", port=65535), id="star"),
-        pytest.param("unix:///run/x.sock", UnixAddress(path="/run/x.sock"), id="unix"),
+        pytest.param(
+            "unix:///run/x.sock",
+            UnixAddress(path="/run/x.sock", mode=0o600, uid=-1, gid=-1),
+            id="unix",
+        ),
         pytest.param(
             "unix:///run/x.sock?mode=0660&uid=1&gid=999",
             UnixAddress(path="/run/x.sock", mode=0o660, uid=1, gid=999),

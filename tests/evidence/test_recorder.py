@@ -210,6 +210,15 @@ def test_what_a_file_may_refuse_by_its_query_is_kept() -> None:
     assert learner.recorder.unfit == {"packed": 2}
 
 
+def test_each_section_has_its_own_options() -> None:
+    """The Engine answers them on every path: of two sections they are two, however soon they come."""
+    learner = Learner()
+    for section in (b"containers", b"images", b"containers"):
+        learner.serve("OPTIONS", b"/%b/json" % section, 200)
+    counts = {one.section: facts.count() for one, facts in learner.evidence.facts.items()}  # fmt: skip
+    assert counts == {"CONTAINERS": 2, "IMAGES": 1}
+
+
 def test_only_news_wakes_the_writer() -> None:
     """The second request of a kind is counted and disturbs nobody."""
     learner = Learner()

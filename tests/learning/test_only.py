@@ -921,10 +921,11 @@ def test_what_it_asked_for_is_not_reached_into() -> None:
     run: Json = {"entrypoint": "id", "privileged": True}
     ran = DB._replace(value={**DB.value, "ProcessConfig": run})
     asks: Json = {"Cmd": ["id"], "Privileged": True}
-    for host, command, has in (
-        ({"Binds": ["/srv:/x"]}, asks, set[str]()),
+    cases: list[tuple[Json, Json, set[str]]] = [
+        ({"Binds": ["/srv:/x"]}, asks, set()),
         ({}, {}, {"CREATE_BINDS=/srv", "EXEC_PRIVILEGED=1", "EXEC_COMMANDS=id"}),
-    ):
+    ]
+    for host, command, has in cases:
         file = Named()
         file.begin()
         file.send(*CREATE, {"Image": "nginx", "HostConfig": host}, status=201)
