@@ -1,10 +1,14 @@
 """Request heads: what of them is judged and sent on."""
 
+import ssl
+from contextlib import suppress
+
 import pytest
 
+from tests.markdown import ROOT
 from trioproxy.api.target import Target
 from trioproxy.errors import BadRequest
-from trioproxy.http.request import MOST_TOKENS, parse_request
+from trioproxy.http.request import MOST_TOKENS, UnfinishedHead, parse_request
 
 
 def head(target: bytes, host: bytes) -> bytes:
@@ -95,3 +99,15 @@ def test_a_control_byte_is_refused(byte: int) -> None:
         return
     with pytest.raises(BadRequest):
         parse_request(raw)
+
+
+def test_tls_is_refused_in_words_that_the_page_on_troubles_has() -> None:
+    """Who sets DOCKER_TLS_VERIFY finds what the log says beside that name."""
+    hello = ssl.MemoryBIO()
+    context = ssl._create_unverified_context()
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+    with pytest.raises(BadRequest) as refused:
+        UnfinishedHead().feed(hello.read())
+    rows = (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+    assert any(f"`{refused.value}`" in row and "TLS" in row for row in rows)

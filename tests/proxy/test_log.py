@@ -315,7 +315,8 @@ def test_the_usual_line_is_like_any_other() -> None:
     assert others == [first.replace("notice", "info")] * 2
 
 
-def test_the_line_of_a_refusal_is_made_in_two_ways() -> None:
+@pytest.mark.parametrize("peer", ["10.0.0.1:5", "unix:uid=0"])
+def test_the_line_of_a_refusal_is_made_in_two_ways(peer: str) -> None:
     """The short way writes what the long one does, the first time and again; and so what is
     counted."""
     found = []
@@ -323,7 +324,7 @@ def test_the_line_of_a_refusal_is_made_in_two_ways() -> None:
         log, reader = pipe_log(Level.INFO)
         log._is_usual = is_usual
         for _ in range(2):
-            log.request(outcome(b"/images/%22%20b", began=1.0, ended=1.25))
+            log.request(outcome(b"/images/%22%20b", began=1.0, ended=1.25, peer=peer))
         lines = written(log, reader)
         log.tell_repeats()
         found.append([*lines, *written(log, reader)])

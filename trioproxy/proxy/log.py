@@ -506,6 +506,8 @@ class Log:
             self._set_stamp(when)
         tenths = SHOWN_TENTHS.get((seconds + HALF) // TENTH)
         ms = tenths or f"{seconds * 1000:.1f}"
+        if "=" in peer:  # a Unix socket's client
+            peer = _quoted(peer, TEXT_LIMIT)
         return (
             f"{self._stamp} {level} request{asked}{answer}{ms}"
             f" operation={operation}{decided} client={peer}{more}\n"
