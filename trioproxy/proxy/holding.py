@@ -179,7 +179,6 @@ class Held:
             )
             if self._admission.gate is gate:
                 break
-            self._connection.release(may_use=False)
         if isinstance(found, Refused):
             self._connection.release(may_use=False)
             return None, found.decision
