@@ -27,7 +27,12 @@ from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import own_alone
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.resolve import DEFAULTS_SECONDS, Resolver
-from trioproxy.proxy.shared import LONGEST_LABELS, MOST_REMEMBERED, Remembered
+from trioproxy.proxy.shared import (
+    LONGEST_LABELS,
+    MOST_REMEMBERED,
+    REMEMBERED_BYTES,
+    Remembered,
+)
 
 IMAGE = f"/images/{PLAIN}/json"
 OTHER = f"sha256:{'7' * 64}"
@@ -139,6 +144,9 @@ def test_what_is_remembered_has_an_end() -> None:
     other = world(container(Image=OTHER), **{f"/images/{OTHER}/json": {"Id": OTHER}})
     assert len(asked(at, INSPECT, None, other).questions) == 2
     assert len(at.remembered.labels) == 1
+    at.remembered.size = REMEMBERED_BYTES + 1
+    assert len(asked(at, INSPECT, None, world()).questions) == 2
+    assert (len(at.remembered.labels), at.remembered.size < 100) == (1, True)
 
 
 async def test_whoever_watches_events_makes_room_too() -> None:

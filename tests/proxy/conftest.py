@@ -170,6 +170,9 @@ class Proxy:
             end.close()
         await settle()
         assert self.open_connections() == 0
+        clients = self.server._shared.clients
+        assert [*clients.idle, *clients.in_head] == []
+        assert clients.early.held == clients.unfinished.held == 0
         assert self.count() == self._idle
 
 

@@ -27,8 +27,9 @@ from trioproxy.proxy import connection, listeners
 from trioproxy.proxy.asking import MOST_ASKERS, MOST_UNREAD
 from trioproxy.proxy.client import Client as Served
 from trioproxy.proxy.client import Clients
-from trioproxy.proxy.hours import End, Whose
-from trioproxy.proxy.readable import MOST_NAMES
+from trioproxy.proxy.holding import MOST_GRANTS
+from trioproxy.proxy.hours import MOST_KEPT, End, Whose
+from trioproxy.proxy.readable import LONGEST_TOLD, MOST_NAMES
 from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
@@ -275,6 +276,22 @@ async def test_all_that_is_missing_is_one_question(start: Start) -> None:
         await passes(proxy, client)
 
 
+async def test_nobody_is_asked_about_more_than_is_read(start: Start) -> None:
+    """What needs so many lines in the file is asked about, and what needs one more is refused."""
+    proxy = await start(CREATE, ask=30)
+    async with asker(proxy) as one:
+        for count in (MOST_GRANTS + 1, MOST_GRANTS):
+            binds = [f"/srv/b{number}:/b" for number in range(count)]
+            value = {"Image": "busybox", "HostConfig": {"Binds": binds}}
+            body = json.dumps(value).encode()
+            client = await proxy.connect()
+            await client.ask("POST", "/containers/create", JSON, body=body)
+            if count == MOST_GRANTS:
+                assert len((await one.say("no"))["grants"]) == MOST_GRANTS
+            await refused(client)
+    assert len(proxy.lines_of(" notice asked ")) == 1
+
+
 async def test_nobody_is_asked_about_what_is_not_there(start: Start) -> None:
     """A request that names nothing that there is would find nothing: it is refused, and no person asked, as the page says."""
     proxy = await start(LISTED, ask=30)
@@ -501,6 +518,35 @@ async def test_who_is_asked_about_one_file_hears_that_it_is_gone(start: Start) -
         asking.forget("")
         assert (await one.until("closed"))["closed"] == question["question"]
         await refused(client)
+
+
+async def test_what_waits_for_an_answer_has_room(start: Start) -> None:
+    """For all that is shown of it, until it is answered."""
+    proxy = await start(PING, ask=30)
+    held = proxy.server._shared.bodies.held
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        question = await one.question()
+        assert held.held >= LONGEST_TOLD
+        await one.send(answer=question["question"], say="no")
+        await refused(client)
+    await settle()
+    assert held.held == 0
+
+
+async def test_so_many_answers_for_an_hour_are_kept_and_no_more(start: Start) -> None:
+    """One more yes has no room, and one more no takes that of the oldest."""
+    asking = (await start(PING, ask=30)).server.asking
+    assert asking is not None
+    hours, grants = asking.hours, (Grant.of_operation("VolumeList"),)
+    clients = [Whose("", "port 1", str(number)) for number in range(MOST_KEPT + 1)]
+    last, *others = [hours.allow(one, grants, is_root=False) for one in clients][::-1]
+    assert (last, all(others)) == (False, True)
+    for one in clients:
+        hours.decline(one, grants)
+    first, *later = [hours.is_declined(one, grants) for one in clients]
+    assert (first, all(later)) == (False, True)
 
 
 async def test_an_hour_is_over_with_its_policy(start: Start) -> None:

@@ -18,6 +18,7 @@ from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision
+from trioproxy.proxy import client as served
 from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.client import DRAIN_SECONDS
 
@@ -507,6 +508,21 @@ async def test_a_crash_and_who_does_not_read_hold_no_drain(
     await trio.sleep(DRAIN_SECONDS)
     assert not proxy.server.connections
     assert proxy.lines_of(" err crash ")
+
+
+async def test_so_much_of_a_body_is_dropped_and_no_more(
+    start: Start, monkeypatch: pytest.MonkeyPatch, mock_clock: MockClock
+) -> None:
+    """Who sends more of what nobody wants finds the connection closed, before its time is over."""
+    monkeypatch.setattr(served, "DRAIN_BYTES", 2)
+    proxy = await start({"IMAGES": "0"})
+    client = await proxy.connect()
+    await client.ask("POST", "/images/load", "Content-Length: 9")
+    assert (await client.read_response()).status == 403
+    for left in (1, 0):
+        await client.send(b"x")
+        await settle()
+        assert proxy.open_connections() == left
 
 
 async def test_a_changed_gate_counts_at_once(proxy: Proxy) -> None:

@@ -39,7 +39,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.proxy import containers, listeners
+from trioproxy.proxy import containers, listeners, server
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
@@ -383,6 +383,8 @@ async def test_one_question_tells_who_it_is(stack: Stack) -> None:
         assert (await client.read_response()).status == 200
     asked = stack.host.asked[before:]
     assert asked == [b"/networks/%b" % NET.encode(), *[b"/containers/json"] * 3]
+    assert stack.server._containers is not None
+    assert stack.server._containers._asking == {}
 
 
 async def test_who_it_is_takes_no_request_s_time(stack: Stack) -> None:
@@ -649,6 +651,18 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
     assert stack.server._shared.accepted == 0, "who is nobody has no place"
     await settle()
     assert not stack.server._watch._unparked, "a task that is over counts as one"
+
+
+async def test_who_asks_for_health_may_do_so_a_moment_later(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked who that is, and no line says that it is nobody."""
+    monkeypatch.setattr(server, "SPEAKS_WITHIN", PATIENCE)
+    client = await stack.connect()
+    await settle()
+    await client.ask("GET", "/_trioproxy/live")
+    assert (await client.read_response()).status == 200
+    assert " nobody " not in stack.lines()
 
 
 async def test_a_task_of_a_swarm_is_told_of_its_service(stack: Stack) -> None:
@@ -1123,6 +1137,20 @@ async def test_a_proxy_in_a_pod_tells_nobody_apart(stack: Stack) -> None:
     assert (status, "it has that of its pod" in text) == (403, True)
 
 
+async def test_a_proxy_on_no_network_of_its_own_tells_nobody_apart(
+    stack: Stack,
+) -> None:
+    """On one that every Engine has an address says nothing: who comes is refused, and reads what would help."""
+    stack.host.containers = [container("ps")]
+    stack.host.edit = lambda text: text.replace('"tp":', '"bridge":')
+    moved = {"ID": NET, "Attributes": {"container": OWN}}
+    event = {"Type": "network", "Action": "disconnect", "Actor": moved}
+    await stack.host.tell(event)
+    status, text = await stack.ask()
+    assert (status, "on one that every Engine has" in text) == (403, True)
+    assert " no-network " in stack.lines()
+
+
 async def test_without_events_it_is_not_ready(stack: Stack) -> None:
     """Nobody can be told from another then: `ready` says so, and is well again with a new stream."""
 
@@ -1472,6 +1500,31 @@ async def test_the_networks_that_were_ours_have_a_bound(
         assert len(known._were_ours) <= 2
     assert await client.read_gone() in {"end", "reset"}
     await stack.served()
+
+
+async def test_a_proxy_that_moved_looks_once_where_it_is(stack: Stack) -> None:
+    """Whatever is told later is no reason to ask for its networks again."""
+    moved = {"ID": NET, "Attributes": {"container": OWN}}
+    event = {"Type": "network", "Action": "connect", "Actor": moved}
+    await stack.host.tell(event)
+    await settle()
+    before = len(stack.host.asked)
+    await stack.host.tell(GONE)
+    await settle()
+    assert len(stack.host.asked) == before > 1
+
+
+async def test_who_came_is_remembered_within_a_bound(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those who came to a network the last ones are."""
+    monkeypatch.setattr(containers, "MOST_ENDS", 2)
+    for full in ("1" * 64, "2" * 64, "3" * 64):
+        actor = {"ID": NET, "Attributes": {"container": full}}
+        await stack.host.tell({"Type": "network", "Action": "connect", "Actor": actor})
+    await settle()
+    assert stack.server._containers is not None
+    assert [*stack.server._containers._came] == ["2" * 64, "3" * 64]
 
 
 async def test_while_nobody_knows_what_is_guarded_nobody_is_served(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,21 @@ async def test_an_early_answer_is_read_whole(
     await settle()
     assert [line for line in proxy.lines() if " crash " in line] == []
     await proxy.assert_clean()
+
+
+async def test_who_has_uploaded_all_may_ask_again_at_once(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next request waits for the end of the body, and then for no time."""
+    monkeypatch.setattr(exchange_module, "DRAIN_SECONDS", inf)
+    client, engine = await proxy.ask("POST", "/images/load", "Content-Length: 4")
+    await engine.read_head()
+    await engine.send(response(body=b"{}"))
+    assert (await client.read_response("POST")).status == 200
+    await client.send(b"body" + request(target="/info"))
+    assert await engine.read(4) == b"body"
+    await engine.answer(body=b"{}")
+    assert (await client.read_response()).status == 200
 
 
 # On a real Engine: bodies that it does not read to their end

@@ -383,11 +383,14 @@ class CameBy:
     def __init__(self, index: int) -> None:
         self.index = index
         self.held_to: list[int] = []
+        self.tells = 0
 
     def setsockopt(self, level: int, _: int, value: int) -> None:
         """Have the kernel tell it, or not; or hold the connection to an interface."""
         if level == socket.SOL_SOCKET:
             self.held_to.append(value)
+        else:
+            self.tells = value
 
     def getsockopt(self, *_: int) -> bytes:
         """What it tells."""
@@ -436,6 +439,7 @@ def test_who_comes_by_another_network_has_no_address_of_this_one(
     peer = listeners.peer_of(cast(socket.socket, sock), (host, 5, 0, 0))
     assert peer == named
     assert listeners.is_near(peer) == (host != "fd00:e::3")
+    assert sock.tells == 0
     assert sock.held_to == ([18] if host == "fd00:b::3" and index == 18 else [])
     allowed = Entry(allow=(ip_network("fd00:b::/64"),))
     is_there = "%" not in named and "fd00:b:" in host
@@ -473,3 +477,15 @@ def test_what_is_said_of_lent_sockets(
     if names is not None:
         monkeypatch.setenv("LISTEN_FDNAMES", names)
     assert listeners._lent_names() == lent
+
+
+@pytest.mark.parametrize("dual_stack", [True, False])
+def test_all_of_ipv6_is_all_of_ipv4_as_well_unless_it_is_alone(
+    dual_stack: bool,
+) -> None:
+    """By `v6only` IPv4 is left to another listener."""
+    address = TcpAddress(host="::", port=0, dual_stack=dual_stack)
+    (listener,) = listeners.bind(address)
+    with listener.sock as sock, socket.socket() as client:
+        failed = client.connect_ex(("127.0.0.1", sock.getsockname()[1]))
+    assert (failed == 0) == dual_stack

@@ -113,7 +113,9 @@ async def test_each_end_is_counted_once(
         'engine_errors_total{client="-",kind="failed"}': 1
     }
     assert told["engine_up"] == 0
-    assert told["accepted_total"] == 6
+    assert [*of(told, "build_info").values()] == [1]
+    assert told['own_seconds_count{operation="ContainerList"}'] == 3
+    assert told["accepted_total"] == len(proxy.lines_of(" request ")) == 6
     assert told['sent_bytes_total{client="-"}'] == len("four") * 2
 
 

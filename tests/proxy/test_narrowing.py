@@ -108,6 +108,21 @@ async def test_a_container_of_no_image_ends_no_list(own: Proxy) -> None:
     assert json.loads(found.body) == [listed(2, OWN)]
 
 
+async def test_of_an_image_those_containers_are_counted_that_are_shown(
+    named: Proxy,
+) -> None:
+    """They are looked at once for all images of a list."""
+    client, engine = await listing(named, target="/images/json")
+    counts = {IMAGE: 3, "sha256:" + "ef" * 32: 1}
+    told = [{"Id": image, "Containers": count} for image, count in counts.items()]
+    await engine.send(answer(told))
+    questions = await named.fake.accept()
+    assert (await questions.read_request()).line.startswith(b"GET /containers/json")
+    await questions.send(answer([listed(1), listed(11), STRANGER]))
+    found = json.loads((await client.read_response()).body)
+    assert [one["Containers"] for one in found] == [2, 0]
+
+
 async def test_answers_follow_one_another(named: Proxy) -> None:
     """Both connections go on, whatever was said and hidden."""
     client, engine = await listing(named)
@@ -530,6 +545,7 @@ async def test_events_come_one_by_one(own: Proxy) -> None:
     """Each line is there as soon as its last byte is; a container is asked about once."""
     client, engine = await watching(own)
     assert b"chunked" in await client.read_head()
+    sent = 0
     for step in range(3):
         raw = json.dumps(event(2, f"step {step}", shown="1")).encode()
         await engine.send(chunk(json.dumps(event(9)).encode() + b"\n" + raw))
@@ -542,8 +558,12 @@ async def test_events_come_one_by_one(own: Proxy) -> None:
             assert b"/images/" in (await questions.read_request()).line
             await questions.send(image())
         assert await client.arrived() == chunk(raw + b"\n")
+        sent += len(raw) + 1
         await engine.send(chunk(b"\n"))
         assert await client.arrived() == b""
+    client.close()
+    await settle()
+    assert f" sent={sent}" in own.lines_of(" closed ")[0]
 
 
 async def test_who_reads_no_further_has_two_descriptors(own: Proxy) -> None:

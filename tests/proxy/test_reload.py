@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.fakes import HEADS, Client, EngineConnection, request, response, settle
-from tests.proxy.conftest import OPEN, Proxy
+from tests.proxy.conftest import OPEN, Proxy, Start
+from tests.proxy.test_resolve import JSON
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 
@@ -86,6 +87,18 @@ async def test_a_body_that_is_limited_meanwhile_never_comes_whole(proxy: Proxy) 
     assert await client.read_gone() in {"end", "reset"}
     assert body not in await engine.read_rest()
     assert sum("end=revoked" in line for line in proxy.lines()) == 1
+
+
+async def test_what_the_engine_has_whole_goes_on(start: Start) -> None:
+    """A creation that was read for its labels alone has happened, whatever is limited since."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+    proxy = await start(granted)
+    client, engine = await proxy.ask("POST", "/containers/create", JSON, body=b"{}")
+    await engine.read_request()
+    limits = granted | {"CREATE_BINDS": ""}
+    proxy.server.reload(Gate.enforcing(parse_policy(limits)[0]))
+    await engine.send(response("201 Created", body=b"{}"))
+    assert (await client.read_response("POST")).status == 201
 
 
 async def test_what_it_grants_goes_on(proxy: Proxy) -> None:

@@ -1,6 +1,7 @@
 """Volumes that are reserved while a creation is under way: every order of two requests."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -412,6 +413,22 @@ async def test_a_client_that_hangs_up(limited: Proxy) -> None:
     assert await sent(other) == ["v:/v:nocopy"]
 
 
+async def test_a_client_that_left_before_it_was_judged(limited: Proxy) -> None:
+    """Nobody waits for what the Engine says of its volumes, and nothing is made."""
+    client = await limited.connect()
+    value = {"Image": "x", "HostConfig": {"Binds": ["v:/v"]}}
+    body = json.dumps(value).encode()
+    whole = request("POST", "/containers/create", JSON, body=body)
+    await client.send(whole[: -len(body)])
+    await settle()
+    os.write(client.sock.fileno(), body)
+    client.close()
+    await settle()
+    assert is_idle(limited)
+    engine = await limited.fake.accept()
+    assert b"/create" not in await engine.read_rest()
+
+
 async def test_an_engine_that_dies_with_nobody_there(limited: Proxy) -> None:
     """Its end is an answer too: what does not run fills nothing."""
     client, engine = await under_way(limited, "v:/v")
@@ -475,11 +492,16 @@ async def test_refused_after_reserving(start: Start) -> None:
 
 
 async def test_an_engine_that_does_not_say(limited: Proxy) -> None:
-    """A question that fails gives back what was reserved."""
+    """A question that fails gives back what was reserved; the log tells it from what cannot be read."""
     client = await create(limited, "v:/v")
     await asked(await limited.fake.accept(), response("500 Oh", body=b"{}"))
     assert (await client.read_response("POST")).status == 502
     assert is_idle(limited)
+    assert " decision=refused reason=unresolved " in limited.lines_of(" request ")[0]
+    client = await limited.connect()
+    await client.ask("POST", "/containers/create", JSON, body=b"{")
+    assert (await client.read_response("POST")).status == 400
+    assert " decision=rejected " in limited.lines_of(" request ")[1]
 
 
 async def test_where_objects_are_limited(start: Start) -> None:

@@ -21,7 +21,7 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy, Start
-from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from trioproxy.config import Config, Entry, Level, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
@@ -101,6 +101,22 @@ async def test_a_client_that_leaves_makes_room(start: Start, fake: FakeEngine) -
     client, engine = await proxy.ask()
     await engine.answer(body=b"OK")
     assert (await client.read_response()).body == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"), [("127.0.0.1:5", 200), ("10.0.0.5:5", 403)]
+)
+async def test_who_may_not_come_in_is_told_of_health_on_this_machine_alone(
+    start: Start, monkeypatch: pytest.MonkeyPatch, peer: str, status: int
+) -> None:
+    """A stranger's health check is answered as all that he asks, and told of."""
+    proxy = await start(beside=Gate.enforcing(parse_policy({})[0]))
+    monkeypatch.setattr(Entry, "admits", lambda *_: False)
+    monkeypatch.setattr(listeners, "peer_of", lambda *_: peer)
+    client = await proxy.connect(tcp=True)
+    await client.ask(target="/_trioproxy/live")
+    assert (await client.read_response()).status == status
+    assert len(proxy.lines_of(" kept-out ")) == (status == 403)
 
 
 async def test_a_turned_away_client_that_never_reads_is_not_kept(

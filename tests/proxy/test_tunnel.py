@@ -411,8 +411,8 @@ async def test_a_body_that_the_stream_overtakes_is_part_of_it(
 
 async def test_a_long_body_that_the_stream_overtakes_is_whole(proxy: Proxy) -> None:
     """Bytes that wait for room at the Engine when it opens the stream come next, and in order."""
-    much = bytes(range(251)) * 8000
-    client, engine = await proxy.ask("POST", ATTACH, "Content-Length: 1500000")
+    much = bytes(range(251)) * 20_000
+    client, engine = await proxy.ask("POST", ATTACH, "Content-Length: 4000000")
     await engine.read_head()
     async with trio.open_nursery() as sending:
         sending.start_soon(client.send, much)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.fakes import settle
 from tests.patience import PATIENCE
 from trioproxy.errors import ClientLost
+from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.watch import RESET, Watch
 from trioproxy.proxy.wire import FAIR_SHARE, Wire
 
@@ -260,12 +261,15 @@ async def test_an_end_since_the_last_look_is_seen() -> None:
 
 
 @either_way
-async def test_a_busy_wire_lets_others_run(away: float) -> None:
+@pytest.mark.parametrize("is_shared", [False, True], ids=["own memory", "shared"])
+async def test_a_busy_wire_lets_others_run(away: float, is_shared: bool) -> None:
     """One that could read for ever passes the turn on after its fair share, or the next at the latest."""
     async with watching(away and FOR_EVER) as ends:
         busy, flood = ends.pair()
         idle, far = ends.pair()
         turns: list[str] = []
+        buffer = Buffer()
+        buffer.close()  # of its pipe nothing is used
 
         async def answer() -> None:
             await idle.recv_later(1)
@@ -278,7 +282,10 @@ async def test_a_busy_wire_lets_others_run(away: float) -> None:
             left = 3 * FAIR_SHARE
             while not turns:
                 flood.send(bytes(4096))
-                left -= len(await busy.recv(4096))
+                if is_shared:
+                    left -= await busy.recv_into(buffer, 4096)
+                else:
+                    left -= len(await busy.recv(4096))
                 assert left >= 0
 
 
