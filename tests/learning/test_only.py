@@ -1117,6 +1117,22 @@ def test_what_a_list_told_of_is_not_what_it_needs() -> None:
     assert not file.proposal.has_news
 
 
+def test_what_a_list_told_of_hides_no_other_names() -> None:
+    """Who looks at all that a list tells of, and stops another one by its name in each run, has no
+    two names: with those the third run was refused."""
+    file = Named()
+    for thing in (DB, WEB):
+        file.begin()
+        file.make()
+        looks_around(file)
+        file.send(*BY_ID, None, WEB)
+        stop = f"/v1.45/containers/{thing.names[0]}/stop"
+        file.send("POST", stop, None, thing, status=204)
+        file.write()
+    assert file.listed() == "*"
+    assert told(file) == "1 of 2 was its own; shop-web-1 was not; others in other runs"
+
+
 def test_what_a_file_says_is_its_own_needs_no_evidence() -> None:
     """A file with `@own` whose evidence is lost keeps that, however early in the run it is written."""
     file = Named()

@@ -300,9 +300,7 @@ class Recorder:
         if not one.is_marked and self._follows_refusal(one.made):
             return
         if told_by and one.sight.is_by_id:
-            looked = one.sight._replace(operation=told_by)
-            yield looked
-            yield looked._replace(item="", project="")
+            yield one.sight._replace(operation=told_by)
             return
         if one.is_judged:
             yield one.sight

@@ -284,7 +284,7 @@ class _Proposing:
         runs = dict.fromkeys(known.names, frozenset[str]())
         looked = dict.fromkeys(known.names, frozenset[str]())
         for one in self._of(kind):
-            if one.item in runs:
+            if one.item in runs and not one.is_told:
                 runs[one.item] |= self._used[one]
                 whole = Sight(one.variable, "", one.operation)
                 looked[one.item] |= self._used.get(whole, frozenset()) & over
@@ -470,7 +470,7 @@ class _Proposing:
         found = [
             (run, one.item)
             for one in self._of(kind)
-            if one.item in known.names
+            if one.item in known.names and not one.is_told
             for run in self._used[one]
         ]
         newest = max((run for run, _ in found), default="")
