@@ -13,6 +13,7 @@ from trio._core import _thread_cache
 from tests.patience import PATIENCE
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence import journal as journal_module
+from trioproxy.evidence import seen as seen_module
 from trioproxy.evidence.evidencefile import HEADER, load
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.ledger import Saved, evidence_path
@@ -308,6 +309,26 @@ def test_evidence_that_is_gone_is_written_again(files: Files) -> None:
     evidence_path(files.env).unlink()
     store.save(learner("r1", IMAGES), [IMAGES])
     assert set(files.evidence.facts) == {LIST, IMAGES}
+    store = files.store
+    store.open()
+    evidence_path(files.env).unlink()
+    store.save(learner("r2", EXEC), [EXEC])
+    assert set(files.evidence.facts) == {LIST, IMAGES, EXEC}
+
+
+def test_what_others_left_no_room_for_is_left_out(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that another learner has filled meanwhile takes nothing more, and all else is saved."""
+    monkeypatch.setattr(seen_module, "VALUES_KEPT", 1)
+    one, other = (
+        Sight("CREATE_BINDS", path, "ContainerCreate") for path in ("/a", "/b")
+    )
+    for run, sight in (("r1", one), ("r2", other)):
+        evidence = learner(run, LIST)
+        evidence.observe(sight, "201", When(1_795_515_300))
+        files.store.save(evidence, [sight, LIST])
+    assert set(files.evidence.facts) == {one, LIST}
 
 
 def test_a_symbolic_link_stops_the_start(files: Files) -> None:
