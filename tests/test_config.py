@@ -188,7 +188,7 @@ def test_disable_ipv6_binds_ipv4_only() -> None:
 
 def test_listen_order() -> None:
     """Options come first, then LISTEN, then BIND_CONFIG, then loopback."""
-    environ = {"LISTEN": "tcp://a:1, unix:///b", "BIND_CONFIG": ":3"}
+    environ = {"LISTEN": " tcp://a:1, unix:///b, ", "BIND_CONFIG": ":3"}
     listed = (TcpAddress(host="a", port=1), UnixAddress(path="/b"))
     assert config.listen_addresses(("tcp://o:9",), environ) == (
         TcpAddress(host="o", port=9),

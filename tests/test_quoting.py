@@ -35,6 +35,7 @@ def test_quote_keeps_a_value_in_its_field(text: str, shown: str) -> None:
         pytest.param("a\u2028b\u2029c", "a\\u2028b\\u2029c", id="line-separators"),
         pytest.param("a\u00a0b", "a\\xa0b", id="looks-like-a-space"),
         pytest.param("\udcff", "\\xff", id="no-utf-8"),
+        pytest.param("\udd00", "\\udd00", id="no-byte"),
         pytest.param("\ud800", "\\ud800", id="half-a-character"),
         pytest.param("\U000e0041", "\\U000e0041", id="tag"),
         pytest.param("ngi\u3164nx", "ngi\\u3164nx", id="filler-among-the-letters"),

@@ -135,6 +135,20 @@ def test_arguments_and_objects_have_their_place() -> None:
     assert content(union(again, evidence, WHOLE)) == content(evidence)
 
 
+def test_what_no_object_is_called_is_refused() -> None:
+    """A name that the Engine gives nobody is in no list, and so in no evidence."""
+    evidence = union(WHOLE)
+    for name, is_known in (("web-1", True), ("@own", True), ("a b", False)):
+        thing = Sight("ONLY_CONTAINERS", name, "ContainerExec")
+        evidence.facts[thing] = Facts(1, 2, evidence.facts[LIST].results)
+        text = dump(evidence).encode()
+        if is_known:
+            assert thing in load(text, name="x").evidence.facts
+        else:
+            with pytest.raises(ConfigError, match="bad value 'a b'"):
+                load(text, name="x")
+
+
 def test_dropped_values_are_told_in_the_file() -> None:
     """That evidence is not complete survives a restart."""
     evidence = seen((RUN, LIST, "200", 1, NOBODY))

@@ -417,6 +417,16 @@ def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None
     assert evidence.facts[LIST].runs["0000"] == {"200": 1}
 
 
+def test_what_is_only_counted_is_saved() -> None:
+    """What repeats and is not looked at is part of what may have changed, until that is asked."""
+    evidence = seen(("2026-01", LIST, "200", 1, NOBODY))
+    evidence.part()
+    assert not evidence.part().facts
+    assert evidence.count(LIST, "200")
+    assert evidence.part().facts[LIST].count() == 2
+    assert not evidence.part().facts
+
+
 def test_who_only_tries_pushes_nobody_out() -> None:
     """A client that is always refused fills its own bound and not that of the others."""
     evidence = Evidence()

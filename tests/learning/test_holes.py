@@ -80,6 +80,9 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     # Nor an Engine's socket, of which each is a line of its own.
     ("CREATE_BINDS", [["/tmp/ab12cd/docker.sock"], ["/tmp/xy99z1/docker.sock"]], ["/tmp/ab12cd/docker.sock", "/tmp/xy99z1/docker.sock"]),
     ("CREATE_BINDS", [["/srv/p12/docker.sock:ro", "/srv/p12/x"], ["/srv/p13/docker.sock:ro", "/srv/p13/x"]], ["/srv/p12/docker.sock:ro", "/srv/p13/docker.sock:ro", "/srv/p{num}/x"]),
+    # Of what is not pulled the registry stays, and of what is, whose it is.
+    ("CREATE_TAGS", [["reg/run-1723/app:x"], ["reg/run-1844/app:x"]], ["reg/run-{num}/app:x"]),
+    ("PULL_IMAGES", [["reg/run-1723/app:x"], ["reg/run-1844/app:x"]], ["reg/run-1723/app:x", "reg/run-1844/app:x"]),
     # An image that Compose named by its project is another's with another project.
     ("CREATE_IMAGES", [["{project}-web:3fa8b21c"], ["{project}-web:9ab12cd3"]], ["{project}-web:{hex8}"]),
     ("CREATE_IMAGES", [["{project}-3fa8b21c:x"], ["{project}-9ab12cd3:x"]], ["{project}-{hex8}:x"]),

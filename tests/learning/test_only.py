@@ -23,7 +23,7 @@ from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
-from trioproxy.learning.proposal import check_text, excess
+from trioproxy.learning.proposal import env_text, excess
 from trioproxy.learning.wish import Strangers, new_owner
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
@@ -950,12 +950,11 @@ def test_lists_that_refuse_what_was_named_are_a_bug() -> None:
     """The replay stops a file whose lists of objects would refuse one that was named."""
     file = Named()
     file.run(inspect(DB), inspect(OWN))
-    narrowed = file.text.replace("@own,db", "@own")
     values = {**file.proposal.objects.values, "ONLY_CONTAINERS": "@own"}
     objects = replace(file.proposal.objects, values=values)
     proposal = replace(file.proposal, objects=objects)
     with pytest.raises(TrioProxyError, match="would refuse container db, which Contai"):
-        check_text(narrowed, proposal, file.evidence, file="app.env")
+        env_text(file.evidence, proposal, "", file.wish)
 
 
 def test_lists_that_learning_left_out_come_back() -> None:

@@ -341,6 +341,19 @@ def test_what_is_told_twice_is_read_once() -> None:
     assert read_line(again) is None
 
 
+@pytest.mark.parametrize("form", LogFormat)
+@pytest.mark.parametrize("word", ["decision", "by", "client"])
+def test_a_line_of_ours_says_who_decided_what_of_whom(
+    form: LogFormat, word: str
+) -> None:
+    """One that lacks any of that is another program's, or was torn."""
+    verdict = judged(GATE, "GET", b"/containers/json")
+    outcome = Outcome(Moment.WHOLE, "10.0.0.1:5", verdict, 200, is_ours=False)
+    line = our_line(outcome, form)
+    assert read_line(line) is not None
+    assert read_line(line.replace(word.encode(), b"other")) is None
+
+
 EVERY_LINE = [
     line for path in sorted(LOGS.iterdir()) for line in path.read_bytes().splitlines()
 ]

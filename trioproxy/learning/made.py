@@ -124,12 +124,12 @@ _EDGE: Final = (Token("fixed", ""),) * 2
 class Slot(NamedTuple):
     """Where pieces stand."""
 
-    is_image: bool = False
-    is_behind_dot: bool = False
+    is_image: bool
+    is_behind_dot: bool
     """Whether a dot is in front of it, and a digit in front of that."""
-    is_before_dot: bool = False
+    is_before_dot: bool
     """Whether a dot follows, and a digit."""
-    is_time: bool = False
+    is_time: bool
     """Whether a date is in front of it, or a commit behind it, as `git describe` has one."""
 
 
