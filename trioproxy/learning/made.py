@@ -242,9 +242,7 @@ def _kinds(
     hexes = {one for one, middle in middles.items() if _HEX.fullmatch(middle)}
     once = {one for one in middles if len(pieces[one]) == 1}
     for kind, several in (("hex", hexes), ("rand", once if once - hexes else set())):
-        if len(several) > 1 and not _are_words(
-            [middles[one] for one in several], of_maker=of_maker
-        ):
+        if not _are_words([middles[one] for one in several], of_maker=of_maker):
             yield kind, several
 
 
