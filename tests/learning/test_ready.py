@@ -162,3 +162,11 @@ def test_a_reader_learns_since_when(tmp_path: Path, *, has_command: bool) -> Non
 def told(saved: Written) -> str:
     """What `explain` and the page say of it."""
     return describe_ready(saved.evidence, saved.proposal.granted)
+
+
+def test_of_a_client_that_used_nothing_nothing_is_said() -> None:
+    """Neither that it is ready nor when something was new last: nothing ever was."""
+    evidence = Evidence()
+    evidence.begin("2026", 100, has_command=True)
+    assert evidence.completeness().newest == 0
+    assert describe_ready(evidence, ()) == ""
