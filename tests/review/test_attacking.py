@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trioproxy.api.families import OBJECTS
+from trioproxy.api.fields import ARGUED, SOURCES, WITH_PARENT
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
@@ -149,6 +150,24 @@ def test_root_is_open_only_where_the_verdict_says_so(file: Path) -> None:
         if one.standing is Fate.OPEN and one.attack.gives is Risk.HOST_ROOT
     ]
     assert not found or meaning_of(parse_policy(variables)[0]).is_root
+
+
+@pytest.mark.parametrize(
+    "key",
+    sorted(
+        k
+        for k, r in ARGUED["ImageBuild"].query.items()
+        if SOURCES[r or WITH_PARENT].variable == "BUILD_OPTIONS"
+    ),
+)
+def test_an_option_of_a_build_is_root_only_where_the_verdict_says_so(key: str) -> None:
+    """An option of a build opens an attack that gives root only where the verdict is root."""
+    asked = {"BUILD_OPTIONS": f"ImageBuild:{key}", "ALLOW_OPERATIONS": "ImageBuild"}
+    is_open = any(
+        one.standing is Fate.OPEN and one.attack.gives is Risk.HOST_ROOT
+        for one in tried(asked)
+    )
+    assert not is_open or meaning_of(parse_policy(asked)[0]).is_root
 
 
 def test_an_attack_is_made_of_what_is_listed() -> None:
