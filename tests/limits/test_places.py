@@ -29,7 +29,7 @@ _IN_HOMES = """
     .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc .xprofile
     .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
 """
-_ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti"
+_ENGINES = "docker docker.raw docker.proxy containerd podman buildkitd crio dockershim cri-dockerd frakti finch isulad"
 _READABLE = """
     /etc/ca-certificates /etc/group /etc/hostname /etc/hosts /etc/localtime /etc/machine-id /etc/os-release
     /etc/passwd /etc/resolv.conf /etc/ssl/certs /etc/timezone /run/cdi /run/udev /usr/lib/modules /usr/lib/os-release

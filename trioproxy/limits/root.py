@@ -102,7 +102,7 @@ _READABLE: Final = frozenset(
 """What may be read there, and no more."""
 
 SOCKET: Final = re.compile(
-    r".*/(?:docker(?:\.(?:raw|proxy))?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti)"
+    r".*/(?:docker(?:\.(?:raw|proxy))?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti|finch|isulad)"
     r"\.sock(?:\.[A-Za-z]+)?"
 )
 """Sockets of engines."""
