@@ -151,7 +151,7 @@ def test_a_listed_runtime_of_nvidia_makes_names_devices() -> None:
     assert not refused(STOCK, variables, {"Runtime": "gpus"})
     assert refused(STOCK, variables, {"Runtime": "gpus", "Env": [GPU]}) == (
         "ContainerCreate asks for Env[0]=NVIDIA_VISIBLE_DEVICES,"
-        " which CREATE_DEVICES does not list as gpu"
+        " which CREATE_DEVICES does not list as gpu yet"
     )
 
 

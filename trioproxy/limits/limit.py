@@ -475,7 +475,8 @@ def _refusal(operation: str, argument: "Argument") -> Refusal:
     # A list may have another word for it (`net:host`), or what is shown was cut.
     item = listable(argument.variable, argument.value)
     if item not in {"", shown} and len(item) <= _LONGEST_TOLD:
-        message = f"{message} as {item}"
+        # Not as the last word: the docker command puts a full stop behind that.
+        message = f"{message} as {item} yet"
     return Refusal(variable=argument.variable, message=message, item=argument.value)
 
 
