@@ -217,7 +217,8 @@ async def test_an_engine_that_is_away(limited: Proxy) -> None:
 
 
 async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -> None:
-    """A question has a deadline, and its connection is of no use behind it."""
+    """A question has a deadline, and its connection is of no use behind it; the log has the time
+    that it took."""
     client, engine, _ = await asking(limited, "a1")
     began = trio.current_time()
     answer = await client.read_response("POST")
@@ -225,6 +226,8 @@ async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -
     assert answer.status == 504
     assert "does not say what the request names" in told(answer)
     assert not await engine.read_rest()
+    (line,) = limited.lines_of("ContainerCreate")
+    assert " ms=0.0 " not in line
 
 
 async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
@@ -239,6 +242,7 @@ async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
     assert " status=- by=engine " in line
     assert " decision=none reason=unjudged client=" in line
     assert " end=client-left " in line
+    assert " ms=0.0 " not in line
     _, engine, _ = await asking(limited, "a1")
     await engine.send(response(body=described("busybox:latest")))
     await engine.read_request()

@@ -75,6 +75,8 @@ class Connection(Sides):
     """The request that is being served; None between two."""
     _judged: Parsed | None = None
     """The request for which more is needed to judge it, until it is judged."""
+    _began: float = 0.0
+    """When its head was whole."""
     _crash: Exception | None = None
     _body: bytes | None = None
     """Of what was refused and may be asked about, if it was read."""
@@ -200,7 +202,7 @@ class Connection(Sides):
             self.admission.tell(outcome)
         elif self._judged is not None:
             status = CRASHED.status if self._crash is not None else 0
-            self._tell_unresolved(self._judged, status, ending)
+            self._tell_unresolved(self._judged, status, ending, 0, self._began)
         self.client.close()
 
     async def _serve_one(self) -> bool:
@@ -214,7 +216,7 @@ class Connection(Sides):
                 self.hold(len(raw)).keep(0)
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
-                self._judged = admitted.parsed
+                self._judged, self._began = admitted.parsed, began
                 admitted = await self._look_closer(admitted)
                 self._judged = None
         except (BadRequest, UpstreamError) as error:
@@ -387,22 +389,29 @@ class Connection(Sides):
         """Answer what cannot be read in exactly one way, or not be looked up, and close."""
         serial = next(self.shared.serials)
         named = parsed if isinstance(error, UpstreamError) else None
-        self._tell_unresolved(named, error.status, str(error), serial)
+        began = self._began if parsed is not None else 0.0
+        self._tell_unresolved(named, error.status, str(error), serial, began)
         await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
         if not isinstance(error, HeadEvicted):  # that one had its time
             await self.client.linger(self.shared.buffer)
         return False
 
     def _tell_unresolved(
-        self, parsed: Parsed | None, status: int, ending: str, serial: int = 0
+        self,
+        parsed: Parsed | None,
+        status: int,
+        ending: str,
+        serial: int,
+        began: float,
     ) -> None:
         """Tell of a request that nobody judged; None: it could not be read."""
         verdict = None
+        when = (began, perf_counter() if began else 0.0)
         if parsed is not None:
             gate, agent = self.admission.gate, parsed.head.fields.agent
             found = Refused(UNRESOLVED if status else UNJUDGED)
             verdict = Verdict.of(gate, parsed.request, found, agent)
-        self._tell(verdict, status, status != 0, ending, serial, (0.0, 0.0))
+        self._tell(verdict, status, status != 0, ending, serial, when)
 
     # -- 6: refused ----------------------------------------------------------------
 

@@ -130,6 +130,8 @@ FAILED_BY_ENGINE: Final = {502: "failed", 504: "too-slow"}
 REFUSED: Final = frozenset({"refused", "would-refuse", "rejected"})
 UNREAD: Final = "unread"
 """In place of an operation."""
+NOT_JUDGED: Final = frozenset({Reason.UNRESOLVED, Reason.UNJUDGED})
+"""What is counted, and its time is not: it went on waiting, for the Engine or for nobody."""
 
 MOST_FRESH: Final = 2 * 128
 """Times of requests that wait to be added up, of each tally: 8 KB."""
@@ -236,7 +238,7 @@ class Counts:
             waited, waits.seconds = waits.seconds, 0.0
         if outcome.ending:
             waited += self._failed(outcome, waits or Waits())
-            if not outcome.began:  # it could not be read, or not be looked up: no time
+            if verdict is None or verdict.decision.reason in NOT_JUDGED:
                 tally.count += 1
                 return
         elif waits and waited and outcome.narrowed is None and not outcome.is_ours:
