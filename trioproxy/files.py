@@ -87,7 +87,8 @@ def read(
 
 def is_there(path: Path) -> bool:
     """Whether there is such a file, be it in our archive."""
-    return path.is_file() or _packed(path) is not None
+    # Not `Path.is_file`, which raises where that cannot be told, as of too long a name.
+    return os.path.isfile(path) or _packed(path) is not None
 
 
 def _packed(path: Path) -> bytes | None:

@@ -369,6 +369,18 @@ def test_what_waits_to_be_asked_last_is_weighed_no_more_until_then(
     assert last - first < 3 * len(asked)
 
 
+def test_half_a_letter_is_no_answer(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is typed and is no UTF-8, as where a terminal erased half of a letter, is asked again."""
+    typed = [b"\xc3y", b"n", b"n", b"n", b"q"]
+    monkeypatch.setattr("builtins.input", lambda _: typed.pop(0).decode())
+    monkeypatch.setattr(
+        approving, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    )
+    assert (approve(live).status, typed) == (1, [])
+
+
 async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
     """The word allows what gives root, and every line that is written is shown."""
     file = live.with_name("app.env")

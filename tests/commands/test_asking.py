@@ -523,6 +523,21 @@ async def test_a_socket_of_somebody_else_is_not_believed(tmp_path: Path) -> None
         await shown.until(r"is\s+of\s+uid\s+4711")
 
 
+def test_a_proxy_that_left_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy that is gone before it was told which file this is about has left, and is said to."""
+    sock, proxys = socket.socketpair()
+    proxys.close()
+    store = Store(tmp_path / "app.env", Wish(name="app", file="app.env"))
+    before = signal.getsignal(signal.SIGCONT)
+    try:
+        assert Answering(store=store, sock=sock).run() == 1
+    finally:
+        signal.signal(signal.SIGCONT, before)
+    assert capsys.readouterr().err == "\nthe proxy has left\n"
+
+
 async def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:
     """Nobody at the socket, and a proxy that has no such file: said at once."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:

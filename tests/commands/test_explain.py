@@ -298,3 +298,22 @@ def test_limits_in_markdown(file: Path) -> None:
     assert (
         "`|" not in explain(hostile, limited, "--as", "markdown").stdout.splitlines()[0]
     )
+
+
+def test_a_name_that_is_too_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that no file can have is told of in a line, and of one whose evidence can have none
+    there is no evidence."""
+    monkeypatch.chdir(file.parent)
+    name = "a" * 256
+    for words, told in (
+        (("explain", name), f"cannot read {name}: File name too long"),
+        (
+            ("merge", "learned:glances", "-o", f"{name}.jsonl"),
+            f"cannot write {name}.jsonl: File name too long",
+        ),
+    ):
+        done = run(*words)
+        assert (done.status, done.err) == (2, f"trioproxy: {told}\n")
+    longest = file.with_name(f"{'a' * 251}.env")
+    longest.write_text("ALLOW_OPERATIONS=SystemPing\n")
+    assert run("explain", str(longest)).status == 0

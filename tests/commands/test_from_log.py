@@ -505,6 +505,27 @@ def wait_until_empty(pipe: int) -> None:
     assert not unread[0]
 
 
+def test_stdin_that_cannot_be_read(tmp_path: Path) -> None:
+    """What is piped in and fails to be read is told of in a line: here there is nothing at the
+    address 0."""
+    for words in (
+        ("learn", "-o", str(tmp_path / "app.env"), "--from-log", "-"),
+        ("check", "learned:glances", "POST", "/containers/create", "--body", "-"),
+    ):
+        with open("/proc/self/mem", "rb") as broken:
+            done = subprocess.run(
+                [sys.executable, "-m", "trioproxy", *words],
+                env=environment({}),
+                stdin=broken,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        told = "trioproxy: cannot read stdin: Input/output error\n"
+        assert (done.returncode, done.stderr) == (2, told)
+
+
 def test_a_log_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that is a link in a circle is refused in a line, and one that is named in a folder that is gone."""
     log = tmp_path / "loop.log"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trioproxy.commands import dialing, health
-from trioproxy.config import UnixAddress
+from trioproxy.config import TcpAddress, UnixAddress
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: trioproxy\r\n\r\n"
 
@@ -71,3 +71,9 @@ def test_what_is_said_of_policies_is_none_of_ours(
         told = health.ask_proxy(address, "health")
     assert (told["up"], told["policy"], told["stale"]) == (True, "0badcafe", False)
     assert "policies" not in told
+
+
+def test_a_host_that_is_no_name() -> None:
+    """A slip in a host's name is a proxy that does not answer, and no crash."""
+    told = health.ask_proxy(TcpAddress(host="a..b", port=2375), "health")
+    assert told["detail"].startswith("the proxy does not answer: ")

@@ -409,6 +409,15 @@ async def test_nobody_on_that_port(start: Start) -> None:
     assert (status, f"tcp://127.0.0.1:{port}" in message) == (502, True)
 
 
+async def test_a_host_that_is_no_name(start: Start) -> None:
+    """502 that names the address, as for a name that nobody knows."""
+    proxy = await start(upstream=TcpAddress(host="a..b", port=2375))
+    client = await proxy.connect()
+    await client.ask()
+    status, message = await failed(client)
+    assert (status, "tcp://a..b:2375" in message) == (502, True)
+
+
 UNREACHABLE = {
     errno.ENOENT: "there is no such socket",
     errno.ECONNREFUSED: "nobody listens",

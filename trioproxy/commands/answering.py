@@ -127,8 +127,8 @@ class Answering:
         """Ask until the person leaves or the proxy does; 0, or 1 where the proxy left."""
         signal.signal(signal.SIGCONT, self._continue)
         with self.sock:
-            self._send(asker=PROTOCOL, files=list(names_of(str(self.store.env))))
             try:
+                self._send(asker=PROTOCOL, files=list(names_of(str(self.store.env))))
                 return self._converse()
             except KeyboardInterrupt:
                 click.echo()

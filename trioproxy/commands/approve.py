@@ -296,6 +296,8 @@ def _ask(*, gives_root: bool) -> Choice:
         except EOFError:
             click.echo()
             return Choice.QUIT
+        except UnicodeDecodeError:  # a terminal may erase half of a letter
+            continue
         except KeyboardInterrupt:
             click.echo()
             raise ConfigError(

@@ -7,6 +7,7 @@ in their catalogue, and never made a path of.
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -52,7 +53,7 @@ def locate(name: str) -> Path:
     """
     path = Path(name)
     is_bare = (
-        not (is_shipped(name) or "/" in name or "." in name or path.exists())
+        not (is_shipped(name) or "/" in name or "." in name or os.path.exists(name))
         and any(is_there(place / LIST) for place in PLACES)
     )  # fmt: skip
     if not (is_shipped(name) or is_bare):

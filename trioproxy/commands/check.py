@@ -14,7 +14,7 @@ from trioproxy.commands import observed
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.file.policyfile import PolicyFile
-from trioproxy.files import read
+from trioproxy.files import cannot, read
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge import gate
@@ -96,7 +96,12 @@ def command(
 
 
 def _read_body(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == "-" else read(Path(path))
+    if path != "-":
+        return read(Path(path))
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise cannot("read", Path("stdin"), error) from error
 
 
 def _show_file(

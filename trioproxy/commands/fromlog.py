@@ -96,20 +96,20 @@ def _read_log(name: str, asked: Call) -> LogFile:
 @contextmanager
 def _opened(name: str) -> Iterator[BufferedIOBase]:
     """Open a log for reading, unpacked if it is packed."""
-    if name == STDIN:
-        if sys.stdin.isatty():
-            raise ConfigError(
-                "--from-log - reads what is piped in, and nothing is",
-                hint="docker logs NAME 2>&1 | trioproxy learn -o FILE --from-log -",
-            )
-        with _outlasting_a_ctrl_c():
-            yield _unpacked(sys.stdin.buffer)
-        return
+    if name == STDIN and sys.stdin.isatty():
+        raise ConfigError(
+            "--from-log - reads what is piped in, and nothing is",
+            hint="docker logs NAME 2>&1 | trioproxy learn -o FILE --from-log -",
+        )
     try:
-        with Path(name).open("rb") as file:
-            yield _unpacked(file)
+        if name == STDIN:
+            with _outlasting_a_ctrl_c():
+                yield _unpacked(sys.stdin.buffer)
+        else:
+            with Path(name).open("rb") as file:
+                yield _unpacked(file)
     except OSError as error:
-        raise cannot("read", Path(name), error) from error
+        raise cannot("read", Path(_shown(name)), error) from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`trioproxy merge`: what many learners saw, in one file."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ class Parts:
         """Unite with an env file and the evidence beside it, if there is any."""
         text, beside, evidence = read_text(path), evidence_path(path), Evidence()
         listed = listed_operations(text, str(path))
-        if beside.exists():
+        if os.path.exists(beside):
             evidence = self.add_evidence(beside, path)
         elif listed is None:
             raise ConfigError(
@@ -226,7 +227,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
         else:
             parts.add_env(file)
     if path.suffix == ".jsonl":
-        if (env := path.with_suffix(".env")).exists():
+        if os.path.exists(env := path.with_suffix(".env")):
             raise belongs(path, env)
         ledger = Ledger(path)
         tell.damaged(ledger.open().damage)
