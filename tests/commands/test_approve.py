@@ -369,6 +369,16 @@ def test_what_waits_to_be_asked_last_is_weighed_no_more_until_then(
     assert last - first < 3 * len(asked)
 
 
+def test_what_nobody_is_asked_about_is_refused(live: Path) -> None:
+    """Where all that was refused is beyond the ceiling, it is not said that nothing was."""
+    file, ceiling = live.with_name("app.env"), live.with_name("ceiling.env")
+    ceiling.write_text(ENV)
+    done = approve(live, "--within", str(ceiling))
+    assert done.status == 1
+    assert "does not allow, and nobody is asked: VolumeList, " in done.err
+    assert done.out == f"nothing that {file} refuses is left to be asked about\n"
+
+
 def test_half_a_letter_is_no_answer(
     live: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,7 +261,7 @@ def _check_roots(
 def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
     answers = Answers()
     if not asked:
-        show(f"{file} refuses nothing that was asked for and that it could list")
+        show(f"nothing that {file} refuses is left to be asked about")
         return answers
     if not sys.stdin.isatty():
         raise ConfigError(
