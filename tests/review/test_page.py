@@ -116,6 +116,20 @@ def test_what_is_new_has_its_days_and_whether_it_is_ready(grown: str) -> None:
         assert words in text
 
 
+def test_what_was_taken_out_has_its_days(tmp_path: Path) -> None:
+    """What the older file alone grants came up with what it grants, and not later."""
+    write_grown(tmp_path)
+    old, new = (tmp_path / name for name in ("runner.env", "reviewed.env"))
+    evidence = record((tmp_path / "runner.jsonl").read_bytes())
+    text = page(
+        file(new.read_text(), "new.env"), evidence, old=file(old.read_text(), "old.env")
+    )
+    assert (
+        "The newest of what old.env grants came up on 2026-11-23, of what new.env grants"
+        " on 2026-11-18."
+    ) in Page(text).text
+
+
 def test_each_link_leads_somewhere(grown: str) -> None:
     """The page links to places of its own alone, and each is there once."""
     found = Page(grown)

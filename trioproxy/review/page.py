@@ -399,8 +399,9 @@ def _changes(
     sheet: Sheet,
 ) -> Section:
     """What is different from another file, root first; and for whom, where that is known."""
-    more = {one.grant for one in found.more}
-    known = _until(one for one in sheet.granted if one.grant not in more)
+    more, less = ({one.grant for one in side} for side in (found.more, found.less))
+    others = [one for one in sheet.lines if one.grant in less]
+    known = _until([*others, *(o for o in sheet.granted if o.grant not in more)])
     was, now = code(old.path), code(file.path)
     said = para(
         f"It grants {found.extent} than ",
