@@ -148,6 +148,23 @@ async def test_a_file_that_cannot_be_written_fails_the_session(
     assert "cannot write" in done.out
 
 
+async def test_a_learner_that_is_killed_fails_the_session(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Where the learner was killed, as for want of memory, the table says so: it had no word itself."""
+    (tmp_path / "test_then.py").write_text(
+        "import os, signal\n"
+        "def test_then():\n"
+        '    with open(f"/proc/self/task/{os.getpid()}/children") as children:\n'
+        "        for pid in children.read().split():\n"
+        "            os.kill(int(pid), signal.SIGKILL)\n"
+    )
+    done = await run_suite(tmp_path, "--docker-learn=x.env")
+    assert done.status == 4
+    assert "3 passed" in done.out
+    assert "killed by signal 9: what it learned last may be missing" in done.out
+
+
 CONFTEST = """
 import os, socket
 with socket.socket(socket.AF_UNIX) as sock:

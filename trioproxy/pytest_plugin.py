@@ -54,7 +54,10 @@ class Learner:
         self.status = self.process.wait()
         with self.told:
             self.told.seek(0)
-            return self.told.read()
+            text = self.told.read()
+        if self.status < 0:  # it could not say so
+            text += f"trioproxy: killed by signal {-self.status}: what it learned last may be missing\n"
+        return text
 
 
 LEARNER = pytest.StashKey[Learner]()
