@@ -6,6 +6,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
+import trio
 
 from trioproxy.commands import start
 from trioproxy.config import FdAddress, parse_address, parse_listener
@@ -156,3 +157,14 @@ def test_addresses_of_this_machine_are_many(
         start.check_addresses(
             parse_address(upstream), tuple(map(parse_address, listen.split()))
         )
+
+
+def test_a_ctrl_c_comes_out_of_nurseries() -> None:
+    """Ctrl-C while the Engine is asked is an interruption, and no crash of the nursery around it."""
+
+    async def interrupted() -> None:
+        async with trio.open_nursery():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start.run(interrupted)

@@ -181,12 +181,12 @@ ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, n
 
 
 def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Result:
-    """Run Trio; an error of ours that nurseries wrapped comes out as itself."""
+    """Run Trio; an error of ours, or a Ctrl-C, that nurseries wrapped comes out as itself."""
     try:
         return trio.run(function, *args)
-    except ExceptionGroup as group:
+    except BaseExceptionGroup as group:
         leaf = leaf_of(group)
-        if not isinstance(leaf, TrioProxyError):
+        if not isinstance(leaf, TrioProxyError | KeyboardInterrupt):
             raise
         raise leaf from leaf.__cause__
 
