@@ -164,6 +164,7 @@ BAD = {
     "no end behind an escape": ("one", b'{"a":"b\\'),
     "an end too many": ("list", b"[{}]]"),
     "two answers": ("one", b"{}{}"),
+    "a byte behind lists": ("lists", b'{"a":[]}x'),
     "no comma": ("list", b"[{}{}]"),
     "two commas": ("list", b"[{},,{}]"),
     "a comma at the end": ("list", b"[{},]"),
@@ -184,6 +185,13 @@ BAD = {
     ),
     "too deep": ("one", b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1)),
 }
+
+
+def test_as_deep_as_may_be() -> None:
+    """The last level that is read passes, also where its end is looked for byte by byte."""
+    raw = b'{"a":' * DEEPEST + b"1" + b"}" * DEEPEST
+    for at in ((), range(len(raw))):
+        assert [piece.raw for piece in cut("one", raw, *at)] == [raw]
 
 
 @pytest.mark.parametrize(("shape", "raw"), BAD.values(), ids=BAD)

@@ -7,8 +7,13 @@ import pytest
 
 from tests.markdown import ROOT
 from trioproxy.api.target import Target
-from trioproxy.errors import BadRequest
-from trioproxy.http.request import MOST_TOKENS, UnfinishedHead, parse_request
+from trioproxy.errors import BadRequest, HeadTooLarge
+from trioproxy.http.request import (
+    MOST_LINES,
+    MOST_TOKENS,
+    UnfinishedHead,
+    parse_request,
+)
 
 
 def head(target: bytes, host: bytes) -> bytes:
@@ -88,6 +93,20 @@ def test_as_many_fields_as_may_be_named_are_read() -> None:
     """The bound counts the fields of `Connection`, and no comma elsewhere."""
     head = connections(MOST_TOKENS).replace(b"Host", b"X: %b\r\nHost" % (b"," * 99))
     assert parse_request(head).fields.keep_alive
+
+
+def test_as_many_lines_as_may_be_are_read() -> None:
+    """The bound counts the request line and no empty one, whether a head comes in pieces or not."""
+    raw = head(b"/", b"d\r\n" + b"\r\n".join([b"X: a"] * (MOST_LINES - 2)))
+    assert parse_request(raw).target == b"/"
+    assert [UnfinishedHead().feed(raw[:-2]), UnfinishedHead().feed(raw)] == [
+        -1,
+        len(raw),
+    ]
+    more = raw.replace(b"Host", b"Y: a\r\nHost")
+    for read in (parse_request, lambda more: UnfinishedHead().feed(more[:-2])):
+        with pytest.raises(HeadTooLarge, match=f"more than {MOST_LINES} lines"):
+            read(more)
 
 
 @pytest.mark.parametrize("byte", [*range(32), 127])

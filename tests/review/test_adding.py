@@ -103,10 +103,22 @@ def test_two_that_lead_to_each_other_open_a_way_together() -> None:
     assert adding.opens(Grant("CREATE_BINDS", "/data/c")) == ""
 
 
+def test_what_opens_a_way_beside_others_is_root() -> None:
+    """An item that is plain by itself is told with the way that it opens beside another one."""
+    inner, other = Grant("CREATE_BINDS", "/srv/a/b"), Grant("CREATE_BINDS", "/srv/b")
+    adding = Adding(policy("ContainerCreate", {"CREATE_BINDS": "/srv/a"}))
+    assert adding.power(inner).is_root
+    assert adding.power(inner).why == adding.opens(inner)
+    assert not adding.power(other).is_root
+
+
 def test_what_no_list_can_hold_opens_nothing() -> None:
-    """An item that is none, and a list of objects."""
+    """An item that is none, and a list of objects, be one of them called like an operation."""
     adding = Adding(policy("ContainerCreate", {"CREATE_BINDS": ""}))
-    for grant in (Grant("CREATE_BINDS", "etc"), Grant("ONLY_CONTAINERS", "x")):
+    for grant in (
+        Grant("CREATE_BINDS", "etc"),
+        Grant("ONLY_CONTAINERS", "ContainerExec"),
+    ):
         assert adding.opens(grant) == ""
         adding = adding.with_more(grant)
 
