@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.running import run
 from trioproxy.commands import dialing, health
 from trioproxy.config import TcpAddress, UnixAddress
 
@@ -71,6 +72,20 @@ def test_what_is_said_of_policies_is_none_of_ours(
         told = health.ask_proxy(address, "health")
     assert (told["up"], told["policy"], told["stale"]) == (True, "0badcafe", False)
     assert "policies" not in told
+
+
+def test_who_is_no_proxy_of_ours(tmp_path: Path) -> None:
+    """Another server at that place is told apart, whatever it answers."""
+    with answering(tmp_path / "p.sock", b"HTTP/1.1 200 OK\r\n\r\n") as address:
+        told = health.ask_proxy(address, "health")
+    assert (told["up"], told["detail"]) == (False, "this is no trioproxy")
+
+
+def test_a_listener_that_only_the_proxy_has() -> None:
+    """A socket that was handed over is found by nobody else, and the URL has to be given."""
+    done = run("health", variables={"LISTEN": "fd://app"})
+    assert done.status == 2
+    assert "fd://app is a socket of whoever starts the proxy" in done.err
 
 
 def test_a_host_that_is_no_name() -> None:

@@ -251,6 +251,14 @@ def test_a_client_that_restarts_starts() -> None:
     assert found.remedy == "CREATE_PRIVILEGED="
 
 
+def test_what_an_attack_is_about_is_struck_out_first() -> None:
+    """Of the operations that it needs one as bad as itself, before what is worse and does more."""
+    name = "an empty folder anywhere on the host, by a working folder that is swapped at a restart"
+    needs = "ContainerCreate,ContainerLogs,ContainerRestart,ContainerStart"
+    found = by_name({"ALLOW_OPERATIONS": needs})[name]
+    assert found.remedy == "ALLOW_OPERATIONS without ContainerRestart"
+
+
 def test_what_is_not_granted_and_what_does_not_apply() -> None:
     """What needs a closed operation, and what goes around a list that is not there, is said apart."""
     found = by_name({"ALLOW_OPERATIONS": "ContainerInspect"})

@@ -348,6 +348,17 @@ def test_items_that_nobody_named_are_unused() -> None:
     assert "ONLY_CONTAINERS=web-*" not in found
 
 
+def test_a_value_that_no_list_can_hold_has_no_line_that_would_allow_it() -> None:
+    """It is told of, and nobody is told to write what would be refused at the start."""
+    found = sheet(
+        asking(("CREATE_BINDS", "a/b", *CREATED)),
+        CREATE_BINDS="/a",
+        ALLOW_OPERATIONS="ContainerCreate",
+    )
+    assert [one.grant.item for one in found.refused] == ["a/b"]
+    assert list(additions(found)) == []
+
+
 def test_a_prune_has_no_line_that_would_allow_it() -> None:
     """What names none of a kind is told, and no name is proposed for it."""
     live = Evidence()

@@ -237,7 +237,7 @@ def _changes(
     rows = sorted(
         (OPERATIONS[name][0] for name in sorted(attack.needs)),
         key=lambda one: (
-            one.risk is attack.gives,
+            one.risk is not attack.gives,
             LEVELS.index(one.risk),
             needed[one.operation],
         ),
