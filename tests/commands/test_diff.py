@@ -243,6 +243,15 @@ def test_what_an_edit_flips(folder: Path) -> None:
     assert "```text\nit decides 1 of 3 recorded" in text
 
 
+def test_what_both_files_allow_alone_counts(folder: Path) -> None:
+    """What the new file refuses and what it allows are two things that are decided otherwise."""
+    for name, one in (("a.env", "ContainerList"), ("b.env", "ContainerCreate")):
+        (folder / name).write_text(f"CREATE_BINDS=/srv/a\nALLOW_OPERATIONS={one}\n")
+    observed(folder, "b.env", 2)
+    told = diff(folder, "a.env", "b.env").out
+    assert "it decides 2 of 3 recorded in b.jsonl otherwise" in told
+
+
 def test_a_value_that_an_edit_flips(folder: Path) -> None:
     """A value that both could ask for is decided by itself; what nobody sent flips nothing."""
     observed(folder, "large.env", 2)

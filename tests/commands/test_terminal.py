@@ -178,3 +178,18 @@ def test_nobody_is_served_late_for_a_reader_who_stopped(
         tell_if_read("and again")
     os.close(reading)
     assert said == ["there is room", "and again"]
+
+
+@pytest.mark.parametrize("width", [None, 40, 39])
+def test_a_command_to_be_copied_is_never_broken(
+    width: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It stands behind what is said of it, or whole below that where the terminal is too narrow."""
+    monkeypatch.setattr(tell, "width_of", lambda _: width)
+    command = "trioproxy enforce --env-file x"
+    tell.say_command("go on by:", command)
+    said = capsys.readouterr().err.replace("\r", "")
+    between = "\n  " if width == 39 else " "
+    assert said == f"go on by:{between}{command}\n"

@@ -267,8 +267,14 @@ def test_what_is_not_granted_and_what_does_not_apply() -> None:
     one = found["another container's environment"]
     assert one.standing is Fate.OPEN
     assert one.remedy == "REDACT=env"
-    one = by_name({"ALLOW_OPERATIONS": "ContainerLogs"})["another container's log"]
-    assert one.remedy == "ONLY_CONTAINERS=@own ONLY_OWNER=client"
+    logs, name = {"ALLOW_OPERATIONS": "ContainerLogs"}, "another container's log"
+    assert by_name(logs)[name].remedy == "ONLY_CONTAINERS=@own ONLY_OWNER=client"
+    # The other container is there, and shut out.
+    one = by_name({**logs, "ONLY_CONTAINERS": "app", "ONLY_OWNER": "x"})[name]
+    assert (one.standing, "which ONLY_CONTAINERS does not list" in one.why) == (
+        Fate.SHUT,
+        True,
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name + path.stem)

@@ -122,7 +122,7 @@ Fill = Callable[[str], str]
 def body_of(request: Sending, fill: Fill, tries: range) -> tuple[bytes, str]:
     """The body of a request that is no archive, and its type; empty: it has none."""
     if "form" in request:
-        pass
+        return fill(request["form"]).encode(), "application/x-www-form-urlencoded"
     if "raw" in request:
         return fill(request["raw"]).encode(), "application/json"
     if "body" not in request:
