@@ -10,7 +10,7 @@ from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
 from tests.markdown import ROOT
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
-from trioproxy.commands.explain import command
+from trioproxy.commands.explain import UNSEEN, command
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.file.variables import SWITCHES
@@ -298,6 +298,12 @@ def test_limits_in_markdown(file: Path) -> None:
     assert (
         "`|" not in explain(hostile, limited, "--as", "markdown").stdout.splitlines()[0]
     )
+
+
+def test_a_file_that_nobody_learned() -> None:
+    """What was read in a client's source is said to be so, of what was learned it is not."""
+    for name, is_read in (("documented:traefik", True), ("learned:glances", False)):
+        assert (f"\n{UNSEEN}\n" in run("explain", name).out) is is_read
 
 
 def test_a_name_that_is_too_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,17 @@ def test_what_is_said_of_policies_is_none_of_ours(
     assert "policies" not in told
 
 
+@pytest.mark.parametrize(
+    ("probe", "detail"),
+    [("live", "the proxy answers"), ("ready", "the Engine answers")],
+)
+def test_what_was_asked_is_answered(tmp_path: Path, probe: str, detail: str) -> None:
+    """Who asks whether the proxy lives is told nothing of the Engine."""
+    with answering(tmp_path / "p.sock", HEAD, b"{}") as address:
+        told = health.ask_proxy(address, probe)
+    assert (told["up"], told["detail"]) == (True, detail)
+
+
 def test_who_is_no_proxy_of_ours(tmp_path: Path) -> None:
     """Another server at that place is told apart, whatever it answers."""
     with answering(tmp_path / "p.sock", b"HTTP/1.1 200 OK\r\n\r\n") as address:
