@@ -8,7 +8,8 @@ import pytest
 from click import UsageError
 from click.testing import CliRunner
 
-from tests.commands.running import run
+from tests.commands.running import called, run
+from trioproxy.commands import check as checking
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import dump
@@ -286,6 +287,18 @@ def test_a_body_is_judged(
     answer = check(file, "POST", target, *options)
     assert answer.status == status
     assert said in answer.out
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 1), (1, 2)])
+def test_a_body_without_an_end_is_not_read_to_it(
+    exact: Path, monkeypatch: pytest.MonkeyPatch, more: int, status: int
+) -> None:
+    """What is piped in has the bound of a file."""
+    monkeypatch.setattr(checking, "SIZE_LIMIT", 1 << 20)
+    words = ("check", str(exact), "POST", "/containers/create", "--body", "-")
+    done = called(*words, piped=b"1".ljust((1 << 20) + more))
+    told = "trioproxy: stdin is larger than 1 MiB\n"
+    assert (done.status, done.err) == (status, told * more)
 
 
 def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trioproxy.commands import observed
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.file.policyfile import PolicyFile
-from trioproxy.files import cannot, read
+from trioproxy.files import SIZE_LIMIT, cannot, read
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge import gate
@@ -99,9 +99,12 @@ def _read_body(path: str) -> bytes:
     if path != "-":
         return read(Path(path))
     try:
-        return sys.stdin.buffer.read()
+        body = sys.stdin.buffer.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise cannot("read", Path("stdin"), error) from error
+    if len(body) > SIZE_LIMIT:
+        raise ConfigError(f"stdin is larger than {SIZE_LIMIT >> 20} MiB")
+    return body
 
 
 def _show_file(
