@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trioproxy.commands.block import Block
+from trioproxy.commands.block import LEAST_COLUMNS, Block
 
 SIZE = (24, 80)
 FRAMES = 2_000
@@ -105,6 +105,19 @@ def test_others_write_above_and_their_failure_is_theirs(
             block.above(fails)("said\n")
         back = "\r\x1b[?7lone\x1b[J\x1b[?7h\r\x1b7"
         assert read(ours) == f"{AWAY}said\r\n{back}"
+
+
+def test_a_line_ends_before_the_last_column(terminal: tuple[int, int]) -> None:
+    """It is cut between words, or within one that is too long; on fewer columns nothing is drawn."""
+    ours, theirs = terminal
+    termios.tcsetwinsize(theirs, (24, LEAST_COLUMNS))
+    with block_on(theirs) as block:
+        block.draw(["x" * 19, "x" * 20, "a word " * 9])
+        lines = ["x" * 19, "x" * 16 + "...", "a word a word a..."]
+        assert "\x1b[K\r\r\n".join(lines) in read(ours)
+        termios.tcsetwinsize(theirs, (24, LEAST_COLUMNS - 1))
+        block.draw(["y"])
+        assert "y" not in read(ours)
 
 
 def test_hostile_text_moves_no_cursor(terminal: tuple[int, int]) -> None:

@@ -300,6 +300,14 @@ def test_limits_in_markdown(file: Path) -> None:
     )
 
 
+def test_a_page_is_all_that_is_written(tmp_path: Path) -> None:
+    """Of what is written as a page nothing is said besides, in a file as on stdout."""
+    words = ("explain", "learned:glances", "--as", "html")
+    page = tmp_path / "page.html"
+    assert run(*words, "-o", str(page)).out == ""
+    assert run(*words, "-o", "-").out == page.read_text()
+
+
 def test_a_file_that_nobody_learned() -> None:
     """What was read in a client's source is said to be so, of what was learned it is not."""
     for name, is_read in (("documented:traefik", True), ("learned:glances", False)):

@@ -14,9 +14,14 @@ from tests.commands.screen import on_pty
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import tell
 from trioproxy.commands.terminal import fitted, has_colours, painted
+from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.ledger import Ledger
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, Who, route
+from trioproxy.learning.proposal import propose
+from trioproxy.learning.store import Written
+from trioproxy.learning.wish import Wish
+from trioproxy.limits.grant import Grant
 
 DAY = 1_764_000_000
 WORDS = st.lists(st.text("abc-./=", min_size=1, max_size=30), max_size=20)
@@ -193,3 +198,20 @@ def test_a_command_to_be_copied_is_never_broken(
     said = capsys.readouterr().err.replace("\r", "")
     between = "\n  " if width == 39 else " "
     assert said == f"go on by:{between}{command}\n"
+
+
+@pytest.mark.parametrize("listed", ["ContainerList", "ContainerExec,ContainerList"])
+def test_what_is_used_and_was_taken_out_is_told_with_the_way_back(listed: str) -> None:
+    """A person took it out, who sees that it is used, and how it would be granted again."""
+    evidence, said = Evidence(), list[str]()
+    evidence.begin("2026-11-24T10:15:00Z-1", DAY)
+    used = route("ContainerExec", "POST", "containers")
+    evidence.observe(used, "201", When(DAY))
+    evidence.granted = {Grant.of_operation("ContainerExec")}
+    wish = Wish(name="app", file="app.env")
+    found = propose(evidence, f"ALLOW_OPERATIONS={listed}\n", wish)
+    known = Loaded(evidence=Evidence())
+    saved = Written(evidence=evidence, others=Evidence(), damage="", proposal=found)
+    tell.Teller(known, quiet=False, unknown=(), warn=said.append).tell([used], saved)
+    is_declined = listed == "ContainerList"
+    assert ["--restore ContainerExec grants it" in one for one in said] == [is_declined]
