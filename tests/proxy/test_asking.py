@@ -468,6 +468,7 @@ async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None
         await one.send(answer=question["question"], say="once")
         await one.until("error")
     assert not await proxy.fake.is_called()
+    assert not proxy.lines_of(" crash ")
     (line,) = proxy.lines_of("path=/volumes")
     assert " warning request " in line
     assert " status=403 by=trioproxy " in line

@@ -427,6 +427,16 @@ async def test_a_long_body_that_the_stream_overtakes_is_whole(proxy: Proxy) -> N
     assert proxy.lines_of(f" received={len(much)} ")
 
 
+async def test_a_stream_waits_for_no_body(proxy: Proxy) -> None:
+    """It opens where nothing of what was announced has come, which is part of it then."""
+    client, engine = await proxy.ask("POST", ATTACH, "Content-Length: 9")
+    await engine.read_head()
+    await engine.send(HEADS["attach raw"])
+    await client.read_head()
+    await client.send(b"hello")
+    assert await engine.read(5) == b"hello"
+
+
 async def test_a_bad_chunk_before_a_stream_is_refused(proxy: Proxy) -> None:
     """Where readers differ about the end of the body, none of its answer is waited for."""
     client, engine = await proxy.ask("POST", ATTACH, "Transfer-Encoding: chunked")
