@@ -290,13 +290,14 @@ def test_faults_of_a_file_without_grants_are_told_at_once() -> None:
         "allow_operations=ContainerList": "allow_operations in app.env:2 is not known",
         "CREATE_BINDS=srv": "not an absolute path .app.env:2.",
         "REDACT=nonsense": "'nonsense' in app.env:2",
+        "ONLY_OWNER=me": "ONLY_OWNER in app.env:2 limits nothing by itself",
     }.items():
         with pytest.raises(ConfigError, match=said):
             listed_operations(f"TZ=UTC\n{fault}\n", "app.env")
         ceiling = replace(WISH, ceiling=parse_policy({})[0])
         with pytest.raises(ConfigError, match=said):
             refuse_excess(f"TZ=UTC\n{fault}\n", ceiling)
-    for line in ("ONLY_OWNER=me", "ONLY_CONTAINERS=@own", "CREATE_BINDS={base}/x", ""):
+    for line in ("ONLY_CONTAINERS=@own", "CREATE_NETWORK=n", "CREATE_BINDS={base}/x", ""):
         assert listed_operations(f"TZ=UTC\n{line}\n", "app.env") is None
 
 

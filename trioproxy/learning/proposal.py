@@ -158,11 +158,13 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
                 hint=f"learn --within {argument(file)} -o ANOTHER writes what is used of it,"
                 f" and learn --fresh -o {argument(file)} starts it over",
             )
-        # Faults are told before any work; what learning adds itself is none.
-        added = {OPERATIONS_VARIABLE: "", **dict.fromkeys(OBJECTS, OWN_OBJECTS)}
-        owner = {OWNER_VARIABLE: variables.get(OWNER_VARIABLE) or "any"}
+        # Faults are told before any work; what learning adds itself is none. An owner needs a
+        # list beside it: where nothing is made, none is added, and the owner would be lost.
+        owner = variables.get(OWNER_VARIABLE)
+        lists = {} if owner else dict.fromkeys(OBJECTS, OWN_OBJECTS)
         places = ANYWHERE.used_in(variables.values())
-        parse_lines({**added, **places, **variables, **owner}, text, name=file)
+        whole = {OPERATIONS_VARIABLE: "", **lists, **places, **variables}
+        parse_lines({**whole, OWNER_VARIABLE: owner or "any"}, text, name=file)
         return None
     parse_policy_file(text, name=file)
     return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
