@@ -261,6 +261,8 @@ def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
     assert "hint: did you mean documented:traefik?" in said
     said = run(*command, "komodo").err
     assert "there is no file 'komodo': that client has no file yet" in said
+    said = run(*command, "ContainerList").err
+    assert "no file 'ContainerList': it is an operation, GET /containers/json" in said
     for far in ("mine", "nofile", "-"):
         assert run(*command, far).err == (
             f"trioproxy: cannot read {far}: No such file or directory\n"

@@ -54,7 +54,7 @@ STOPS = [
     ({"CREATE_LOG_DRIVERS": ""}, "CREATE_LOG_DRIVERS", "did you mean CREATE_DRIVERS=log:NAME?"),
     ({"LIBPOD_PING": "yes"}, "LIBPOD_PING='yes' in the environment is neither 1 nor 0", ""),
     ({"LIBPOD_CONTAINER": "1"}, "LIBPOD_CONTAINER in the environment is not known", "did you mean LIBPOD_CONTAINERS?"),
-    ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList?"),
+    ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList? trioproxy explain lists them"),
     ({"ALLOW_OPERATIONS": "containerlist"}, "is no operation", "did you mean ContainerList?"),
     ({"ALLOW_OPERATIONS": "ContainerList ContainerInspect"}, "is no operation", "write a comma between two"),
     ({"CREATE_DEVICES": "/dev/dri:/dev/dri:rwm"}, "'/dev/dri:/dev/dri:rwm' in CREATE_DEVICES: no device", "write /dev/dri, which is listed"),

@@ -297,7 +297,12 @@ def test_faults_of_a_file_without_grants_are_told_at_once() -> None:
         ceiling = replace(WISH, ceiling=parse_policy({})[0])
         with pytest.raises(ConfigError, match=said):
             refuse_excess(f"TZ=UTC\n{fault}\n", ceiling)
-    for line in ("ONLY_CONTAINERS=@own", "CREATE_NETWORK=n", "CREATE_BINDS={base}/x", ""):
+    for line in (
+        "ONLY_CONTAINERS=@own",
+        "CREATE_NETWORK=n",
+        "CREATE_BINDS={base}/x",
+        "",
+    ):
         assert listed_operations(f"TZ=UTC\n{line}\n", "app.env") is None
 
 

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
 from trioproxy.files import is_there, read_text
 
@@ -58,6 +59,12 @@ def locate(name: str) -> Path:
     )  # fmt: skip
     if not (is_shipped(name) or is_bare):
         return path
+    if is_bare and (row := row_of(name)):
+        raise ConfigError(
+            f"there is no file {name!r}: it is an operation, {row.method} {row.template}",
+            hint="trioproxy explain tells of each; trioproxy check FILE METHOD TARGET says"
+            " whether a file lets it pass",
+        )
     # What means none of ours, and is no file either, has one of them in mind.
     prefix, _, wanted = ("", "", name) if is_bare else name.partition(":")
     found = {one: _clients_in(folder_of(one)) for one in _BELOW}

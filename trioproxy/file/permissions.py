@@ -279,11 +279,14 @@ def _parse_route(item: str, source: str) -> Route:
 
 def _unknown_operation(item: str, source: str) -> ConfigError:
     names = {name.lower(): name for name in OPERATIONS}
-    found = "" if re.search(r"[/;\s]", item) else near(item.lower(), names)
-    hint = "write a comma between two; trioproxy explain lists them"
+    hint = "trioproxy explain lists them"
+    if re.search(r"[;\s]|^$", item):
+        hint = f"write a comma between two; {hint}"
+    elif "/" not in item and (found := near(item.lower(), names)):
+        hint = f"did you mean {names[found]}? {hint}"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
-        hint=f"did you mean {names[found]}? {hint}" if found else hint,
+        hint=hint,
     )
 
 
