@@ -3,6 +3,7 @@
 All of it is counted from the evidence when somebody looks, so a request pays for none.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, First
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.wording import count, some, span
+from trioproxy.limits.grant import Grant
 
 RATE_OVER: Final = 5.0
 """Seconds over which requests a second are counted."""
@@ -99,19 +101,19 @@ def _newest(evidence: Evidence) -> tuple[int, str]:
 
     A value that came up after the file was written last fitted what is in it.
     """
-    births = dict[str, First]()
+    births = dict[Grant, First]()
     news = evidence.runs[evidence.run].news
     for sight, record in evidence.facts.items():
-        name = sight.operation if sight.is_route else str(sight.grant)
+        until = math.inf if sight.is_route else news
+        if until is None or not sight.item:
+            continue
+        grant = sight.grant
         for result, first in record.results.items():
-            is_news = sight.is_route or (
-                sight.item != "" and news is not None and first.after <= news
-            )
-            if is_news and is_need(sight, result):
-                births[name] = min(first, births.get(name, first))
-    newest = (0, "")
-    for name, first in births.items():
+            if first.after <= until and is_need(sight, result):
+                births[grant] = min(first, births.get(grant, first))
+    after, newest = 0, Grant.of_operation("")
+    for grant, first in births.items():
         # Of those within a second it is the one that was observed last.
-        if first.run == evidence.run and first.after >= newest[0]:
-            newest = (first.after, name)
-    return newest
+        if first.run == evidence.run and first.after >= after:
+            after, newest = first.after, grant
+    return after, newest.name
