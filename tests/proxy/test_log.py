@@ -150,6 +150,23 @@ def test_what_a_full_disk_costs_is_said() -> None:
     assert second.endswith(b" log-lines-dropped count=200")
 
 
+def test_what_was_new_while_a_disk_was_full_is_told_later() -> None:
+    """What a client did first is told when it does it again, where no line had told of it."""
+    errors, taken = [OSError(errno.ENOSPC, "full")], list[bytes]()
+
+    def write(_fd: int, data: bytes) -> int:
+        if data and errors:
+            raise errors.pop()
+        taken.append(data)
+        return len(data)
+
+    log = Log(Level.NOTICE, os.open(os.devnull, os.O_WRONLY), write=write)
+    for _ in range(3):
+        log.request(outcome())
+        log.flush()
+    assert b"".join(taken).count(b" notice request ") == 1
+
+
 @pytest.mark.parametrize("room", [0, 10, 62, 63, 64, 500])
 def test_behind_a_full_disk_a_line_has_its_own(room: int) -> None:
     """Of the last line before a disk was full there was half, and the first one that had room again went on behind it: neither could be read."""

@@ -329,6 +329,7 @@ class Log:
             # Half a line may stand there, from when there was room for no more.
             self.dropped += chunk.lstrip(b"\n").count(b"\n") + len(self._entries)
             self._entries.clear()
+            self._forget_known()  # some of that was told in these lines alone
             self._is_torn = self._is_within
             return True
         self._is_torn = False
@@ -365,13 +366,16 @@ class Log:
         if operation in known:
             return False
         if self._known_pairs >= MAX_KNOWN:
-            self._known.clear()
-            self._known_of_peer.clear()
-            self._known_pairs = 0
+            self._forget_known()
             known = self._known_of(peer)
         known.add(operation)
         self._known_pairs += 1
         return True
+
+    def _forget_known(self) -> None:
+        self._known.clear()
+        self._known_of_peer.clear()
+        self._known_pairs = 0
 
     def _known_of(self, peer: str) -> set[str]:
         """What the client with this address has done."""
