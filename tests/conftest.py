@@ -36,6 +36,9 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
+# What is made for a while is removed: a test would take an exit for its own failure.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 # So that a difference is shown; here, for whoever imports it may come before its folder.
 pytest.register_assert_rewrite("tests.clients.comparison")
 

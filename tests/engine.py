@@ -471,7 +471,6 @@ def remove_cgroup(group: Path) -> None:
 
 
 if __name__ == "__main__":  # an Engine to try things on, until Enter is pressed
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with scratch_engine() as started:
         sys.stderr.write(f"export DOCKER_HOST={started.url}\n")
         sys.stdin.readline()
