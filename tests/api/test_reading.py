@@ -180,7 +180,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Runtime": "io.containerd.x.v1"}, [("CREATE_RUNTIMES", "io.containerd.x.v1")]),
     # Ports
     ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, [("CREATE_PORTS", "8080")]),
-    ({"PortBindings": {"80": [{"HostIp": "0.0.0.0", "HostPort": "08080"}]}}, [("CREATE_PORTS", "8080")]),
+    ({"PortBindings": {"80": [{"HostIp": "0.0.0.0", "HostPort": "0008080"}]}}, [("CREATE_PORTS", "8080")]),
     ({"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}}, [("CREATE_PORTS", "127.0.0.1:random")]),
     ({"PortBindings": {"53/udp": [{"HostIp": "0:0::1", "HostPort": "53-54"}]}}, [("CREATE_PORTS", "[::1]:53-54/udp")]),
     ({"PortBindings": {"53/tcp": [{"HostPort": "53/udp"}]}}, [("CREATE_PORTS", "53")]),

@@ -161,7 +161,7 @@ def capability(text: str) -> str:
     return quote(text.upper().removeprefix("CAP_"))
 
 
-_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_PORTS = re.compile(r"0{0,9}([0-9]{1,5})(?:-0{0,9}([0-9]{1,5}))?")
 
 
 def host_port(address: str, port: str, protocol: str) -> str:
