@@ -64,6 +64,7 @@ BAD = [
     ("POST=1 # yes", 1, "POST has the value", "a line of its own"),
     ("POST=$X", 1, "POST has the value", "nothing is substituted"),
     ("POST=`x`", 1, "POST has the value", "nothing is substituted"),
+    ("CREATE_BINDS=/srv,~/a", 1, "CREATE_BINDS has the value", "nothing is substituted"),
     ("ALLOW_OPERATIONS=A,\\\nB", 1, "ALLOW_OPERATIONS has the value", "a value is one line"),
     ("ALLOW_OPERATIONS=%2", 1, "ALLOW_OPERATIONS has the value", "write %25"),
     ("ALLOW_OPERATIONS=%zz", 1, "ALLOW_OPERATIONS has the value", "write %25"),

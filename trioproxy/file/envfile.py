@@ -58,7 +58,10 @@ _HINTS = (
     (re.compile(r"\A\s"), "write no space behind ="),
     (re.compile(r",\s"), "write no space behind a comma"),
     (re.compile(r"[\s;]"), "a list has commas alone; a space in a value is %20"),
-    (re.compile(r"[$`]"), "nothing is substituted here: write the value itself"),
+    (
+        re.compile(r"[$`]|(?:^|,)~"),
+        "nothing is substituted here: write the value itself",
+    ),
     (re.compile(r"\\"), "a value is one line; a backslash in it is %5C"),
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),
