@@ -180,9 +180,12 @@ def test_lists_of_containers(stage: Stage) -> None:
         assert (status, still(found)) == (200, still(expected)), asked
 
 
-def without(members: dict[str, Any], own: set[str]) -> dict[str, Any]:
-    """The members of a network that are the client's own."""
-    return {one: member for one, member in members.items() if one in own}
+def with_members(network: dict[str, Any], own: set[str]) -> dict[str, Any]:
+    """A network as a client is shown it that owns these; lists of newer Engines have no members."""
+    shown = {k: v for k, v in network.items() if k not in {"Services", "Status"}}
+    if members := shown.get("Containers"):
+        shown["Containers"] = {one: members[one] for one in members if one in own}
+    return shown
 
 
 BUILT_IN = {"bridge", "host", "none"}
@@ -196,9 +199,12 @@ def test_lists_of_networks(stage: Stage, version: str) -> None:
     for filters in ({}, {"label": ["app"]}, {"driver": ["bridge"]}, {"name": ["net"]}):
         asked = target(f"{version}/networks", filters=json.dumps(filters))
         status, expected = send(stage.raw, "GET", asked)
+        if status == 400:  # newer Engines do not speak that any more
+            assert send(stage.proxied, "GET", asked) == (status, expected)
+            continue
         assert status == 200
         expected = [
-            {**one, "Containers": without(one["Containers"], own)}
+            with_members(one, own)
             for one in expected
             if one["Id"] in own or one["Name"] in BUILT_IN
         ]
@@ -214,11 +220,9 @@ def test_a_network_and_who_is_on_it(stage: Stage, name: str, query: str) -> None
     own, asked = set(stage.own.values()), f"/networks/{name}{query}"
     status, expected = send(stage.raw, "GET", asked)
     assert status == 200
-    everybody = len(expected["Containers"])
-    expected["Containers"] = without(expected["Containers"], own)
-    assert everybody > len(expected["Containers"]) > 0
-    expected.pop("Services", None)
-    assert send(stage.proxied, "GET", asked) == (200, expected)
+    shown = with_members(expected, own)
+    assert len(expected["Containers"]) > len(shown["Containers"]) > 0
+    assert send(stage.proxied, "GET", asked) == (200, shown)
 
 
 def test_lists_of_volumes(stage: Stage) -> None:
@@ -397,6 +401,12 @@ def without_strangers(stage: Stage, disk: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+ACTIVE: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "Container": lambda one: one["State"] == "running",
+    "Image": lambda one: one["Containers"] > 0,
+    "Volume": lambda one: one["UsageData"]["RefCount"] > 0,
+}
+"""What the Engine counts as active."""
 KINDS = ("", "?type=container", "?type=image", "?type=volume", "?type=image&type=volume", "?type=build-cache")  # fmt: skip
 
 
@@ -407,6 +417,9 @@ def test_disk_usage(stage: Stage, version: str, kinds: str) -> None:
     """Containers and volumes of strangers are left out, and of images what they use of them."""
     path = f"{version}/system/df{kinds}"
     status, disk = send(stage.raw, "GET", path)
+    if status == 400:  # newer Engines do not speak the oldest
+        assert send(stage.proxied, "GET", path) == (status, disk)
+        return
     assert status == 200
     every = {"Images", "Containers", "Volumes"} & disk.keys()
     containers = send(stage.raw, "GET", "/containers/json?all=1")[1]
@@ -417,6 +430,14 @@ def test_disk_usage(stage: Stage, version: str, kinds: str) -> None:
     status, shown = send(stage.proxied, "GET", path)
     assert status == 200
     assert list(shown) == list(disk)
+    told = json.dumps(shown)
+    assert not [one for name, one in stage.strangers.items() if one in told and name != "other-net"]  # fmt: skip
+    for kind, counted in ACTIVE.items():  # newer Engines sum it up beside
+        shown_sum, whole = (one.pop(f"{kind}Usage", {}) for one in (shown, disk))
+        assert bool(shown_sum) == bool(whole)
+        items = wanted[f"{kind}s"] if whole else []
+        assert shown_sum.get("TotalCount", 0) == len(items)
+        assert shown_sum.get("ActiveCount", 0) == sum(map(counted, items))
     for found in (shown, disk):  # the Engine walks a map of its build cache, too
         if found.get("BuildCache"):
             found["BuildCache"].sort(key=str)
@@ -428,16 +449,25 @@ def test_disk_usage(stage: Stage, version: str, kinds: str) -> None:
             found = still(found or [])
         # Go walks a map of volumes in another order each time.
         assert sorted(found or [], key=str) == sorted(elements, key=str), name
-    told = json.dumps(shown)
-    assert not [one for name, one in stage.strangers.items() if one in told and name != "other-net"]  # fmt: skip
 
 
 @pytest.mark.engine
 def test_images_and_who_uses_them(stage: Stage) -> None:
-    """A list of images is as on the raw socket: that counts nobody's containers."""
+    """A list of images is as on the raw socket, but for whose containers use them."""
+    containers = send(stage.raw, "GET", "/containers/json?all=1")[1]
     for query in ("", "?all=1", "?shared-size=1", "?manifests=1"):
-        path = f"/images/json{query}"
-        assert send(stage.proxied, "GET", path) == send(stage.raw, "GET", path)
+        status, images = send(stage.raw, "GET", f"/images/json{query}")
+        full = {"Containers": containers, "Images": images, "Volumes": []}
+        counted = without_strangers(stage, full)["Images"]
+        own = set(stage.own.values())
+        for one, narrowed in zip(images, counted, strict=True):
+            if one["Containers"] >= 0:  # older Engines count none here
+                one["Containers"] = narrowed["Containers"]
+            for part in one.get("Manifests") or ():
+                data = part.get("ImageData", {})
+                if users := data.get("Containers"):
+                    data["Containers"] = [one for one in users if one in own]
+        assert send(stage.proxied, "GET", f"/images/json{query}") == (status, images)
 
 
 NAMES_OF_OTHERS = {"own-0", "own-1", "own-2", "own-p", "other-1"}
@@ -476,9 +506,8 @@ def test_lists_by_other_items(
         found = send(listen, "GET", "/containers/json?all=1")[1]
         assert still(found) == still([one for one in expected if one["Id"] in inside])
         expected = send(stage.raw, "GET", "/networks/bridge")[1]
-        members = without(expected["Containers"], inside)
         found = send(listen, "GET", "/networks/bridge")[1]
-        assert found == {**expected, "Containers": members}
+        assert found == with_members(expected, inside)
 
 
 @pytest.mark.engine

@@ -44,6 +44,8 @@ def fewest_digits(engine: Engine, image: str) -> int:
         cut
         for cut in range(9, 72)
         if not any(one.startswith(own[:cut]) for one in others)
+        # Where containerd keeps images, it is more than two.
+        and not engine.docker("image", "inspect", own[:cut], check=False).status
     )
 
 

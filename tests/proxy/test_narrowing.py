@@ -28,6 +28,7 @@ from trioproxy.api.redaction import MARKER
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.elements import MOST_OF_AN_ELEMENT
 from trioproxy.judge.gate import Gate
+from trioproxy.limits.things import ANONYMOUS
 from trioproxy.proxy.narrowing import ONE_BY_ONE, SHORT
 
 IMAGE = "sha256:" + "cd" * 32
@@ -597,6 +598,25 @@ async def test_a_volume_that_was_made_anew(start: Start) -> None:
             assert await client.arrived() == chunk(raw + b"\n")
 
 
+async def test_the_end_of_a_volume_that_a_mount_made(start: Start) -> None:
+    """What a mount without a source makes has our label, and from Engine 29 on that of volumes without
+    names, too: its end is told to who heard that it was made, when there is nobody to be asked about."""
+    proxy = await start({**LISTED, "ONLY_VOLUMES": "@own"})
+    client, engine = await watching(proxy)
+    await client.read_head()
+    made = {"Name": "v", "Driver": "local", "Labels": {**OWN, ANONYMOUS: ""}}
+    for action in ("create", "destroy"):
+        value = {"Type": "volume", "Action": action, "Actor": {"ID": "v"}}
+        raw = json.dumps(value).encode()
+        await engine.send(chunk(raw))
+        if action == "create":
+            with trio.fail_after(PATIENCE):
+                questions = await proxy.fake.accept()
+            for found in (made, []):  # and who has it
+                await questions.answer(body=json.dumps(found).encode())
+        assert await client.arrived() == chunk(raw + b"\n")
+
+
 LONG_LABEL = "x" * 3_000_000
 """Who makes a volume says how long its labels are."""
 
@@ -704,7 +724,7 @@ async def test_filters_that_are_not_clear(named: Proxy, query: str) -> None:
 
 
 VOLUMES = [
-    {"Name": f"v{n}", "Driver": "local", "Labels": {"com.docker.volume.anonymous": ""}}
+    {"Name": f"v{n}", "Driver": "local", "Labels": {ANONYMOUS: ""}}
     for n in range(ONE_BY_ONE + 4)
 ]
 

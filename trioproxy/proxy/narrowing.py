@@ -451,8 +451,8 @@ class _Asking:
         if thing is None:
             self._forget(key)
             thing = await self._resolver.find(need.kind, need.id)
-            # A volume that nobody named gets its users only later.
-            if thing is not None and not thing.is_anonymous:
+            # A volume that nobody named gets its users only later; where its label lists it, they do not count.
+            if thing and (not thing.is_anonymous or self._objects.holds(thing)):
                 self._remember(thing)
         if need.is_over:
             self._forget(key)
