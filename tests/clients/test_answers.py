@@ -18,7 +18,7 @@ import pytest
 
 from tests.clients.comparison import SECONDS, emptied
 from tests.end_to_end.proxies import enforcing
-from tests.end_to_end.test_answers import still, without
+from tests.end_to_end.test_answers import still, with_members
 from tests.end_to_end.test_races import send
 from tests.engine import ScratchEngine
 from trioproxy.api.routes import OPERATIONS
@@ -117,8 +117,7 @@ class Stage:
                     listed.sort(key=lambda one: str(one["Name"]))
                 return still(listed) if what == "summaries" else listed
             case "network":
-                members = without(told["Containers"] or {}, self.inside)
-                return {**told, "Containers": members}
+                return with_members(told, self.inside)
             case _:
                 return told
 
