@@ -130,3 +130,18 @@ def test_tls_is_refused_in_words_that_the_page_on_troubles_has() -> None:
         UnfinishedHead().feed(hello.read())
     rows = (ROOT / "docs/troubleshooting.md").read_text().splitlines()
     assert any(f"`{refused.value}`" in row and "TLS" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("agent", "tokens"),
+    [
+        (b"Docker-Client/29.7.2 (linux) app/1", "Docker-Client/29.7.2 app/1"),
+        (b"moby-client/v0.5.0 linux/amd64", "moby-client/v0.5.0"),
+        (b"my-linux/amd64 linux/4.2 linux/amd64", "my-linux/amd64 linux/4.2"),
+        (b"\xff/1 a/1", "a/1"),
+    ],
+)
+def test_of_an_agent_its_programs_are_kept(agent: bytes, tokens: str) -> None:
+    """No comment, and no system and machine: the Engine's client in Go writes these like a program."""
+    raw = b"GET / HTTP/1.1\r\nHost: d\r\nUser-Agent: %s\r\n\r\n" % agent
+    assert parse_request(raw).fields.agent == tokens

@@ -81,7 +81,10 @@ NO_CONTROL: Final = bytes({*range(256)} - {*range(32), 127} | {*b"\t\n\r"})
 5.5)."""
 
 AGENT_TOKEN: Final = re.compile(rb"[A-Za-z0-9._/-]{1,64}")
-AGENT_COMMENT: Final = re.compile(rb"\([^()]*\)")
+AGENT_COMMENT: Final = re.compile(
+    rb"\([^()]*\)|(?<!\S)(?:darwin|freebsd|linux|windows)/\w+(?!\S)"
+)
+"""The Engine's own client in Go writes `moby-client/v0.5.0 linux/amd64`, without brackets."""
 AGENT_TOKENS: Final = 8
 AGENT_LIMIT: Final = 1024
 
