@@ -221,7 +221,7 @@ def test_what_a_refusal_tells_is_what_the_list_takes(host: dict[str, Any]) -> No
         if verdict.decision.allowed:
             return
         said = re.fullmatch(
-            r"ContainerCreate asks for [^=]*=?(.*), which (\w+) does not list(?: as (.*))?",
+            r"ContainerCreate asks for [^=]*=?(.*), which (\w+) does not list(?: as (.*) yet)?",
             verdict.decision.message,
         )
         assert said, verdict.decision.message

@@ -80,7 +80,7 @@ async def test_each_listener_has_its_own_policy(
             assert await granted(plain) == [200, 403, 200]
             uid = f"unix:uid={os.getuid()}"
             line = await proxy.line("path=/containers/json")
-            assert line.endswith(f"client=ps@{uid}")
+            assert line.endswith(f'client="ps@{uid}"')
 
 
 async def test_the_environment_is_no_policy_where_each_has_its_own(
