@@ -94,7 +94,7 @@ STARTS = [
     ({"TZ": "Europe/Madrid"}, Mode.SECTIONS, ()),
     ({"BUILD_NUMBER": "17", "PULL_NUMBER": "3", "PULL_REFS": "main", "BUILD_TAG": "x", "EXEC_QQQ": "1"}, Mode.SECTIONS, ("EXEC_QQQ in the environment is not known, and limits nothing",)),
     ({"CREATE_BINDS": "/x"}, Mode.SECTIONS, ("CREATE_* limits nothing: no operation that it limits is granted",)),
-    ({"ALLOW_OPERATIONS": "ContainerStart", "CREATE_BINDS": "", "ONLY_CONTAINERS": "a"}, Mode.EXACT, ()),  # it limits what is reached into
+    ({"ALLOW_OPERATIONS": "ContainerStart", "CREATE_BINDS": "", "ONLY_CONTAINERS": "a", "ONLY_OWNER": "o"}, Mode.EXACT, ()),  # it limits what is reached into
     ({"CREATE_BASE": "/home/me/app"}, Mode.SECTIONS, ()),
     ({"ALLOW_OPERATIONS": "ContainerCreate,ContainerExec,ServiceCreate,POST:/frob", "CREATE_BINDS": ""}, Mode.EXACT, (
         "EXEC_* is not set: ContainerExec may ask for anything",
