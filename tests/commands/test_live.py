@@ -158,8 +158,10 @@ async def test_it_goes_on_where_there_is_no_room(learn: Learning) -> None:
 async def test_what_is_typed_leaves_nothing_behind(learn: Learning) -> None:
     """Enter leads the cursor away; the block finds its place again."""
     async with learning(learn, 80) as (shown, client):
-        await shown.until("operations  2")
+        # What is typed while lines go above the block stands among them.
+        await shown.until(r"new: ContainerCreate(.|\n)*operations  2")
         await shown.type("h", "i", "Enter", "Enter")
+        await shown.until("^hi")
         await ask(client, "GET", "/info")
         text = await shown.until("operations  3")
         assert len(ROW.findall(text)) == len(LABELS) - 1
