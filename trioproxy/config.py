@@ -137,6 +137,12 @@ class TcpAddress:
         """Whether only this machine can reach it."""
         return _LOOPBACK.fullmatch(self.host) is not None
 
+    @property
+    def dialed(self) -> bytes:
+        """The host that a client connects to. As bytes: what is no name, as `a..b`, is a failed
+        look-up then, and no `UnicodeError`."""
+        return (self.host or "localhost").encode()
+
 
 @value_class
 class UnixAddress:

@@ -14,8 +14,7 @@ MOST: Final = 256 * 1024
 def connected(address: Address, seconds: float | None) -> socket.socket:
     """Connect within so many seconds; None: for as long as it takes. Raises `OSError`."""
     if not isinstance(address, UnixAddress):
-        # As bytes: what is no name, as `a..b`, is a failed look-up then, and no `UnicodeError`.
-        host: Any = (address.host or "localhost").encode()
+        host: Any = address.dialed  # the library's stubs know texts alone
         return socket.create_connection((host, address.port), seconds)
     with ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))

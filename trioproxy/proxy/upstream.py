@@ -64,11 +64,10 @@ async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
 
 
 async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
-    host = (address.host or "localhost").encode()  # as `commands.dialing` does
     try:
         # Trio resolves names in a thread and tries addresses side by side (RFC 8305); the
         # socket it found is ours from then on, and the watch's.
-        stream = await trio.open_tcp_stream(host, address.port)
+        stream = await trio.open_tcp_stream(address.dialed, address.port)
         sock = socket.socket(fileno=stream.socket.detach())
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
