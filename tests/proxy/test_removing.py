@@ -176,7 +176,7 @@ async def test_sizes_that_do_not_come(
     own: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while the volumes go without, on another connection."""
-    monkeypatch.setattr(removing, "QUESTIONS_SECONDS", 0.01)
+    monkeypatch.setattr(removing, "SIZES_SECONDS", 0.01)
     client, engine, _ = await asking(own, "/volumes/prune")
     await engine.send(told({"Volumes": [volume(Labels=ANONYMOUS)]}))
     await engine.read_request()

@@ -285,7 +285,7 @@ async def test_all_questions_have_one_deadline(
         while await engine.fill():
             engine.take()
             asked += 1
-            await trio.sleep(0.1)
+            await trio.sleep(0.5)
             await engine.send(response(body=described("busybox:latest")))
     waited = trio.current_time() - began
     assert waited == pytest.approx(QUESTIONS_SECONDS, abs=1)

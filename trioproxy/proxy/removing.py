@@ -20,11 +20,14 @@ from trioproxy.judge.pruning import Removals
 from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
-from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, ask_each, segment
+from trioproxy.proxy.resolve import ask, ask_each, segment
 from trioproxy.proxy.watch import HUNG_UP
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"
+
+SIZES_SECONDS: Final = 10.0
+"""Until it is said how much volumes take that are about to go: nobody waits longer for a sum."""
 
 
 class Removing(Exchange):
@@ -93,7 +96,7 @@ class Removing(Exchange):
         def take(value: jsonbody.Json) -> None:
             sizes.update(_sizes_in(value))
 
-        deadline = trio.current_time() + QUESTIONS_SECONDS
+        deadline = trio.current_time() + SIZES_SECONDS
         # Where it cannot tell, the Engine goes on as well, and counts none.
         with suppress(UpstreamError):
             await ask_each(self._sides.engine, _SIZES, "lists", take, deadline)

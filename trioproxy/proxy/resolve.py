@@ -51,8 +51,11 @@ if TYPE_CHECKING:
     from trioproxy.judge.pruning import Listed, Prune
     from trioproxy.proxy.listing import Take
 
-QUESTIONS_SECONDS: Final = 10.0
-"""From the first question about a request to the last byte of the last answer: 504."""
+QUESTIONS_SECONDS: Final = 50.0
+"""From the first question about a request to the last byte of the last answer: 504.
+
+The Engine tells nothing of a container into which it copies, for as long as that takes, and a
+client without us waits. Most give up after 60 s: by then they have read why."""
 
 MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer: 502."""
