@@ -69,7 +69,7 @@ class Commands(click.Group):
             refuse_to_serve_elsewhere(args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
-            _refuse_twice(ctx, name, command, rest)
+            _refuse_unclear(ctx, name, command, rest)
         return name, command, rest
 
     def format_commands(
@@ -109,19 +109,27 @@ def refuse_to_serve_elsewhere(name: str) -> None:
         )
 
 
-def _refuse_twice(
+def _refuse_unclear(
     parent: click.Context, name: str | None, command: click.Command, args: list[str]
 ) -> None:
-    """Raise `UsageError` where an option with one value has two.
+    """Raise `UsageError` where an option with one value has two, or an argument is empty.
 
     click keeps the last one: `learn --within a --within b` would drop a ceiling, and say
     nothing. It tells only its parser's callers, so the arguments are parsed here once more.
+    An empty argument comes of a variable that is not set, and not of who wants no file.
     """
     ctx = click.Context(
         command, info_name=name, parent=parent, **command.context_settings
     )
     given = list[click.Parameter]()
-    for option in command.make_parser(ctx).parse_args(list(args))[2]:
+    values, _, order = command.make_parser(ctx).parse_args(list(args))
+    for option in order:
+        its = values[str(option.name)]
+        is_empty = "" in (its if isinstance(its, tuple) else (its,))
+        is_ours = option.type is not click.UNPROCESSED  # as COMMAND's words are
+        if isinstance(option, click.Argument) and is_ours and is_empty:
+            what = str(option.name).upper()
+            raise click.UsageError(f"{what} is empty: leave it out, or name one", ctx)
         if isinstance(option, click.Option) and not (option.multiple or option.is_flag):
             if option in given:
                 raise click.UsageError(

@@ -402,10 +402,19 @@ async def test_a_watched_file_counts_when_it_changes(
 
 
 def test_an_empty_file_is_no_file() -> None:
-    """Of a variable that is not set comes an empty FILE, and nobody serves by the environment then."""
-    for file in (("",), ("--env-file", "")):
-        done = run("enforce", *file, "--print-config")
-        assert (done.status, "FILE is empty: leave it out" in done.err) == (2, True)
+    """Of a variable that is not set comes an empty argument, and nobody serves by the environment
+    then, nor is told that a folder is no file."""
+    for told, arguments in (
+        ("FILE", ("enforce", "", "--print-config")),
+        ("FILE", ("enforce", "--env-file", "", "--print-config")),
+        ("FILE", ("explain", "")),
+        ("FILES", ("merge", "-o", "all.env", "a.env", "")),
+        ("NEW", ("diff", "learned:glances", "")),
+        ("METHOD", ("check", "learned:glances", "", "/info")),
+        ("EVIDENCE", ("approve", "a.env", "")),
+    ):
+        done = run(*arguments)
+        assert (done.status, f"{told} is empty: leave it out" in done.err) == (2, True)
 
 
 def test_watching_needs_a_file() -> None:

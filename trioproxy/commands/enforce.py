@@ -43,14 +43,8 @@ Examples:
 """
 
 
-def _named(_: click.Context, __: click.Parameter, file: str | None) -> str | None:
-    if file == "":  # of a variable that is not set, and not of who wants no file
-        raise click.UsageError("FILE is empty: leave it out, or name one")
-    return file
-
-
 @click.command(name="enforce", epilog=EPILOG)
-@click.argument("file", metavar="[FILE]", required=False, callback=_named)
+@click.argument("file", metavar="[FILE]", required=False)
 @click.option(
     "--listen",
     multiple=True,
