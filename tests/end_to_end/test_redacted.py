@@ -282,6 +282,27 @@ def test_no_secret_arrives_by_any_read(
     assert kept
 
 
+def test_no_command_line_is_guessed_at(stage: Stage, tmp_path: Path) -> None:
+    """The Engine tells by the filters of its events whether the command line of an exec begins with a
+    text; beside `REDACT` it is not asked that, and asked all else."""
+    listen = str(tmp_path / "p.sock")
+    _, raw = ask(stage.raw, "GET", f"/events?since=0&until={int(time.time())}")
+    actions = (json.loads(line)["Action"] for line in raw.splitlines())
+    line = next(one for one in actions if one.startswith("exec_create: "))
+    target = f"/events?since=0&until={int(time.time())}&filters="
+    right, wrong, plain = (
+        f"{target}{quote(json.dumps({'event': ['exec_start', text]}))}"
+        for text in (line[:-1], f"{line[:-1]}!", "exec_create")
+    )
+    assert line.encode() in ask(stage.raw, "GET", right)[1]
+    assert b"exec_create" not in ask(stage.raw, "GET", wrong)[1]
+    with enforcing(stage.engine, listen=f"unix://{listen}", variables=policy("env")):
+        assert [ask(listen, "GET", one)[0] for one in (right, wrong)] == [400, 400]
+        status, told = ask(listen, "GET", plain)
+    assert status == 200
+    assert b"exec_create: " + MARKER.encode() in told
+
+
 SHOWING_BOTH = {
     *("ContainerInspect", "ContainerList", "ContainerLogs", "ContainerTop"),
     *("ExecInspect", "NetworkInspect", "NetworkList", "SystemDataUsage"),

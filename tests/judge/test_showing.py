@@ -26,7 +26,7 @@ from trioproxy.judge.showing import (
     Shown,
     showings,
 )
-from trioproxy.limits.objects import OWN, parse_objects
+from trioproxy.limits.objects import NO_OBJECTS, OWN, parse_objects
 from trioproxy.limits.things import Thing
 
 MINE = {"trioproxy.owner": "me"}
@@ -229,6 +229,31 @@ def test_a_limit_is_taken_out_in_any_case() -> None:
     """Podman reads it so, and would count what is hidden."""
     asked, query = showing_of("ContainerList").asked(b"Limit=2&ALL=0&x=1")
     assert (asked.limit, query) == (2, b"all=1&x=1")
+
+
+GUESSES = [
+    ('{"event":["exec_start","exec_create: sh -c PASS=h"]}', True),
+    ('{"event":{"exec_start: sh":true}}', True),
+    ('{"event":["exec_create","exec_start:","health_status: healthy"]}', False),
+    ('{"label":["a: b"],"type":["container"]}', False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize("word", Hides)
+@pytest.mark.parametrize(("filters", "is_guess"), GUESSES)
+def test_what_is_hidden_of_events_is_not_guessed_at(
+    word: Hides, filters: str, *, is_guess: bool
+) -> None:
+    """Beside `exec_start` the Engine shows each event that begins with any text of the filter: so a
+    command line that is hidden was found out letter by letter."""
+    showing = showings(NO_OBJECTS, frozenset({word}))["SystemEvents"]
+    query = f"filters={quote(filters)}".encode()
+    if is_guess and word is not Hides.LABELS:
+        with pytest.raises(BadTarget, match="guess at a command line"):
+            showing.asked(query)
+    else:
+        assert showing.asked(query) == (showing, query)
 
 
 NEEDS = {

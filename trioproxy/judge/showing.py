@@ -142,8 +142,16 @@ class Showing:
 
         The Engine would count what is hidden then. A limit shows what is stopped, too. And
         sums are told with what they are made of, or nothing could be taken out of them.
-        Raises `BadTarget` where handlers may read the query in two ways.
+        Raises `BadTarget` where handlers may read the query in two ways, and where it asks by
+        guesses for what is hidden.
         """
+        if self.redaction is not None and self.answer.shape is Shape.LINES:
+            for text in query.filters(raw_query).get("event", ()):
+                # Beside `exec_start` the Engine shows whatever begins with any of these: so a
+                # command line would be found out, letter by letter.
+                told: Json = {"Action": text}
+                if self.redaction(told) is not told:
+                    raise BadTarget("filters in the query guess at a command line")
         if self.narrows and Tells.USAGE in self.answer.parts.values():
             return self._itemised(raw_query)
         if not self.answer.is_cut or not self.narrows:
