@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -197,3 +198,29 @@ def test_a_client_that_hangs_up(engine: Engine, proxy: str) -> None:
     found = get(str(engine.socket), f"/containers/{made}/json")["HostConfig"]["Binds"]
     assert found in (["left:/data:nocopy"], ["left:/data"])
     assert content(engine, "left") == FILLED
+
+
+def test_a_creation_of_a_proxy_before(engine: Engine, proxy: str) -> None:
+    """A creation that a proxy sent before it ended fills a volume still: who would run in that by the
+    proxy that took its place waits until the container is there."""
+    raw, slow = str(engine.socket), io.BytesIO(busybox_archive())
+    with tarfile.open(fileobj=slow, mode="a") as tar:
+        for count in range(20_000):
+            tar.addfile(tarfile.TarInfo(f"data/{count}"))
+    engine.docker("import", "-", "slow:latest", input=slow.getvalue())
+    made = list[str]()
+    filling = threading.Thread(
+        target=lambda: made.append(create(raw, Image="slow", **by_bind("before")))
+    )
+    filling.start()
+    in_use = f"/volumes?filters={quote(json.dumps({'dangling': ['false']}))}"
+    while "before" not in json.dumps(send(raw, "GET", in_use)[1]):
+        pass
+    later = create(proxy, **by_bind("before"))
+    there = {one["Id"] for one in get(raw, "/containers/json?all=1")}
+    filling.join()
+    try:
+        assert {later, *made} <= there
+    finally:
+        engine.docker("rm", "-f", "-v", *made)
+        engine.docker("rmi", "-f", "slow")

@@ -17,6 +17,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import Exchange
 from trioproxy.proxy.reservations import (
     LONGEST_KNOWN,
+    MOST_LOOKS,
     MOST_UNUSED,
     WAIT_SECONDS,
     Reservations,
@@ -81,6 +82,15 @@ async def asked(engine: EngineConnection, *answers: bytes) -> list[str]:
         lines.append((await engine.read_request()).line.decode().split()[1])
         await engine.send(answer)
     return lines
+
+
+IN_USE = "/volumes?filters=%7B%22dangling%22:%5B%22false%22%5D%7D"
+ALL = "/containers/json?all=1"
+
+
+def in_use(*names: str) -> bytes:
+    """What the Engine has in use."""
+    return described({"Volumes": [{**PLAIN, "Name": name} for name in names]})
 
 
 async def sent(engine: EngineConnection) -> list[str]:
@@ -149,6 +159,7 @@ async def test_what_was_there_before(limited: Proxy) -> None:
 AFTERWARDS = {
     "made": (CREATED, False),
     "the image is not there": (response("404 Not Found", body=b"{}"), True),
+    "it could not be made": (response("500 Server Error", body=b"{}"), False),
     "another proxy gave up": (response("502 Bad Gateway", body=b"{}"), False),
 }
 
@@ -169,6 +180,8 @@ async def test_who_had_it(
     await client.read_response("POST")
     await create(limited, "v:/v")
     engine = await limited.fake.accept()
+    if b"502" in answer:
+        assert await asked(engine, in_use()) == [IN_USE]
     await asked(engine, described(PLAIN), *[described([])] * is_filled)
     assert await sent(engine) == ["v:/v" if is_filled else "v:/v:nocopy"]
 
@@ -441,13 +454,25 @@ async def test_an_engine_that_dies_with_nobody_there(limited: Proxy) -> None:
     await limited.assert_clean()
 
 
-async def test_an_engine_that_dies(limited: Proxy) -> None:
-    """The client gets a 502, and who waits goes on."""
+@pytest.mark.parametrize("gives_up", ["dies", "says so"])
+async def test_who_gave_up_before_the_engine(
+    limited: Proxy, gives_up: str, autojump_clock: MockClock
+) -> None:
+    """The client gets a 502, and who waits goes on when the Engine is not at it any more: behind what
+    closes, or says 504, after some time a client ran in a volume that the Engine still filled."""
     client, engine = await under_way(limited, "v:/v")
     await create(limited, "v:/v")
-    engine.close()
-    assert (await client.read_response("POST")).status == 502
-    await under_way_now(limited)
+    if gives_up == "dies":
+        engine.close()
+    else:
+        await engine.send(response("504 Gateway Timeout", body=b"{}"))
+    assert (await client.read_response("POST")).status in {502, 504}
+    engine = await limited.fake.accept()
+    for _ in range(3):
+        assert await asked(engine, in_use("v"), described([])) == [IN_USE, ALL]
+    answers = in_use("v"), described([user("v")]), described(PLAIN)
+    assert await asked(engine, *answers) == [IN_USE, ALL, "/volumes/v"]
+    assert await sent(engine) == ["v:/v:nocopy"]
 
 
 async def under_way_now(proxy: Proxy) -> None:
@@ -601,3 +626,63 @@ async def test_what_is_said_of_many(autojump_clock: MockClock) -> None:
     await reservations.take({"a"})
     with pytest.raises(VolumeReserved, match="one of the volumes 'a', 'b', 'c', and"):
         await reservations.take({"a", "b", "c", "d"})
+
+
+@pytest.fixture
+async def second(limited: Proxy) -> Proxy:
+    """The same, in the place of a proxy that has ended."""
+    limited.server._shared.reservations = Reservations(are_first=False)
+    return limited
+
+
+async def test_nothing_is_left_of_a_process_before(second: Proxy) -> None:
+    """The first volume costs one question more, or two where some are in use; later ones none."""
+    await create(second, "v:/v")
+    engine = await second.fake.accept()
+    answers = in_use("u"), described([user("u")]), MISSING
+    assert await asked(engine, *answers) == [IN_USE, ALL, "/volumes/v"]
+    assert await sent(engine) == ["v:/v"]
+    await under_way(second, "w:/w")
+
+
+async def test_an_engine_that_tells_of_no_mounts(second: Proxy) -> None:
+    """An older Podman has volumes in use, and says of no container that it has them."""
+    await create(second, "v:/v")
+    engine = await second.fake.accept()
+    answers = in_use("v"), described([{**user("v"), "Mounts": None}]), described(PLAIN)
+    assert await asked(engine, *answers) == [IN_USE, ALL, "/volumes/v"]
+
+
+async def test_a_creation_of_a_process_before(
+    second: Proxy, autojump_clock: MockClock
+) -> None:
+    """A client let a creation fill a volume for as long as it took to start the proxy anew, and
+    ran in the volume meanwhile: it waits until the container is there. Who needs another one
+    waits until no more come."""
+    await create(second, "v:/v:nocopy")
+    engine = await second.fake.accept()
+    for names in (["v"], ["v", "x"], ["v", "x"]):
+        questions = await asked(engine, in_use(*names), described([user("u")]))
+        assert questions == [IN_USE, ALL]
+    await under_way(second, "w:/w")
+    is_over = in_use("v", "x", "w"), described([user("v")])
+    assert await asked(engine, *is_over) == [IN_USE, ALL]
+    assert await sent(engine) == ["v:/v:nocopy"]
+    client = await create(second, "x:/x")
+    still = in_use("x"), described([user("v")])
+    for _ in range(int(WAIT_SECONDS)):
+        engine = await second.fake.accept() if _ == 0 else engine
+        assert await asked(engine, *still) == [IN_USE, ALL]
+    assert (await client.read_response("POST")).status == 503
+
+
+async def test_who_has_more_made_all_the_time(
+    second: Proxy, autojump_clock: MockClock
+) -> None:
+    """What is under way is looked at so often, and then others go on, but for what was there."""
+    await create(second, "v:/v")
+    engine = await second.fake.accept()
+    for count in range(MOST_LOOKS + 1):
+        await asked(engine, in_use(*map(str, range(count + 1))), described([]))
+    assert await asked(engine, MISSING) == ["/volumes/v"]
+    assert await sent(engine) == ["v:/v"]

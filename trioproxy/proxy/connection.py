@@ -15,6 +15,7 @@ nothing: what may pass is the verdict's word alone.
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, assert_never
@@ -55,7 +56,7 @@ from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
 from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange
-from trioproxy.proxy.resolve import Resolver
+from trioproxy.proxy.resolve import Resolver, under_way
 from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.watch import HUNG_UP
 from trioproxy.steps import Result
@@ -350,7 +351,8 @@ class Connection(Sides):
 
     async def _reserve(self, volumes: frozenset[str], *, is_trial: bool) -> None:
         if self.reservation is None and not is_trial:
-            self.reservation = await self.shared.reservations.take(volumes)
+            ask = partial(under_way, self.engine)
+            self.reservation = await self.shared.reservations.take(volumes, ask)
 
     async def alone(
         self,

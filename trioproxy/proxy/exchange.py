@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
 
+GATEWAYS: Final = frozenset({502, 503, 504})
+"""By these what stands between says that it gave up; the Engine may still be at it."""
+
 REDIRECTED: Final = 300
 """From this status on an answer shows no object, but says why there is none."""
 
@@ -246,6 +249,7 @@ class Exchange:
         response, data = await engine.read_head(self.admitted.expected)
         while response.is_interim:
             response, data = await engine.read_head(self.admitted.expected, data)
+        self._sides.release(is_answered=response.status not in GATEWAYS)
 
     def _may_repeat(self) -> bool:
         """Whether the request may be sent again: no answer to it can be on its way."""
@@ -373,7 +377,9 @@ class Exchange:
         if self._sides.reservation is not None:
             is_creation = admitted.verdict.operation == CREATION
             is_no = FAILED <= response.status < 500  # by 502 another proxy may say it
-            self._sides.release(may_use=is_creation and not is_no)
+            may_use = is_creation and not is_no
+            is_answered = response.status not in GATEWAYS
+            self._sides.release(may_use=may_use, is_answered=is_answered)
         self.status = response.status
         self._unrouted = response.unrouted
         if response.switches:

@@ -26,8 +26,16 @@ that are under way when it comes, before it reserves anything itself.
 A client that is gone changes nothing, for the Engine goes on: its connection keeps the
 reservation until the Engine answers or closes (`Connection.serve`). Another proxy at the
 same Engine knows nothing of this.
+
+Nor does a process that takes the place of another one, for which the Engine fills volumes as long
+as a client likes; nor this one, where what stands between gives up before the Engine answers.
+But to the Engine a volume is in use as soon as a creation has it, and the container is there
+when that is over: what is in use by none is under way. So at the first creation, and after
+one that was not answered, who needs a volume waits until no such volume came since the Engine
+was asked before, and those that there are stay taken until they are under way no more.
 """
 
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -38,6 +46,13 @@ from trioproxy.limits.things import FULL_ID
 
 WAIT_SECONDS: Final = 50.0
 """For what others reserved: 503. Many clients give up after 60, and read no answer then."""
+
+LOOK_AGAIN: Final = 1.0
+"""Seconds until the Engine is asked again which volumes it has under way. A creation comes to have
+its volumes, of which a thousand may be, one soon after the other, before the first is filled."""
+
+MOST_LOOKS: Final = 10
+"""For how many of these there may be more each time: whoever has more made goes on."""
 
 MOST_UNUSED: Final = 4_096
 """Names of volumes that no container ever had: of more all are forgotten."""
@@ -70,24 +85,36 @@ class Reservation:
                 self.unused.add(name)
         self._of_all.under_way.add(self)
 
-    def release(self, *, may_use: bool) -> None:
+    def release(self, *, may_use: bool, is_answered: bool = True) -> None:
         """Let others have it; a second time does nothing.
 
         `may_use`: whether a container may have come of it, which has the volumes.
+        `is_answered`: whether the Engine has said so; else it may still be at it.
         """
         self._of_all.under_way.discard(self)
         if not may_use:
             self._of_all.keep_unused(self.unused)
+        elif not is_answered:
+            self._of_all.forget_others()
         self.unused.clear()
         while self._names:
             del self._of_all.held[self._names.pop()]
         self.is_over.set()
 
 
+Ask = Callable[[], Awaitable[AbstractSet[str]]]
+
+
 class Reservations:
     """Of all connections of a server, whatever they are judged by."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, are_first: bool = True) -> None:
+        """`are_first`: whether no other process can have sent what the Engine is at."""
+        self._others: AbstractSet[str] | None = frozenset() if are_first else None
+        """What creations have for whose end nobody here waits; None: that is not known yet."""
+        self._seen: AbstractSet[str] = frozenset()
+        self._looks = 0
+        self._looking = trio.Lock()
         self.held = dict[str, Reservation]()
         """Who has what."""
         self.under_way = set[Reservation]()
@@ -101,8 +128,15 @@ class Reservations:
         if len(self.unused) > MOST_UNUSED:
             self.unused.clear()
 
-    async def take(self, names: AbstractSet[str]) -> Reservation:
-        """Reserve volumes, as soon as nobody else has them. Raises `VolumeReserved`.
+    def forget_others(self) -> None:
+        """Know no more what there is under way of which nobody here waits for the end."""
+        self._others, self._seen, self._looks = None, frozenset(), 0
+
+    async def take(
+        self, names: AbstractSet[str], ask: Ask | None = None
+    ) -> Reservation:
+        """Reserve volumes, as soon as nobody else has them. Raises `VolumeReserved`, and what
+        `ask` does, which asks the Engine what is under way.
 
         Closing: whoever gets it releases it.
         """
@@ -113,6 +147,8 @@ class Reservations:
                     for other in tuple(self.under_way):
                         await other.is_over.wait()
                 await one.take(names)
+                if names and ask is not None:
+                    await self._wait_for_others(names, ask)
             except BaseException:
                 one.release(may_use=False)
                 raise
@@ -122,6 +158,25 @@ class Reservations:
             f" answered that for {WAIT_SECONDS:.0f} s: try again when it has, and if it"
             " never does, see whether the Engine hangs"
         )
+
+    async def _wait_for_others(self, names: AbstractSet[str], ask: Ask) -> None:
+        """Wait for creations for whose end nobody here waits; the Engine is asked once for all."""
+
+        def are_taken() -> bool:
+            return self._others is None or not self._others.isdisjoint(names)
+
+        while are_taken():
+            async with self._looking:
+                if not are_taken():
+                    return
+                found = await ask()
+                if self._others is not None:
+                    self._others &= found
+                elif found <= self._seen or self._looks >= MOST_LOOKS:
+                    self._others = found
+                self._seen, self._looks = found, self._looks + 1
+                if are_taken():
+                    await trio.sleep(LOOK_AGAIN)
 
 
 def _shown(names: AbstractSet[str]) -> str:

@@ -456,6 +456,33 @@ async def inherited(
     return status, labels
 
 
+async def under_way(engine: Engine) -> frozenset[str]:
+    """The volumes of creations that the Engine has not done: in use, and by no container that is
+    there. Raises `UpstreamError`."""
+    found = set[str]()
+
+    def take(value: jsonbody.Json) -> None:
+        if isinstance(value, dict):  # and no warning
+            found.update(describe(Kind.VOLUME, value).names)
+
+    def leave(value: jsonbody.Json) -> None:
+        found.difference_update(listed(CONTAINER, value).volumes)
+        # An older Podman tells of none. There a container is listed before its volumes are filled.
+        if not isinstance(value, dict) or value.get("Mounts") is None:
+            found.clear()
+
+    in_use = with_filters(LISTS[Kind.VOLUME], {"dangling": ["false"]})
+    for target, kind, each in (
+        (in_use, Kind.VOLUME, take),
+        (LISTS[Kind.CONTAINER], CONTAINER, leave),
+    ):
+        if kind is Kind.VOLUME or found:
+            deadline = trio.current_time() + QUESTIONS_SECONDS
+            status, _ = await ask_each(engine, target, shape_of(kind), each, deadline)
+            check_told(status, f"which {kind}s it has")
+    return frozenset(found)
+
+
 def parse_answer(raw: bytes) -> jsonbody.Json:
     """Read an answer to a question strictly. Raises `Untold`."""
     try:

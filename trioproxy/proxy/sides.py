@@ -23,13 +23,14 @@ class Sides:
     reading: Reading | None = None
     """What the request under way makes us hold, if its body or its names are judged."""
 
-    def release(self, *, may_use: bool = True) -> None:
+    def release(self, *, may_use: bool = True, is_answered: bool = False) -> None:
         """Let others have the volumes: the Engine has answered, or does nothing.
 
-        `may_use`: whether it may have made a container that has them.
+        `may_use`: whether it may have made a container that has them. `is_answered`: whether
+        that is its own word, and not what stands between.
         """
         if self.reservation is not None:
-            self.reservation.release(may_use=may_use)
+            self.reservation.release(may_use=may_use, is_answered=is_answered)
             self.reservation = None
 
     def let_go(self) -> None:
