@@ -61,7 +61,9 @@ def test_two_spellings_of_one_option() -> None:
     )
 
 
-@pytest.mark.parametrize(("most", "is_enough"), [(12, False), (32, True), (-1, True)])
+@pytest.mark.parametrize(
+    ("most", "is_enough"), [(12, False), (32, True), (resource.RLIM_INFINITY, True)]
+)
 def test_few_descriptors(
     monkeypatch: pytest.MonkeyPatch, most: int, *, is_enough: bool
 ) -> None:

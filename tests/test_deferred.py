@@ -16,7 +16,7 @@ USES = {
     "subprocess": "import subprocess; print(subprocess.run(['true']).returncode == 0)",
     "gettext": "import gettext; print(gettext.translation('none', fallback=True).gettext('a') == 'a')",
     "ctypes.util": "import ctypes.util; print(bool(ctypes.util.test))",
-    "trio": "import trio, ssl; print(trio.SSLStream(None, ssl.create_default_context()) is not None)",
+    "trio": "import trio, ssl; print(trio.SSLStream(None, ssl.create_default_context(), server_hostname='a') is not None)",
 }
 
 

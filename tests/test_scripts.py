@@ -134,7 +134,7 @@ NO_ENSUREPIP = 'case "$2" in *ensurepip*) exit 1 ;; esac'
 def test_venv_says_what_is_needed(machine: Machine, python: str, expected: str) -> None:
     """Without what makes a venv, one line says what to do, and the status is 2."""
     machine.program("id", "echo 1000")
-    for version in ("3", "3.11", "3.12", "3.13", "3.14"):
+    for version in ("3", "3.11", "3.12", "3.13", "3.14", "3.15"):
         machine.program(f"python{version}", python)
     ran = machine.run("make-venv", "")
     assert ran.returncode == 2
