@@ -79,10 +79,10 @@ def create(path: Path, way: dict[str, Any]) -> tuple[int, Any]:
     return post(path, "/v1.41/containers/create", body)
 
 
-def build(path: Path, files: bytes) -> str:
+def build(path: Path, files: bytes, target: str = "/v1.41/build") -> str:
     """Build what a tar has; what is told of it."""
     head = (
-        "POST /v1.41/build HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         f"Content-Type: application/x-tar\r\nContent-Length: {len(files)}\r\n\r\n"
     )
     return str(ask(str(path), head.encode() + files)[1])
@@ -189,6 +189,19 @@ def test_no_file_of_the_host_is_read_as_a_dockerfile(
     status, answer = post(limited, target, {})
     assert status == 403
     assert "ImageBuild asks for dockerfile" in answer["message"]
+
+
+def test_no_query_makes_a_build_one_of_podmans_own(podman: Path, limited: Path) -> None:
+    """Podman splits a target at the slashes of its query, too, and as its own it builds with what
+    `isolation` says, among the devices of the host: a query that is limited goes on without them."""
+    file = b"FROM busybox:latest\nRUN ls /dev/kmsg\n"
+    files = tars.file(file, b"Dockerfile") + tars.END
+    ulimits = "%5B%22nofile=1024:1024%22,%22nproc=1000:1000%22%5D"
+    target = (
+        f"/build?isolation=chroot&ulimits={ulimits}&labels=%7B%22a%22:%22/libpod/%22%7D"
+    )
+    assert '{"stream":"/dev/kmsg' in build(podman, files, target)
+    assert "/dev/kmsg: No such file" in build(limited, files, target)
 
 
 def test_a_build_begins_with_a_tar_of_the_host(limited: Path, tmp_path: Path) -> None:
