@@ -233,6 +233,21 @@ def test_a_build_writes_where_links_of_its_tar_lead(
     assert is_old == (tmp_path / "written").exists()
 
 
+def test_an_image_that_is_forced_away_takes_its_containers_along(podman: Path) -> None:
+    """No list holds images, and to Podman `force` means more than to Docker: so the docs say."""
+    files = tars.file(b"FROM busybox:latest\nLABEL a=b\n", b"Dockerfile") + tars.END
+    build(podman, files, "/v1.41/build?t=goes")
+    status, made = create(podman, {"Image": "goes"})
+    assert status == 201, made
+    for method, target, answer in (
+        ("GET", f"containers/{made['Id']}/json", 200),
+        ("DELETE", "images/goes", 409),
+        ("DELETE", "images/goes?force=1", 200),
+        ("GET", f"containers/{made['Id']}/json", 404),
+    ):
+        assert post(podman, f"/v1.41/{target}", {}, method)[0] == answer, target
+
+
 def test_what_is_harmless_passes(limited: Path) -> None:
     """The same fields, as clients send them, are no reason to refuse."""
     way = {
