@@ -28,7 +28,7 @@ OURS = {OWNER_LABEL: ""}
 def marked(
     operation: str, body: Json = None, query: bytes = b"", owner: str = ""
 ) -> Asked:
-    return mark(operation, read(operation, query, body), owner)
+    return mark(operation, read(query, body), owner)
 
 
 def volume(**labels: Json) -> dict[str, Json]:
@@ -219,4 +219,4 @@ def test_each_creation_has_its_labels_looked_at() -> None:
     assert {"ImageBuild", "ImageCreate"} == MARKED - BODIES
     for operation in MARKED - BODIES:
         query = b"t=a%3Ab&labels=%7B%22a%22:%22b%22%7D&changes=LABEL+a=b"
-        assert marked(operation, None, query) == read(operation, query, None)
+        assert marked(operation, None, query) == read(query, None)

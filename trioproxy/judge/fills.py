@@ -55,8 +55,7 @@ def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
     host = map_of(body.get(HOST_CONFIG.name))
     driver = text_of(host.get("VolumeDriver"))
     for index, text in enumerate(texts_of(host.get("Binds"))):
-        if not text.startswith(PATHS):
-            yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
+        yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
     for text in map_of(body.get("Volumes")):  # Podman reads these as it reads binds
         yield from _bind(text, driver, ("Volumes", text))
     for index, mount in enumerate(structs_of(host.get("Mounts"))):

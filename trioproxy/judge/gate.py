@@ -560,7 +560,7 @@ def _read(
     if is_judged:
         asked = yield from asking(given)
     else:
-        asked = read(operation, target.query, body)
+        asked = read(target.query, body)
         if gate.audits and operation in MARKED:
             asked = asked._replace(told=(yield from _told(given)))
     yield None

@@ -393,7 +393,7 @@ def _is_built_in(one: Reference | Edit) -> bool:
     """Whether it is that bridge, or changes something of it."""
     if isinstance(one, Reference):
         return one.thing is not None  # of nothing else that is known without asking
-    return one.keys[:2] == _ENDPOINTS and one.keys[2:3] != () and one.keys[2] in USUAL
+    return one.keys[2] in USUAL  # of a creation, `_pinned` changes endpoints alone
 
 
 def _network_instead(asked: Asked, network: str) -> Iterator[Reference | Edit]:

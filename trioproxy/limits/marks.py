@@ -47,10 +47,8 @@ escape at its end would take it in.
 """
 
 
-def read(operation: str, raw_query: bytes, body: Json) -> Asked:
+def read(raw_query: bytes, body: Json) -> Asked:
     """Read a creation that nothing limits: all goes on as it came. Raises `BadBody`."""
-    if operation in MARKED - BODIES:
-        body = None
     if body is not None and not isinstance(body, dict):
         raise BadBody("the body must be a JSON object")
     return Asked((), never="", body=body, query=raw_query, is_whole=False)
