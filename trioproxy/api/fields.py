@@ -307,13 +307,13 @@ class Operation:
 
     name: str
     family: Family
-    body: Struct = NO_STRUCT
+    body: Struct
     """Its JSON body; none: a body, if there is one, is content and not read."""
-    query: Mapping[str, str] = field(default_factory=dict, hash=False)
+    query: Mapping[str, str] = field(hash=False)
     """The keys of its query that the Engine reads, and their readers; empty: harmless."""
-    finders: Mapping[str, str] = field(default_factory=dict, hash=False)
+    finders: Mapping[str, str] = field(hash=False)
     """The keys of its query that name something, in lower case, and what tells it."""
-    many: frozenset[str] = frozenset()
+    many: frozenset[str]
     """The keys of which the Engine reads every value, not the first alone."""
     variables: frozenset[str] = field(init=False, compare=False)
     """The variables that limit what it can ask for."""

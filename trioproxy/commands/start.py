@@ -205,7 +205,7 @@ def now() -> int:
 RUN_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def new_run(known: Iterable[str] = ()) -> str:
+def new_run(known: Iterable[str]) -> str:
     """Name a run of learning; names sort by the time the runs began.
 
     It sorts behind all that are known, even if the clock was set back since then: else

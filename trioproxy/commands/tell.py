@@ -109,7 +109,7 @@ def nothing_seen(
     has_command: bool,
     unread: Mapping[str, int],
     unanswered: int = 0,
-    was_shut: bool = False,
+    was_shut: bool,
 ) -> None:
     """Say that there was nothing to learn from, and where to look; `was_shut`: clients were
     turned away."""

@@ -20,7 +20,7 @@ def kept(argument: Argument) -> str:
     return listable(argument.variable, argument.value)
 
 
-def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:
+def kept_name(names: Iterable[str], known: Container[str]) -> str:
     """Give the name that stands for an image that was given by its id, or `NOT_KEPT`.
 
     One that is known from other requests, else the first of those with a tag.

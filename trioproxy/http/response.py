@@ -57,7 +57,7 @@ class ResponseHead:
     """A 404 of the Engine's router: there is no such route."""
 
 
-def find_response_end(data: bytes, start: int = 0) -> int:
+def find_response_end(data: bytes, start: int) -> int:
     """Find where the Engine's head ends, or -1; `UpstreamError` past the limit."""
     end = data.find(HEAD_END, start, HEAD_LIMIT)
     if end >= 0:

@@ -485,7 +485,7 @@ class Planted:
     of its own.
     """
 
-    def __init__(self, items: Sequence[Pattern] = ()) -> None:
+    def __init__(self, items: Sequence[Pattern]) -> None:
         self._items = items
         self._bound = places.Tree(chain(*map(_bound, items)))
         self._written = places.Tree(chain(*map(_written_in, items)))

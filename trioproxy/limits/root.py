@@ -125,7 +125,7 @@ def of_bind(item: str) -> str:
 
 
 @lru_cache(maxsize=4096)  # the same values come in one list after another
-def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
+def _of_pattern(path: str, *, is_read_only: bool) -> str:
     """The same for a path as a list has it: any segment may hold a hole."""
     if not HOLE.search(path) and SOCKET.fullmatch(normal.unquote(path)):
         return "is an engine, and whoever reaches it is root"

@@ -85,7 +85,7 @@ def _body(value: Json, operation: str) -> str:
     return _text(json.dumps(shown, ensure_ascii=False), LONGEST_BODY)
 
 
-def _shortened(value: Json, known: Struct = NO_STRUCT, key: str = "") -> Json:
+def _shortened(value: Json, known: Struct, key: str = "") -> Json:
     if isinstance(value, str):
         value = _without_secret(value, key)
         more = len(value) - LONGEST_WORD
