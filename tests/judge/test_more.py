@@ -82,6 +82,9 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
     "the bridge, on which nothing is made": (
         START | OWN | {"ONLY_NETWORKS": "bridge,web", "CREATE_NETWORK": "web"}, CONNECT | OWN | {"ONLY_NETWORKS": "bridge,web"},
         ["ALLOW_OPERATIONS=NetworkConnect"]),
+    "the bridge, where no list is left that it could be on": (
+        JOIN | {"CREATE_NETWORK": "web"}, CREATE,
+        ["ONLY_CONTAINERS=*", "ONLY_NETWORKS=*", "ONLY_VOLUMES=*", "CREATE_NETWORK=bridge"]),
     "another network, where the bridge is none of the list's": (
         JOIN | {"CREATE_NETWORK": "web"}, JOIN | {"ONLY_NETWORKS": "web"}, []),
     "answers that tell": (
