@@ -352,7 +352,7 @@ def test_a_body_that_nothing_limits_is_the_same_but_for_the_mark(
     """What is read for its labels alone makes what the client's bytes make, and is marked."""
     path, _ = judge
     try:
-        asked = mark("ContainerCreate", mark_only("ContainerCreate", b"", jsonbody.parse(raw)), "")  # fmt: skip
+        asked = mark("ContainerCreate", mark_only(b"", jsonbody.parse(raw)), "")
     except BadRequest:
         event("refused")
         return

@@ -147,12 +147,9 @@ def repository(name: str) -> str:
         is_plain = owner == owner.lower() and "." not in owner and owner != "localhost"
         if slash and not is_plain:
             return f"{_DEFAULT_DOMAIN}{name}"
-        rest = name.removeprefix(_OFFICIAL)
-        return name if "/" in rest else rest
     # The Engine reads a first part without a dot as one of Docker Hub.
-    if name.startswith(_OFFICIAL) and "/" not in name.removeprefix(_OFFICIAL):
-        return name.removeprefix(_OFFICIAL)
-    return name
+    rest = name.removeprefix(_OFFICIAL)
+    return name if "/" in rest else rest
 
 
 def capability(text: str) -> str:

@@ -65,7 +65,7 @@ def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
 
 def _bind(text: str, driver: str, keys: Keys) -> Iterator[Mounted]:
     source, mark, rest = text.partition(":")
-    if not mark or not source or source.startswith(PATHS):
+    if not mark or source.startswith(PATHS):
         return  # a path, or a volume that nobody named
     target, *modes = rest.split(":")
     kept = ":".join((source, target, ",".join((*filter(None, modes), NOCOPY))))
