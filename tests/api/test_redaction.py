@@ -189,6 +189,11 @@ def test_containers_of_the_classic_builder(told: list[str], shown: list[str]) ->
     assert ("abc" in line) == ("abc" in " ".join(shown))
 
 
+def test_what_is_no_text_in_a_command_stays() -> None:
+    """An answer with a number in a command is told, with what is behind that hidden."""
+    assert ENV({"Cmd": [1, "|1", "A=b"]}) == {"Cmd": [1, "|1", MARKER]}
+
+
 def test_execs_in_events() -> None:
     """Of an exec an event tells that it was, and not what was run; other events stay."""
     told = {"status": "exec_create: sh -c 'TOKEN=a: b'", "Action": "exec_start: x"}

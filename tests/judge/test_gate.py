@@ -7,8 +7,10 @@ import pytest
 from tests.judge.judging import found_of, judge, judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit
+from trioproxy.api.families import Hides
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
+from trioproxy.api.redaction import Redaction
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedBody, ParsedBody, Passes, go_on, judging
 from trioproxy.judge.outcome import Verdict
@@ -27,6 +29,19 @@ def test_learning_lets_everything_pass() -> None:
     for method, target in [("POST", b"/containers/create"), ("PATCH", b"/new/thing")]:
         decision = judged(gate, method, target, is_read=True).decision
         assert (decision.allowed, decision.reason) == (True, Reason.LEARNING)
+
+
+def test_who_learns_as_if_alone_is_told_no_more_than_the_ceiling_tells() -> None:
+    """What a ceiling without lists redacts is hidden in the client's own answers as well."""
+    hiding, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerInspect,ContainerList", "REDACT": "env"}
+    )
+    own = own_alone("app")
+    alone = Gate.learning(hiding, objects=own, is_alone=True)
+    assert alone.showings["ContainerInspect"].redaction == Redaction({Hides.ENV})
+    assert alone.showings["ContainerList"].redaction == Redaction({Hides.ENV})
+    free = Gate.learning(objects=own, is_alone=True)
+    assert free.showings["ContainerList"].redaction is None
 
 
 def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() -> None:

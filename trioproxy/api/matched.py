@@ -82,9 +82,9 @@ class Request:
 
 def shown(method: str, endpoint: Endpoint | None, path: str) -> str:
     """Name a request for people by its endpoint; by its path where it has none."""
+    method = shown_method(method)
     if endpoint is None:
-        return f"{shown_method(method)} {path}"
-    method = method if method == endpoint.method else shown_method(method)
+        return f"{method} {path}"
     return f"{endpoint.operation} ({method} {endpoint.template})"
 
 

@@ -391,8 +391,7 @@ class Gate:
         if one.argument is not None:
             return self.goes_by_names(one.argument)
         is_filled = one.fills and self.form.limits_fills
-        is_guarded = self.guard is not None and one.renamed is not None
-        return bool(self.objects) or is_filled or is_guarded
+        return bool(self.objects) or is_filled or one.renamed is not None
 
     def prunes(self, operation: str) -> Kind | None:
         """The kind of what a prune removes of which not all is listed.
