@@ -65,6 +65,7 @@ ENVIRONMENTS: list[tuple[object, object]] = [
     ("A=b", f"A={MARKER}"),
     ({"A": "b", "HOME": "/root"}, {"A": MARKER, "HOME": "/root"}),
     ({"A": ["b", "c"], "N": 1}, {"A": [MARKER], "N": MARKER}),
+    ({"PATH": ["b"], "HOME": {"A": "b"}}, {"PATH": [MARKER], "HOME": {"A": MARKER}}),
     ([{"Name": "A", "Value": "b"}], [{"Name": "A", "Value": MARKER}]),
     ([{"name": "TZ", "value": "UTC"}], [{"name": "TZ", "value": "UTC"}]),
     (

@@ -195,6 +195,14 @@ def test_events(value: dict[str, Any], *, is_shown: bool) -> None:
     assert shown == ((value, 0) if is_shown else (HIDDEN, 1))
 
 
+def test_in_an_event_a_container_has_the_name_that_it_had_then() -> None:
+    """What was renamed to a listed name is not told of by what it was called before."""
+    showing = showing_of("SystemEvents", ONLY_CONTAINERS="mine")
+    before, now = event("container", A, name="before"), event("container", A)
+    assert look(showing, before) == (HIDDEN, 1)
+    assert look(showing, now).value is now
+
+
 def test_what_filters_name_counts_where_strangers_are_hidden() -> None:
     """The Engine is asked about no name by which nothing is decided."""
     query = b"filters=%7B%22before%22%3A%7B%22web%22%3Atrue%7D%7D"

@@ -113,8 +113,8 @@ class Powers:
         self._policy = policy
         self._shows_listed = frozenset(policy.shows_listed)
         self._opened = policy.opened
-        # Backwards: of several ways by one operation or item the first is told, as in the verdict.
-        self._doors = {w.operation: w.why for w in self.ways[::-1] if w.grant is None}
+        self._doors = {w.operation: w.why for w in self.ways if w.grant is None}
+        # Backwards: of several ways by one item the first is told, as in the verdict.
         self._items = {w.grant: w.why for w in self.ways[::-1] if w.grant is not None}
 
     def new_of(self, ways: Iterable[Way]) -> Iterator[Way]:
