@@ -161,6 +161,7 @@ NAMES: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
     (COMPOSE, COMPOSE, ["shop-web-1"]),
     ({k: v for k, v in COMPOSE.items() if "number" not in k}, {}, ["shop-web-1"]),
     ({k: v for k, v in COMPOSE.items() if "service" not in k}, {}, ["shop-web-1"]),
+    ({k: v for k, v in COMPOSE.items() if "project" not in k}, {}, ["shop-web-1"]),
     # A label chooses also where it names no policy that there could be.
     ({"trioproxy.policy": ""}, {}, []),
     ({"trioproxy.policy": "../x"}, {}, []),

@@ -542,6 +542,7 @@ def test_a_verb_opens_what_it_says(verb: str) -> None:
         ("/containers/a/top?ps_args=axe", True),
         ("/containers/a/top?ps_args=-ef", False),
         ("/containers/a/top", False),
+        ("/containers/a/changes?parent=b", True),
         ("/containers/json?all=1", False),
         ("/frob?x=1", False),
     ],

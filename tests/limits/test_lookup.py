@@ -1,7 +1,7 @@
 """Items of lists are looked up, and not tried one by one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.depth import by_depth
@@ -89,6 +89,10 @@ TEXTS = st.text("ab", max_size=4)
     begins=TEXTS,
     ends=TEXTS,
     is_whole=st.booleans(),
+)
+@example(several=[("ab", "ba")] * (FEW + 1), begins="ab", ends="ba", is_whole=True)
+@example(
+    several=[*[("ab", "b")] * FEW, ("ab", "aa")], begins="ab", ends="aa", is_whole=True
 )
 def test_nothing_that_may_fit_is_left_out(
     several: list[tuple[str, str]], begins: str, ends: str, *, is_whole: bool
