@@ -40,6 +40,8 @@ TABLE: dict[str, tuple[Variables, Variables, list[str]]] = {
     "an item that lies in another one": (
         CREATE | {"CREATE_BINDS": "/a,/a/*"}, CREATE | {"CREATE_BINDS": "/a/b"}, []),
     "an item of what no operation asks for": (LIST | CLOSED, LIST | {"CREATE_BINDS": "/a"}, []),
+    "an item beside lists, where nothing is reached into": (
+        LIST | OWN | CLOSED, LIST | OWN | {"CREATE_BINDS": "/a"}, []),
     "an operation with its items": (
         LIST | CLOSED, CREATE | {"CREATE_BINDS": "/a"}, ["ALLOW_OPERATIONS=ContainerCreate", "CREATE_BINDS=/a", "CREATE_IMAGES=*"]),
     "items that only another operation could ask for": (

@@ -11,7 +11,7 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
-from trioproxy.errors import ConfigError
+from trioproxy.errors import ConfigError, Untold
 from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inspected import arguments_of_exec
@@ -23,7 +23,7 @@ from trioproxy.limits.objects import (
     is_listed,
     parse_objects,
 )
-from trioproxy.limits.things import ANONYMOUS, Thing, describe
+from trioproxy.limits.things import ANONYMOUS, Thing, describe, users_of
 
 OWNED = {OWNER_LABEL: "app"}
 
@@ -315,3 +315,23 @@ def test_a_name_that_was_written_down(
 ) -> None:
     """An item holds it by the name, the network that has two names, or the project of the same name."""
     assert is_listed([item], kind, name, project) is holds
+
+
+def test_who_uses_a_volume_is_a_list_or_is_not_told() -> None:
+    """An Engine that answers null has not said that nobody does."""
+    assert users_of([]) == ()
+    with pytest.raises(Untold, match="description of a container is not complete"):
+        users_of(None)
+
+
+def test_what_is_remembered_is_judged_alike() -> None:
+    """By the project of Compose, too, of which the list of judged labels says nothing."""
+    variables = {"ONLY_CONTAINERS": "@project:shop", "ONLY_OWNER": "app"}
+    listed = parse_objects(variables, source="test")
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.container-number": "1",
+    }
+    one = Thing(Kind.CONTAINER, "a1" * 32, ("web",), labels, inherited={})
+    assert listed.holds(one)
+    assert listed.holds(listed.remembered(one))
