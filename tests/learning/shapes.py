@@ -70,7 +70,7 @@ SHAPES: Final = [
         pytest tmp_path             | /tmp/pytest-of-me/pytest-<n2>/test_db0/data | /tmp/pytest-of-me/pytest-{num}/test_db0/data
         pytest-xdist                | /tmp/pytest-of-me/pytest-<n3>/popen-gw<n1>/test_db0 | /tmp/pytest-of-me/pytest-{num}/popen-gw{num}/test_db0
         pip                         | /tmp/pip-req-build-<p8>             | /tmp/pip-req-build-{rand8}
-        Airflow                     | /tmp/airflowtmp<p8>                 | /tmp/{rand18}
+        Airflow                     | /tmp/airflowtmp<p8>                 | /tmp/airflowtmp{rand8}
         coreutils mktemp -d         | /tmp/tmp.<A10>                      | /tmp/tmp.{rand10}
         coreutils mktemp job.XXXXXX | /tmp/job.<A6>                       | /tmp/job.{rand6}
         coreutils mktemp XXXXXXXX   | /var/tmp/<A8>                       | /var/tmp/{rand8}

@@ -6,8 +6,8 @@ what stands in one place is looked at as a set: what differs gets a hole of its 
 (`limits.varying`) if it is made up, and stays as it is if it is a word.
 
 A name is cut at all that is no letter, digit or `_`; a UUID and a date are whole. Of a piece
-a beginning stays that others have too, up to a `_` or up to their digits, and an end from a
-`_` on. What is left between them is
+a beginning stays that others have too, up to a `_`, up to their digits or up to eight letters
+as Python's tempfile makes them, and an end from a `_` on. What is left between them is
 
 - `{num}`, of digits alone; but no version: behind a `v`, or beside a dot with digits, and
   in images no year. A time has nine digits and more, and what stands behind a date is one;
@@ -22,7 +22,7 @@ missed, and they are listed.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise, product, zip_longest
 from operator import or_
 from types import MappingProxyType
@@ -79,6 +79,7 @@ _DESCRIBED: Final = re.compile("g[0-9a-f]{7,40}")
 _HEX: Final = re.compile(r"(?=.*[0-9])[0-9a-f]{7,64}")
 _RAND: Final = re.compile(r"[A-Za-z0-9_]{6,64}")
 _VERSION: Final = re.compile(r"(?:.*[^A-Za-z])?[vV](?:[0-9_]*|[0-9]+[a-z]+)")
+_OF_PYTHON: Final = re.compile(r"([A-Za-z0-9]{3,})[a-z0-9_]{8}")
 _LONGEST: Final = 255
 """Characters of a piece that is compared: as many as the name of a file has."""
 _MOST_CUTS: Final = 8
@@ -214,7 +215,19 @@ def _makers(pieces: Pieces, place: Slot) -> Iterator[Made]:
         middles = {one: one[len(front) : len(front) + size] for one in members}
         of_maker = place.is_time or front == "tmp"
         for kind, several in _kinds(middles, pieces, of_maker=of_maker):
-            yield Made(f"{front}{{{kind}{size}}}{back}", frozenset(several))
+            is_file = kind == "rand" and not place.is_image
+            word = _prefix(middles[one] for one in several) if is_file else ""
+            hole = f"{{{kind}{size - len(word)}}}"
+            yield Made(f"{front}{word}{hole}{back}", frozenset(several))
+
+
+def _prefix(names: Iterable[str]) -> str:
+    """What a program had Python's `tempfile` set in front of eight letters; empty: not that.
+
+    Three letters or more: what is drawn by lot begins with the same once in 46,656.
+    """
+    fronts = {one[1] if (one := _OF_PYTHON.fullmatch(name)) else "" for name in names}
+    return fronts.pop() if len(fronts) == 1 else ""
 
 
 def _numbers(piece: str, place: Slot) -> Iterator[tuple[tuple[str, ...], list[str]]]:
