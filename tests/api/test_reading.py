@@ -406,6 +406,14 @@ def test_a_create_goes_on_with_its_own_names() -> None:
     }
 
 
+def test_an_exec_starts_with_the_options_of_an_attach() -> None:
+    """What dockerode is told for both calls, and the Engine reads of an attach alone, asks for nothing."""
+    streams = dict.fromkeys(("stream", "stdin", "stdout", "stderr", "hijack"), True)
+    found = asked("ExecStart", {**streams, "Tty": False})
+    assert not found.arguments
+    assert found.body == {"Tty": False}
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -205,7 +205,7 @@ unread     Container
 = ExecStart
 flag       Detach- Tty-
 numbers    ConsoleSize-
-unread     Stdin Hijack
+unread     Stdin Hijack Stream Stdout Stderr
 = VolumeCreate
 text       Name-@volume Driver>volume-driver
 map        DriverOpts>driver-options Labels-
