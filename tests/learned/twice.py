@@ -84,8 +84,22 @@ def python() -> Iterator[Session]:
         "docker-replay==1.5": "docker-replay victim",
         "docker-image-size-limit==2.2.0": "disl busybox:latest 100MiB",
         "docker-diff==0.0.10": IN_TMP + "cd $t; docker-diff compare busybox:latest layered:1",
+        "pytest-testinfra==10.2.2": IN_TMP + "printf 'def test_a(host):\\n    assert host.check_output(\"echo hi\") == \"hi\"\\n'"
+        " >$t/test_a.py; n=ti-$$; docker run -d --name $n busybox sleep 60; pytest -q --hosts=docker://$n $t; docker rm -f $n",
+        "cwltool==3.3.20260925135507": IN_TMP + "cd $t; echo '{cwlVersion: v1.2, class: CommandLineTool, hints: {DockerRequirement:"
+        " {dockerPull: \"busybox:latest\"}}, baseCommand: [sleep, \"4\"], inputs: [], outputs: []}' >a.cwl; cwltool a.cwl",
+        "httpx==0.28.1": "python -c \"import httpx, os; way = httpx.HTTPTransport(uds=os.environ['DOCKER_HOST'][7:]);"
+        " found = httpx.Client(transport=way).get('http://docker/containers/victim/json'); assert found.json()['State']['Running']\"",
+        "requests-unixsocket==0.4.1": "python -c \"import requests_unixsocket as r, os; from urllib.parse import quote;"
+        " at = 'http+unix://' + quote(os.environ['DOCKER_HOST'][7:], safe=''); assert r.Session().get(at + '/info').json()['OSType']\"",
     }.items():  # fmt: skip
         yield Session(name=package, script=script, source=Python((package,)))
+    luigi = (
+        "python -c \"import luigi, os; from luigi.contrib.docker_runner import DockerTask as D; T = type('T', (D,), {'image':"
+        " 'busybox:latest', 'command': 'true', 'auto_remove': False, 'docker_url': os.environ['DOCKER_HOST']}); T().run()\""
+    )
+    source = Python(("luigi==3.8.1", "docker==7.2.0"))
+    yield Session(name="luigi", script=luigi, source=source)
     tidy = "docker run --name tidy-$$ busybox true; docker-tidy --dry-run gc --max-container-age 0h; docker rm tidy-$$"
     source = Python(("docker-tidy==4.2.3",))
     yield Session(name="docker-tidy", script=tidy, source=source, is_captured=True)
@@ -101,6 +115,11 @@ def node() -> Iterator[Session]:
         "dockerode-utils@0.0.7": "const D = require('dockerode'); require('dockerode-utils'); const d = new D(); (async () =>"
         " {const c = await d.createContainer({Image: 'busybox', Cmd: ['true']}); await c.start(); await c.wait();"
         f" await c.remove()}})(){FAILS}",
+        "simple-dockerode@0.2.2": "const D = require('simple-dockerode'); const d = new D(); (async () => {const c ="
+        " await d.createContainer({Image: 'busybox', Cmd: ['sleep', '60']}); await c.start(); const r = await c.exec(['echo', 'hi'],"
+        f" {{stdout: true}}); if (r.stdout !== 'hi\\n') throw new Error(r.stdout); await c.remove({{force: true}})}})(){FAILS}",
+        "node-docker-monitor@1.0.11": "require('node-docker-monitor')({onContainerUp: c => process.exit(0), onContainerDown: c => 0},"
+        " {socketPath: process.env.DOCKER_HOST.slice(7)}); setTimeout(() => process.exit(1), 8000)",
     }.items():  # fmt: skip
         yield Session(name=package, script=_node(script), source=_npm(package))
     for package, script in {
