@@ -251,6 +251,8 @@ async def start(
             log=log,
             asking=asking,
         )
+        # No process before it has sent what the scripted Engine is at.
+        server._shared.reservations._others = frozenset()
         scope = trio.CancelScope()
 
         async def run(task_status: trio.TaskStatus[None]) -> None:

@@ -631,7 +631,7 @@ async def test_what_is_said_of_many(autojump_clock: MockClock) -> None:
 @pytest.fixture
 async def second(limited: Proxy) -> Proxy:
     """The same, in the place of a proxy that has ended."""
-    limited.server._shared.reservations = Reservations(are_first=False)
+    limited.server._shared.reservations = Reservations()
     return limited
 
 

@@ -180,7 +180,6 @@ def command(
             observers=observers,
             away=start.away(os.environ),
             own=own,
-            is_first=False,
             asking=asking,
         )
         start.run(run, server, policies, add, folder_seen, record or "")

@@ -170,7 +170,6 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         observers={"": [recorder.note]},
         away=start.away(os.environ),
         own=find_own(),
-        is_first=False,
     )
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded()) as signals:

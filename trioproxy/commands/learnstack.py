@@ -54,7 +54,6 @@ class Learners:
             log=Log(config.level, form=config.log_format, write=os.write),
             away=start.away(os.environ),
             own=own,
-            is_first=False,
         )
         self._config = config
         clients = (one.entry.client for one in config.listen)

@@ -108,9 +108,8 @@ Ask = Callable[[], Awaitable[AbstractSet[str]]]
 class Reservations:
     """Of all connections of a server, whatever they are judged by."""
 
-    def __init__(self, *, are_first: bool = True) -> None:
-        """`are_first`: whether no other process can have sent what the Engine is at."""
-        self._others: AbstractSet[str] | None = frozenset() if are_first else None
+    def __init__(self) -> None:
+        self._others: AbstractSet[str] | None = None
         """What creations have for whose end nobody here waits; None: that is not known yet."""
         self._seen: AbstractSet[str] = frozenset()
         self._looks = 0

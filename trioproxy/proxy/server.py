@@ -29,7 +29,6 @@ from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free, give_back_what_lies_between
 from trioproxy.proxy.own import Own
-from trioproxy.proxy.reservations import Reservations
 from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.turnedaway import TurnedAway
 from trioproxy.proxy.watch import Watch, Watched
@@ -84,7 +83,6 @@ class Server:
         away: float = 0.0,
         own: Own | None = None,
         asking: "Asking | None" = None,
-        is_first: bool = True,
     ) -> None:
         """`containers`: whether who comes by TCP, and has no policy by the listener, is known
         by the container. `welcome`: begins a policy for whoever has none, of the names that
@@ -96,8 +94,7 @@ class Server:
         of their own. `of_containers`: which of these names containers have.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
-        container of this process. `asking`: who is asked about what is refused. `is_first`: no
-        other process can have sent what the Engine is at.
+        container of this process. `asking`: who is asked about what is refused.
         """
         self.config = config
         self.log = log
@@ -113,7 +110,6 @@ class Server:
             health=self.health,
             bodies=Bodies(config.max_body),
             remembered=Remembered(own=own or Own()),
-            reservations=Reservations(are_first=is_first),
             asking=asking,
         )
         self._admissions = dict[tuple[str, Reach], Admission]()
