@@ -97,6 +97,7 @@ IMAGES: list[tuple[str, list[str], list[str]]] = [
     ("localhost:5000/a:1", ["localhost:5000/a:1"], ["localhost:5000/a", "localhost/a:1"]),
     ("localhost/a,ghcr.io/b/*", ["localhost/a", "ghcr.io/b/c"], ["docker.io/localhost/a", "index.docker.io/ghcr.io/b/c"]),
     ("docker.io/localhost/a", ["docker.io/localhost/a"], ["localhost/a"]),
+    ("index.docker.io", ["index.docker.io", "docker.io/library/index.docker.io"], ["docker.io", "index.docker.io/a"]),
     (f"sha256:{A64}", [f"sha256:{A64}"], [A64, "sha256"]),
     ("*", ["anything", A64, "cafe"], []),
     ("cafe", [], ["cafe", "c", "cafe:1"]),
