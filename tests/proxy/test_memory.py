@@ -197,11 +197,11 @@ async def answer_questions(engine: EngineConnection) -> None:
             if not head.startswith(b"GET /"):
                 await engine.count_rest()
                 return
-            found = b'{"message":"no such volume"}'
-            await engine.send(
-                b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(found)
-                + found
-            )
+            if head.startswith(b"GET /volumes?"):  # which are in use
+                await engine.send(response(body=b'{"Volumes":[]}'))
+            else:
+                none = b'{"message":"no such volume"}'
+                await engine.send(response("404 Not Found", body=none))
 
 
 async def reads_nothing(engine: EngineConnection) -> None:
