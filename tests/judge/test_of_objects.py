@@ -4,13 +4,14 @@ import pytest
 
 from tests.judge.judging import found_of, judged, request
 from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES
 from trioproxy.judge.gate import Gate, NeedThings
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Policy, Reason
-from trioproxy.limits.things import Missing
+from trioproxy.limits.things import Missing, Thing
 
 OPEN = dict.fromkeys(SWITCHES, "1")
 OWN = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
@@ -83,6 +84,27 @@ def test_each_gate_waits_for_the_engine() -> None:
         assert [(one.text, one.place) for one in found.references] == [("x", "")]
     verdict = judged(Gate.learning(), "POST", b"/containers/x/stop")
     assert verdict.decision.allowed
+
+
+def test_labels_that_count_since_a_reload() -> None:
+    """Of an image's labels those were read that counted when a stream was opened: of those that
+    count now all may be the image's, by which nobody is known; what counted then still counts."""
+    labels = {"team": "web", "tier": "front"}
+    there = Thing(Kind.CONTAINER, "f" * 64, ("x",), labels, inherited={})
+
+    def listing(*labels: str) -> Gate:
+        lists = ",".join(f"@label:{one}" for one in labels)
+        return Gate.enforcing(policy(**OPEN, ONLY_CONTAINERS=lists, ONLY_OWNER="app"))
+
+    before = judged(
+        listing("team=web"),
+        "GET",
+        b"/containers/x/logs",
+        known={(Kind.CONTAINER, "x"): there},
+    )
+    assert before.decision.allowed
+    assert replay(listing("team=web", "tier=no"), before).allowed
+    assert not replay(listing("team=no", "tier=front"), before).allowed
 
 
 def test_what_was_open_before_a_reload_is_cut() -> None:
