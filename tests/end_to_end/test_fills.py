@@ -215,7 +215,7 @@ def test_a_creation_of_a_proxy_before(engine: Engine, proxy: str) -> None:
     filling.start()
     in_use = f"/volumes?filters={quote(json.dumps({'dangling': ['false']}))}"
     while "before" not in json.dumps(send(raw, "GET", in_use)[1]):
-        pass
+        assert made or filling.is_alive()
     later = create(proxy, **by_bind("before"))
     there = {one["Id"] for one in get(raw, "/containers/json?all=1")}
     filling.join()

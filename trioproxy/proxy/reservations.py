@@ -85,7 +85,7 @@ class Reservation:
                 self.unused.add(name)
         self._of_all.under_way.add(self)
 
-    def release(self, *, may_use: bool, is_answered: bool = True) -> None:
+    def release(self, *, may_use: bool, is_answered: bool = False) -> None:
         """Let others have it; a second time does nothing.
 
         `may_use`: whether a container may have come of it, which has the volumes.

@@ -185,15 +185,12 @@ class Resolver:
         found, there = dict[str, Thing](), list[Thing]()
 
         def take(value: jsonbody.Json) -> None:
-            there.append(listed(Kind.CONTAINER, value))
+            there.append(listed(CONTAINER, value))
 
         for begin in range(0, len(ids), AT_ONCE):
             asked = ids[begin : begin + AT_ONCE]
             target = with_filters(LISTS[Kind.CONTAINER], {"id": list(asked)})
-            status, _ = await ask_each(
-                self._engine, target, "list", take, self._deadline
-            )
-            check_told(status, "which containers it has")
+            await look_through(self._engine, CONTAINER, target, take, self._deadline)
             while there:
                 one = there.pop()
                 # The Engine takes a part of an id for all of it.
@@ -471,16 +468,21 @@ async def under_way(engine: Engine) -> frozenset[str]:
         if not isinstance(value, dict) or value.get("Mounts") is None:
             found.clear()
 
+    deadline = trio.current_time() + QUESTIONS_SECONDS
     in_use = with_filters(LISTS[Kind.VOLUME], {"dangling": ["false"]})
-    for target, kind, each in (
-        (in_use, Kind.VOLUME, take),
-        (LISTS[Kind.CONTAINER], CONTAINER, leave),
-    ):
-        if kind is Kind.VOLUME or found:
-            deadline = trio.current_time() + QUESTIONS_SECONDS
-            status, _ = await ask_each(engine, target, shape_of(kind), each, deadline)
-            check_told(status, f"which {kind}s it has")
+    await look_through(engine, Kind.VOLUME, in_use, take, deadline)
+    if found:
+        await look_through(engine, CONTAINER, LISTS[CONTAINER], leave, deadline)
     return frozenset(found)
+
+
+async def look_through(
+    engine: Engine, kind: Kind, target: str, take: "Take", deadline: float
+) -> None:
+    """Give each that the Engine lists of a kind to `take`. Raises `UpstreamError`. Closing: as
+    `ask`."""
+    status, _ = await ask_each(engine, target, shape_of(kind), take, deadline)
+    check_told(status, f"which {kind}s it has")
 
 
 def parse_answer(raw: bytes) -> jsonbody.Json:
