@@ -37,7 +37,7 @@ IMAGES: Final = ("filled", "voluminous")
 """Images with something to fill volumes with; the second has volumes."""
 BATCH: Final = 25
 """How many tries share one setup."""
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds for what a request waits for; where that never comes it gives up before."""
 FRONT: Final = by_depth(300, 300, 1000)
 """Megabytes that are packed before a folder that is swapped. It is a hole in a file, and open as

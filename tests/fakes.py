@@ -502,6 +502,16 @@ async def connect(
     return Client(sock, "client", journal)
 
 
+def is_served(path: Path) -> bool:
+    """Whether somebody listens on a Unix socket: that has its name a moment before."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 def open_descriptors() -> int:
     """How many file descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))

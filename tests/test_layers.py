@@ -155,18 +155,6 @@ def test_a_serving_process_loads_what_it_serves_with(
     assert all(one.startswith("/libpod/") for one in late)
 
 
-def test_what_the_door_loads_nothing_before_it_does() -> None:
-    """A start waits for none of it: it is loaded when the listeners are bound, and no import elsewhere says otherwise."""
-    tree = ast.parse((PACKAGE / "proxy/door.py").read_text())
-    imports = (one for one in tree.body if isinstance(one, ast.Import))
-    behind = {name.name for one in imports for name in one.names}
-    names = ("trioproxy.commands.enforce", "trioproxy.commands.serving")
-    before = loaded_with(*names)
-    assert "trioproxy.proxy.server" in before
-    assert behind
-    assert not behind & before
-
-
 def test_what_answers_in_text_loads_no_page() -> None:
     """The page, the attacks and what reads heads for them are loaded where they are asked for."""
     page = {"trioproxy.review.page", "trioproxy.review.attacking", "h11"}

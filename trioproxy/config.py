@@ -163,7 +163,7 @@ class FdAddress:
     """Sockets that whoever started us listens on already, by the name they were given."""
 
     name: str
-    entry: Entry = ANYBODY
+    entry: Entry
 
     def __str__(self) -> str:
         return f"fd://{self.name}"
@@ -211,13 +211,13 @@ class Config:
         *,
         level: str,
     ) -> "Config":
-        """Add to the addresses what the environment says of limits; `level` is a name."""
+        """Add to the addresses what the environment says; `level` is the name of the usual one."""
         _check_names(listen)
         return cls(
             listen=listen,
             upstream=upstream,
             policies=environ.get("POLICIES", ""),
-            level=parse_level(level),
+            level=parse_level(environ.get("LOG_LEVEL") or level),
             log_fd=LOG_DESCRIPTORS[_one_of("LOG_TO", environ, tuple(LOG_DESCRIPTORS))],
             log_format=LogFormat(_one_of("LOG_FORMAT", environ, tuple(LogFormat))),
             max_connections=_whole(
@@ -348,11 +348,9 @@ def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
     allow, uids = (
         values[name].split(",") if name in values else [] for name in ("allow", "uids")
     )
-    return Entry(
-        policy=policy,
-        allow=tuple(map(_network, allow)),
-        uids=frozenset(_number("uids", one) for one in uids),
-    )
+    networks = tuple(map(_network, allow))
+    numbers = frozenset(_number("uids", one) for one in uids)
+    return Entry(policy=policy, allow=networks, uids=numbers)
 
 
 def _decoded(text: str) -> str:

@@ -89,7 +89,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Mounts": [volume("", {"type": "", "o": "bind", "device": "/a"})]}, [("CREATE_BINDS", "/a")]),
     ({"Mounts": [volume("", {"type": "/etc", "o": "bind"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.type=/etc")]),
     ({"Mounts": [volume("", {"type": "--fstab=/a", "o": "bind"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.type=--fstab%3D/a")]),
-    ({"Mounts": [volume("", {"type": "tmpfs", "device": "-T/a"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.device=-T/a")]),
+    ({"Mounts": [volume("", {"type": "tmpfs", "device": "-T/a"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.device=-T/a"), ("CREATE_OPTIONS", f"{OPTIONS}.type")]),
     ({"Mounts": [volume("local", {"type": "none", "o": "bind,shared", "device": "/a"})]},
      [("CREATE_OPTIONS", f"{OPTIONS}.o=bind%2Cshared"), ("CREATE_BINDS", "/a")]),
     ({"Mounts": [volume("local", {"type": "tmpfs", "o": "size=1m,uid=0", "device": "tmpfs", "size": "1"})]}, []),
@@ -158,7 +158,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Links": ["db:db"]}, [("CREATE_NAMESPACES", "links")]),
     # Drivers, runtimes
     ({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "tcp://x", "tag": "y"}}},
-     [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address")]),
+     [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address=tcp%3A//x")]),
     ({"LogConfig": {"Type": "", "Config": {}}}, []),
     *(({"LogConfig": {"Type": one, "Config": dict.fromkeys(LOG_OPTIONS.split(), "1")}}, []) for one in ("json-file", "local", "none")),
     # By these names the Engine finds a container's log in the journal.
@@ -229,6 +229,11 @@ def test_a_host_config_asks(
 
 OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("ContainerCreate", {"Image": "docker.io/library/nginx"}, "", [("CREATE_IMAGES", "nginx:latest")]),
+    ("ContainerCreate", {"Image": "containers-storage:[/etc]x"}, "",
+     [("CREATE_IMAGES", "containers-storage%3A%5B/etc%5Dx"), ("CREATE_OPTIONS", "ContainerCreate:Image")]),
+    ("ContainerCreate", {"Image": "tarball:x"}, "", [("CREATE_IMAGES", "tarball:x"), ("CREATE_OPTIONS", "ContainerCreate:Image")]),
+    ("ContainerCreate", {"HostConfig": {"Mounts": [{"Type": "image", "Source": "tarball:x"}]}}, "",
+     [("CREATE_IMAGES", "tarball:x"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Source=tarball%3Ax")]),
     ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"host": {}}}}, "", [("CREATE_NAMESPACES", "net:host")]),
     ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"n": {"Links": ["a"]}}}}, "", [("CREATE_NAMESPACES", "links")]),
     ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"n": {"DriverOpts": {"a.b": "c"}}}}}, "",
@@ -259,6 +264,15 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("VolumeCreate", {"DriverOpts": {"type": "nfs", "o": "addr=x,password=y", "device": ":/x"}}, "",
      [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o"),
       ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.device=%3A/x")]),
+    # Podman calls mount(8), which finds out the type of a disk, binds by these, too, and reads an fstab.
+    ("VolumeCreate", {"DriverOpts": {"device": "--fstab=/x", "type": "nfs"}}, "",
+     [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.device=--fstab%3D/x"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type")]),
+    ("VolumeCreate", {"DriverOpts": {"device": "/dev/sda1"}}, "",
+     [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.device=/dev/sda1"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type")]),
+    ("VolumeCreate", {"DriverOpts": {"type": "nfs", "o": "bind=recursive", "device": "/"}}, "",
+     [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o=bind%3Drecursive"), ("CREATE_BINDS", "/")]),
+    ("VolumeCreate", {"DriverOpts": {"type": "nfs", "o": "ro,rbind=1", "device": "/"}}, "",
+     [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o=ro%2Crbind%3D1"), ("CREATE_BINDS", "/")]),
     ("VolumeCreate", {"ClusterVolumeSpec": {"Group": "x"}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
     ("VolumeCreate", {"ClusterVolumeSpec": {}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
     ("VolumeCreate", {"ClusterVolumeSpec": None}, "", []),
@@ -643,6 +657,8 @@ TOLD = {
     "NetworkCreate:Options.com.docker.network.bridge.name": ["br_app"],
     "ContainerCreate:HostConfig.LogConfig.Config.syslog-address": ["udp%3A//10.0.0.9", "tcp+tls%3A//logs.example%3A6514"],
     "ContainerCreate:HostConfig.LogConfig.Config.fluentd-address": ["logs%3A24224"],
+    "ContainerCreate:HostConfig.LogConfig.Config.splunk-url": ["https%3A//logs.example%3A8088"],
+    "ContainerCreate:HostConfig.LogConfig.Config.awslogs-endpoint": ["https%3A//logs.example"],
 }  # fmt: skip
 
 

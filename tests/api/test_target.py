@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -213,3 +214,52 @@ def test_filters_are_no_work_of_minutes() -> None:
     for text in ("^web-[0-9]{2}$", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{12}", "(a|b){3}", "x" * 9000, "{}"):  # fmt: skip
         raw = f'/containers/json?filters={quote(f"""{{"name":["{text}"]}}""")}'
         Request.parse("GET", raw.encode())
+
+
+STORAGE = "containers-storage:[vfs@/etc/x+/etc/y]z"
+"""By which Podman makes folders in `/etc`, to look whether `z` is there."""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/images/{STORAGE}/json",
+        f"/v5.4.0/libpod/images/{quote(STORAGE, safe='')}/exists",
+        f"/images/get?names={STORAGE}",
+        f"/images/x/tag?repo={quote(STORAGE)}&tag=1",
+        f"/images/json?filters={quote(json.dumps({'reference': [STORAGE]}))}",
+        '/images/json?filters={"before":["containers\\u002dstorage%5Cu003A[/etc]z"]}',
+        "/images/tarball:%2Fdev%2Fwatchdog/json",
+        "/libpod/manifests/tarball:dev%2Fwatchdog/exists",
+        "/libpod/manifests/x/registry/tarball:dev/watchdog",
+        '/images/json?filters={"since":["tarball:/etc/shadow"]}',
+        "/images/get?names=tarball%3A/etc/shadow",
+        "/images/x/tag?tag=%5Bvfs@/etc/x%2B/etc/y%5Dz&repo=containers%2Dstorage",
+        "/images/create?tag=/etc/shadow&FromImage=tarball",
+        "/images/create?fromSrc=-&repo=tarball&tag=/etc/shadow",
+        "/commit?container=x&repo=containers-storage&tag=[/etc]z",
+        "/images/containers-storage/push?tag=[/etc]z",
+        "/images/tarball/push?tag=/etc/shadow",
+        "/images/create?fromSrc=/var/backups/x.tar&repo=x",
+        "/images/create?fromSrc=var/backups/x.tar",
+        "/images/create?fromSrc=-:/var/backups/x.tar",
+        "/images/create?fromSrc=-&FROMsrc=var/backups/x.tar",
+        "/images/create?fromSrc=-&from%C5%BFrc=%2Fvar/backups/x.tar",
+    ],
+)
+def test_no_image_is_another_storage_of_the_host(target: str) -> None:
+    """Podman reads such names by any route, as root, and Docker's Engine knows no such image."""
+    with pytest.raises(BadTarget, match="storage or a file of its host"):
+        Request.parse("GET", target.encode())
+
+
+def test_images_of_any_name_are_looked_up() -> None:
+    """Ports, digests, addresses and names that hold such words are names of images."""
+    for name in ("[::1]:5000/x:1", "localhost:5000/x@sha256:abc", "acme/tarball:1", "containers-storage:1", "x-tarball:1"):  # fmt: skip
+        for target in (f"/images/{name}/json", f"/images/get?names={quote(name)}"):
+            assert Request.parse("GET", target.encode()).endpoint
+    for target in ("/images/create?fromImage=x/tarball&tag=1", "/images/x/tag?repo=tarballs&tag=1", "/containers/create?name=tarball",
+                   "/images/create?fromSrc=-&repo=x", "/images/create?fromSrc=https://h/x.tar", "/images/create?fromSrc="):  # fmt: skip
+        assert Request.parse("POST", target.encode()).endpoint
+    filters = quote('{"label":["a=containers-storage:x","b=[tarball]:"],"x":["y"]}')
+    Request.parse("GET", f"/images/json?filters={filters}".encode())

@@ -216,6 +216,20 @@ def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     assert "EXEC_COMMANDS=/home/me/app/run,sh\n" in file.read_text()
 
 
+@pytest.mark.parametrize(("mode", "says"), [("", True), (":ro", False)])
+def test_it_says_what_keeps_the_proxy_from_starting(
+    live: Path, mode: str, says: bool
+) -> None:
+    """Whoever allows a client to write the folder that the file lies in reads that, and what to do."""
+    item = f"{live.parent}{mode}"
+    variables = "CREATE_BINDS=/srv/a\nALLOW_OPERATIONS=ContainerCreate\n"
+    refused(live, variables, Sight("CREATE_BINDS", item, "ContainerCreate"))
+    done = approve(live, "--yes", f"CREATE_BINDS={item}")
+    told = f"enforce will not start so: {live.with_name('app.env')} lies in a folder"
+    assert f"lists CREATE_BINDS={item} now" in done.err
+    assert (told in done.err, "hint: keep it in " in done.err) == (says, says)
+
+
 def test_what_varies_by_a_rule_is_one_question(live: Path) -> None:
     """Folders that were made up are asked about as the item that fits the next one too, while
     one that is named is allowed by itself."""

@@ -343,12 +343,14 @@ async def test_a_reload_warns_as_the_start_does(
 
 async def test_a_reload_looks_at_what_is_ours(fake: FakeEngine, tmp_path: Path) -> None:
     """A file that lets clients write itself, by a link as well, does not come to count: the old one stays."""
-    file, link = tmp_path / "app.env", tmp_path / "link"
-    link.symlink_to(tmp_path)
+    policies, link = tmp_path / "policies", tmp_path / "link"
+    policies.mkdir()
+    link.symlink_to(policies)
+    file = policies / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     async with running(*enforce(file, fake)) as proxy:
         address = await proxy.listen()
-        for folder in (tmp_path, link):
+        for folder in (policies, link):
             file.write_text(
                 f"CREATE_BINDS={folder}\nALLOW_OPERATIONS=ContainerCreate,ImageList\n"
             )
@@ -426,12 +428,13 @@ def test_watching_needs_a_file() -> None:
 async def test_it_goes_on_as_the_one_that_was_started(
     fake: FakeEngine, tmp_path: Path
 ) -> None:
-    """Whatever becomes of the program on disk, all that judges is loaded when it accepts."""
+    """Whatever becomes of the program on disk, all that judges and records is loaded when it accepts, also for reloads."""
     copy = tmp_path / "site" / "trioproxy"
     shutil.copytree(Path(trioproxy.__file__).parent, copy)
     file = tmp_path / "app.env"
     file.write_text("CREATE_BINDS=/srv/app\nONLY_CONTAINERS=@own\nONLY_OWNER=x\nALLOW_OPERATIONS=ContainerCreate\n")  # fmt: skip
-    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    record = tmp_path / "live.jsonl"
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path), "--record", str(record))  # fmt: skip
     variables = {"PYTHONPATH": str(copy.parent), "PYTHONSAFEPATH": "1"}
     async with running("enforce", str(file), *options, variables=variables) as proxy:
         address = await proxy.listen()
@@ -445,6 +448,11 @@ async def test_it_goes_on_as_the_one_that_was_started(
             assert answer.status == wanted, answer
             assert wanted == 200 or b"CREATE_BINDS" in answer.body
             client.close()
+        with file.open("a") as more:
+            more.write("CREATE_IMAGES=app:*\nREDACT=env\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        assert "added=" in await proxy.line(" reload")
+    assert '"/etc"' in record.read_text()
 
 
 async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:
@@ -485,10 +493,15 @@ async def test_a_successor_listens_while_the_old_one_ends(
         halved.close()
 
 
-async def test_a_hangup_at_the_end_changes_nothing(
-    fake: FakeEngine, tmp_path: Path
+@pytest.mark.parametrize(
+    "sent",
+    [signal.SIGHUP, signal.SIGTERM, signal.SIGINT],
+    ids=["hang-up", "terminate", "interrupt"],
+)
+async def test_a_signal_at_the_end_changes_nothing(
+    sent: signal.Signals, fake: FakeEngine, tmp_path: Path
 ) -> None:
-    """Who is told to read again while it ends, as by logrotate, ends as it would: it was killed by that signal, before the last lines of its log."""
+    """Who is told to read again while it ends, as by logrotate, or to end once more, ends as it would: it was killed by that signal, before the last lines of its log."""
     file = tmp_path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     async with running(*enforce(file, fake), "--shadow") as proxy:
@@ -496,7 +509,7 @@ async def test_a_hangup_at_the_end_changes_nothing(
         proxy.process.send_signal(signal.SIGTERM)
         with trio.fail_after(PATIENCE):
             while proxy.process.poll() is None:
-                proxy.process.send_signal(signal.SIGHUP)
+                proxy.process.send_signal(sent)
                 await trio.sleep(0.001)
         assert proxy.process.returncode == 0
         await proxy.line(" shadow-summary ")

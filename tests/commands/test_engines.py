@@ -74,7 +74,7 @@ def make_context(home: Path, name: str, host: object) -> None:
 def failure(path: Path, environ: dict[str, str]) -> ConfigError:
     """Look for an Engine at a path that is no socket for us."""
     with pytest.raises(ConfigError) as caught:
-        check_upstream(UnixAddress(path=str(path)), (), environ)
+        check_upstream(UnixAddress(path=str(path)), environ)
     return caught.value
 
 
@@ -198,9 +198,9 @@ def test_an_engine_that_is_down_is_waited_for(
     Listening(path).sock.close()
     address = UnixAddress(path=str(path))
     down = f"the Docker Engine at unix://{path} does not answer yet"
-    assert check_upstream(address, (), environ) == down
+    assert check_upstream(address, environ) == down
     with Listening(home / "run/docker.sock"):
-        assert check_upstream(address, (), environ) == (
+        assert check_upstream(address, environ) == (
             f"{down}; rootless Docker answers at unix://{home}/run/docker.sock:"
             " name it with --upstream or SOCKET_PATH"
         )
@@ -211,13 +211,13 @@ def test_a_tcp_engine_that_is_down_is_told() -> None:
     with socket.create_server((own_loopback(), 0)) as server:
         host, port = server.getsockname()
         address = TcpAddress(host=host, port=port)
-        assert check_upstream(address, (), NOWHERE) == ""
-    assert check_upstream(address, (), NOWHERE) == (
+        assert check_upstream(address, NOWHERE) == ""
+    assert check_upstream(address, NOWHERE) == (
         f"the Docker Engine at tcp://{host}:{port} does not answer yet:"
         " Connection refused"
     )
     unknown = TcpAddress(host="no-such-host.invalid", port=2375)
-    assert check_upstream(unknown, (), NOWHERE).startswith(
+    assert check_upstream(unknown, NOWHERE).startswith(
         "the Docker Engine at tcp://no-such-host.invalid:2375 does not answer yet: "
     )
 

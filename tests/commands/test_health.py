@@ -94,9 +94,19 @@ def test_who_is_no_proxy_of_ours(tmp_path: Path) -> None:
 
 def test_a_listener_that_only_the_proxy_has() -> None:
     """A socket that was handed over is found by nobody else, and the URL has to be given."""
-    done = run("health", variables={"LISTEN": "fd://app"})
-    assert done.status == 2
-    assert "fd://app is a socket of whoever starts the proxy" in done.err
+    for done in (
+        run("health", variables={"LISTEN": "fd://app"}),
+        run("health", "fd://app"),
+    ):
+        assert done.status == 2
+        assert "fd://app is a socket of whoever starts the proxy" in done.err
+
+
+@pytest.mark.parametrize("behind", ["policy=app.env", "uids=1000", "mode=0666+uids=1"])
+def test_a_listener_as_the_proxy_has_it(behind: str, tmp_path: Path) -> None:
+    """Copied from `--listen` it was a bad address: `there is no parameter 'policy'`."""
+    done = run("health", f"unix://{tmp_path}/p.sock?{behind}")
+    assert (done.status, "the proxy does not answer" in done.out) == (1, True)
 
 
 def test_a_host_that_is_no_name() -> None:

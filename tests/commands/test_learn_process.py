@@ -1,5 +1,6 @@
 """`learn` and the processes around it: what passes by, what goes on, when it ends."""
 
+import fcntl
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import trio
+import trio.testing
 
 from tests.commands.running import environment, run, running
 from tests.commands.screen import on_pty, read_all
@@ -75,10 +77,13 @@ async def test_capture_sees_a_client_with_a_fixed_socket(
 async def test_capture_changes_nothing_else_for_the_command(
     learn: Learning, fake: FakeEngine
 ) -> None:
-    """User, group, streams, status and DOCKER_HOST are as without it."""
-    script = 'id -u; id -g; echo "$DOCKER_HOST"; cat; exit 7'
+    """User, group, streams, status and DOCKER_HOST are as without it, and a script ends whose reader has left: SIGPIPE was ignored in it."""
+    script = (
+        'id -u; id -g; grep SigIgn /proc/self/status; echo "$DOCKER_HOST"; cat; exit 7'
+    )
     done = await learn("--capture", "--", "sh", "-c", script)
-    user, group, host = done.out.splitlines()
+    user, group, ignored, host = done.out.splitlines()
+    assert not int(ignored.split()[1], 16) >> signal.SIGPIPE - 1 & 1
     assert (done.status, int(user), int(group)) == (7, os.geteuid(), os.getegid())
     assert host.startswith("unix://")
 
@@ -190,6 +195,72 @@ async def test_a_second_sigterm_ends_a_command_that_ignores_it(
         await learner.line("ignored")
         learner.process.send_signal(signal.SIGTERM)
         assert await learner.end() == 128 + signal.SIGKILL
+    assert learn.granted == {"ContainerList"}
+
+
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"]
+)
+async def test_a_signal_behind_the_command_ends_nothing(
+    learn: Learning, sent: signal.Signals
+) -> None:
+    """As of `kill 0` in its trap, or Ctrl-C once more: it had `interrupted` for the command's status, or was killed, with its folder left behind."""
+    path = learn.file.with_suffix(".jsonl")
+    path.parent.mkdir()
+    goes_on = path.with_name("goes-on")
+    os.mkfifo(goes_on)
+    code = 'read said < "$0"; "$@"; exit 3'  # its socket lives until somebody saw it
+    ends = ("sh", "-c", code, str(goes_on), *client_sending(LIST))
+    with TemporaryDirectory(dir="/tmp") as short, path.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # what it used cannot be written yet
+        args = ("learn", *learn.options, "--", *ends)
+        async with running(*args, variables={"TMPDIR": short}) as learner:
+            sockets = partial(Path(short).glob, "*/docker.sock")
+            with trio.fail_after(PATIENCE):
+                for is_there in (True, False):
+                    while any(sockets()) is not is_there:
+                        await trio.testing.wait_all_tasks_blocked(0.01)
+                    if is_there:
+                        await trio.to_thread.run_sync(goes_on.write_text, "go\n")
+            for _ in range(20):
+                learner.process.send_signal(sent)
+                await trio.testing.wait_all_tasks_blocked(0.02)
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert await learner.end() == 3
+        assert os.listdir(short) == []
+    assert learn.granted == {"ContainerList"}
+
+
+async def test_the_status_is_the_commands_whoever_ignores_endings(
+    learn: Learning,
+) -> None:
+    """Started by what ignores SIGCHLD, as some that run jobs do, a suite that fails had 0 for its status, and its run counted as a good one."""
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])"
+    ends = ("sh", "-c", '"$@"; exit 3', "sh", *client_sending(LIST))
+    args = ("learn", *learn.options, "--", *ends)
+    async with running(*args, inside=(sys.executable, "-c", ignoring)) as learner:
+        assert await learner.end() == 3
+    assert [one.status for one in learn.evidence.runs.values()] == [3]
+
+
+async def test_the_command_may_have_as_many_descriptors_as_before(
+    learn: Learning,
+) -> None:
+    """It had as many as the system gives to who asks for more: a million in a container, which some programs close one by one as they start."""
+    few = ("sh", "-c", 'ulimit -Sn 99; exec "$@"', "sh")
+    told = ("sh", "-c", 'ulimit -Sn; exec "$@"', "sh")
+    args = ("learn", *learn.options, "--", *told, *client_sending(LIST))
+    async with running(*args, inside=few, log="stdout") as learner:
+        assert await learner.line("99") == "99"
+        assert await learner.end() == 0
+
+
+async def test_who_may_be_ended_by_no_signal(learn: Learning) -> None:
+    """In a script with `trap "" INT TERM HUP` it learns, and no TypeError of ours is told."""
+    trap = ("sh", "-c", 'trap "" INT TERM HUP QUIT; exec "$@"', "sh")
+    args = ("learn", *learn.options, "--", *client_sending(LIST))
+    async with running(*args, inside=trap) as learner:
+        assert await learner.end() == 0
     assert learn.granted == {"ContainerList"}
 
 

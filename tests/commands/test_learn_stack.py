@@ -180,6 +180,15 @@ async def test_no_container_is_learned_as_a_user_or_a_listener(tmp_path: Path) -
         nursery.cancel_scope.cancel()
 
 
+async def test_who_can_be_called_nothing_is_a_failure(tmp_path: Path) -> None:
+    """A container called `Web` was refused all along, and a script went on without its file: the status was 0."""
+    async with trio.open_nursery() as nursery:
+        learners = learning(tmp_path, nursery)
+        assert await learners.welcome([], is_container=True) == ""
+        assert "whose name can be no file's" in str(learners.failure)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_file_on_a_share_that_is_away_holds_up_its_own_client_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

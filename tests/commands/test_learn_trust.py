@@ -245,6 +245,10 @@ async def test_a_removed_folder_is_made_anew(learn: Learning) -> None:
         pytest.param("PUT", b"/containers/x/archive?copyUIDGID=1", True, id="copy"),
         pytest.param("GET", b"/containers/x/top?ps_args=axe", True, id="ps"),
         pytest.param("DELETE", b"/networks/x?force=1", False, id="podman"),
+        pytest.param(
+            "POST", b"/containers/x/rename?name=0123456789ab", True, id="name"
+        ),
+        pytest.param("POST", b"/containers/create?name=0123456789ab", True, id="made"),
     ],
 )
 def test_what_passed_and_is_refused_from_now_on_is_told(
@@ -273,7 +277,8 @@ def test_what_passed_and_is_refused_from_now_on_is_told(
         is_told = "passed, but app.env refuses it: the tar is packed " in words
         is_limited = bool(proposal.lists.values)
         assert is_told is (is_limited and "PutContainerArchive" in proposal.granted)
-        return f"passed, but app.env refuses it: {request.shown} with " in words
+        refused = (f"{request.shown} with ", f"{request.operation} names a container ")
+        return any(f"passed, but app.env refuses it: {one}" in words for one in refused)
 
     assert told(Proposal(granted=granted, lists=lists, objects=objects))
     assert told(Proposal(granted=granted)) is not limits

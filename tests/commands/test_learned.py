@@ -263,7 +263,7 @@ def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
     assert "there is no file 'komodo': that client has no file yet" in said
     said = run(*command, "ContainerList").err
     assert "no file 'ContainerList': it is an operation, GET /containers/json" in said
-    for far in ("mine", "nofile", "-"):
+    for far in ("mine", "nofile", "-", "d"):
         assert run(*command, far).err == (
             f"trioproxy: cannot read {far}: No such file or directory\n"
         )
@@ -288,6 +288,17 @@ def test_a_file_that_is_called_so(
     Path("learned:glances").write_text("PING=1\n")
     assert locate("./learned:glances") == Path("learned:glances")
     assert locate("learned:glances") == FOLDER / "glances.env"
+
+
+def test_a_name_without_the_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`app` beside one's own `app.env` was said to be Nextcloud AppAPI, with what that may create."""
+    monkeypatch.chdir(tmp_path)
+    Path("app.env").write_text("PING=1\n")
+    with pytest.raises(ConfigError, match="no file 'app'") as raised:
+        locate("app")
+    assert raised.value.hint == "did you mean app.env?"
 
 
 @pytest.mark.parametrize(

@@ -198,11 +198,11 @@ async def test_a_crash_leaves_a_clean_terminal(learn: Learning) -> None:
     """A bug of ours is seen whole, and below it is nothing but the prompt."""
     crash = (
         "from trioproxy.cli import main\n"
-        "from trioproxy.commands import status\n"
+        "from trioproxy.commands import live\n"
         "def fails(evidence):\n"
         "    if len(evidence.routes) > 2: raise LookupError('a bug')\n"
         "    return newest(evidence)\n"
-        "newest, status._newest = status._newest, fails\n"
+        "newest, live._newest = live._newest, fails\n"
         "main()\n"
     )
     program = (sys.executable, "-c", crash)

@@ -49,9 +49,10 @@ def test_explain_says_what_may_be_named(files: tuple[str, str]) -> None:
     assert "ONLY_" not in out
 
 
-@pytest.mark.parametrize("item", ["NetworkCreate:Options.parent", "NetworkCreate:Options.parent=br-a"])  # fmt: skip
+@pytest.mark.parametrize("item", ["NetworkCreate:Options.parent", "NetworkCreate:Options.parent=br-a", "NetworkCreate:Options.com.docker.network.bridge.name=br-a"])  # fmt: skip
 def test_explain_says_what_an_interface_reaches(item: str, tmp_path: Path) -> None:
-    """A macvlan on another network's bridge is on that network, which no list of networks holds."""
+    """A macvlan on another network's bridge is on that network, which no list of networks holds; so
+    is who names the bridge of virtual machines."""
     file, told = tmp_path / "a.env", f"all that is on it, listed or not: {item}"
     lists = f"CREATE_DRIVERS=network:macvlan\nCREATE_OPTIONS={item}\nONLY_CONTAINERS=@own\nONLY_OWNER=a\n"
     file.write_text(f"{lists}ALLOW_OPERATIONS=NetworkCreate\n")

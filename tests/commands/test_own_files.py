@@ -14,7 +14,8 @@ import trioproxy
 from tests.patience import PATIENCE
 from trioproxy.commands import ours
 from trioproxy.commands.closing import Closing
-from trioproxy.commands.ours import OurKind, Ours, check_own
+from trioproxy.commands.ours import OurKind, Ours, check_listeners, check_own
+from trioproxy.config import UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy
@@ -23,6 +24,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Store, Written
 from trioproxy.learning.wish import Wish
+from trioproxy.limits.sorts import why_root
 
 MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 
@@ -103,6 +105,30 @@ def test_the_engines_socket() -> None:
     assert check("/srv/docker/*", socket, kind=OurKind.ENGINE) == ""
 
 
+@pytest.mark.parametrize(
+    ("binds", "socket"),
+    [
+        ("/srv/docker:ro", "/srv/docker/docker.sock"),
+        ("/srv/*:ro", "/srv/docker/docker.sock"),
+        ("/srv/docker/engine", "/srv/docker/engine"),
+        ("/srv/docker/*:ro", "/srv/docker/engine"),
+    ],
+)
+def test_an_engine_that_is_reached_by_reading(binds: str, socket: str) -> None:
+    """A bind that is read-only, or a socket of an unusual name, is told as no root: it refuses, and advises no `:ro`."""
+    assert not any(why_root("CREATE_BINDS", item) for item in binds.split(","))
+    with pytest.raises(ConfigError, match="lets clients read, and so") as refused:
+        check(binds, socket, kind=OurKind.ENGINE)
+    assert ":ro" not in refused.value.hint
+
+
+@pytest.mark.parametrize("binds", ["/:ro", "/run:ro", "/run/docker.sock:ro"])
+def test_an_engine_that_is_reached_by_what_is_told(binds: str) -> None:
+    """Where what reaches the Engine is told as root, it starts, as a monitor of the host needs."""
+    assert why_root("CREATE_BINDS", binds)
+    assert check(binds, "/run/docker.sock", kind=OurKind.ENGINE) == ""
+
+
 def test_the_engines_socket_is_no_listener(tmp_path: Path) -> None:
     """Where `@proxy` would stand for the Engine's own socket, by a link too, nothing starts."""
     socket, link = tmp_path / "docker.sock", tmp_path / "link.sock"
@@ -112,6 +138,29 @@ def test_the_engines_socket_is_no_listener(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="own socket, and no listener"):
             check_own(policy_of("@proxy", PROXY_SOCKET=str(path)), own)
     assert check_own(policy_of("@proxy", PROXY_SOCKET=str(tmp_path / "p")), own) == ""
+
+
+@pytest.mark.parametrize(
+    ("binds", "is_told"),
+    [
+        ("/run/tp:ro", True),
+        ("/run/tp/other.sock:ro", True),
+        ("@proxy", True),
+        ("/run/tp/own.sock:ro", False),
+        ("/srv/app", False),
+    ],
+)
+def test_a_listener_of_another_policy(binds: str, is_told: bool) -> None:
+    """Who may connect there has that policy, by `@proxy` or to read, and is told of at the start; of its own nothing is."""
+    own = [
+        Ours(path=f"/run/tp/{name}.sock", kind=OurKind.LISTENER, client=name)
+        for name in ("own", "other")
+    ]
+    own.insert(0, Ours(path="/run/tp/metrics.sock", kind=OurKind.LISTENER))
+    policy = policy_of(binds, PROXY_SOCKET="/run/tp/other.sock")
+    said = check_listeners(policy, own, "own", None)
+    assert ("/run/tp/other.sock, a listener of another policy" in said) is is_told
+    assert not check_listeners(policy, own[:2], "own", None)
 
 
 @pytest.fixture
@@ -329,6 +378,23 @@ def test_learning_says_it(
         dict([one.split("=", 1) for one in at.read_text().splitlines()])
     )
     assert check_own(policy, [Ours(path=str(at)), *ours.program()]) == ""
+
+
+def test_learning_says_it_of_the_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that lists, read-only, where the Engine's socket was is not called ready."""
+    file = tmp_path / "app.env"
+    file.write_text("CREATE_BINDS=/srv/eng:ro\nALLOW_OPERATIONS=ContainerCreate\n")
+    nothing = Written(
+        evidence=Evidence(), others=Evidence(), damage="", proposal=Proposal()
+    )
+    store = Store(file, Wish(name="app", file=str(file)))
+    Closing(store=store, engine=UnixAddress(path="/srv/eng/docker.sock")).show(nothing)
+    told = capsys.readouterr().err
+    assert "will not start so: the Engine's socket /srv/eng/docker.sock lies" in told
+    Closing(store=store, engine=UnixAddress(path="/srv/docker.sock")).show(nothing)
+    assert "will not start so" not in capsys.readouterr().err
 
 
 def test_the_last_word_of_learn_can_be_pasted(

@@ -256,6 +256,19 @@ async def test_a_warning_says_whose_policy_it_is_about(
         await proxy.line(" recorded client=ps operation=ImageList")
 
 
+def test_who_may_bind_a_listener_of_another_policy_is_told_of(tmp_path: Path) -> None:
+    """What such a client starts has that policy, beside its own of which root is not known."""
+    files = write(tmp_path, deploy="ContainerCreate", web="ContainerList")
+    (tmp_path / "run").mkdir()
+    with files["deploy"].open("a") as file:
+        file.write(f"CREATE_BINDS={tmp_path}/run:ro\n")
+    args = ("enforce", *listeners(tmp_path / "run", files), "--print-config")
+    told = f"trioproxy: deploy: what its clients start may connect to {tmp_path}/run/web.sock, a listener"
+    err = run(*args).err
+    assert told in err
+    assert "deploy.sock, a listener" not in err
+
+
 async def test_only_listed_addresses_come_in(fake: FakeEngine, tmp_path: Path) -> None:
     """Whoever is not in `allow=` gets 403 that names it, an IPv4 in IPv6 counts as that; our own health check is answered, and no line says that it may not connect, as one did each minute."""
     url = "tcp://[::]:0?allow=10.0.0.0/8"

@@ -96,6 +96,20 @@ def test_volumes_and_networks_are_marked(engine: Engine, opened: str) -> None:
         engine.docker("volume", "rm", "marked", "made")
 
 
+@pytest.mark.engine
+def test_a_network_has_the_settings_of_another(engine: Engine, opened: str) -> None:
+    """The Engine takes no label beside them, and gives it those of the other: the mark too."""
+    engine.docker("network", "create", "--config-only", "settings", host=opened)
+    made = engine.docker("network", "create", "--config-from", "settings", "has-them", host=opened, check=False)  # fmt: skip
+    try:
+        assert not made.status, made.errors
+        (seen,) = json.loads(engine.docker("network", "inspect", "has-them").output)
+        assert seen["Labels"] == {OWNER_LABEL: ""}
+    finally:
+        engine.docker("network", "rm", "has-them", check=False)
+        engine.docker("network", "rm", "settings")
+
+
 CHANGES = {
     "plain": "LABEL trioproxy.owner=forged",
     "cut": 'LABEL trio\\\n# a remark\npro"xy".owner=forged',

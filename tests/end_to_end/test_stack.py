@@ -20,6 +20,7 @@ import trioproxy
 from tests.depth import by_depth
 from tests.end_to_end.late_events import LateEvents
 from tests.engine import Ran, ScratchEngine
+from tests.fakes import is_served
 from tests.patience import PATIENCE
 
 NETWORK, OTHER, PROXY = "tp-stack", "tp-other", "tp-proxy"
@@ -428,7 +429,7 @@ def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
             *("busybox", sys.executable, "-m", "trioproxy", "enforce"),
         )
         until = time.monotonic() + PATIENCE
-        while not all((one.sockets / f"{name}.sock").exists() for name in BUSY):
+        while not all(is_served(one.sockets / f"{name}.sock") for name in BUSY):
             assert time.monotonic() < until
             time.sleep(0.1)
         yield one

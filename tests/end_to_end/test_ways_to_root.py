@@ -153,6 +153,28 @@ def test_the_network_of_another_may_be_the_hosts(
     assert found.strip() == wanted.strip()
 
 
+@pytest.mark.engine
+def test_options_of_memory_make_a_bind_writable(engine: Engine, tmp_path: Path) -> None:
+    """By a link of its image a container names a bind again, and mounts it anew: `/run` is in memory,
+    and what may be read there is written."""
+    linked = "readonly-again"
+    engine.docker("run", "--name", linked, "busybox", "ln", "-s", "/run", "/var/run")
+    engine.docker("commit", linked, linked)
+    bind, write = "--volume=/run/udev:/run:ro", ("sh", "-c", "echo a > /run/a; ls /run")
+    with proxy(
+        engine,
+        tmp_path,
+        ALLOW_OPERATIONS=CREATES,
+        CREATE_BINDS="/run/udev:ro",
+        CREATE_OPTIONS="ContainerCreate:HostConfig.Tmpfs",
+    ) as host:
+        assert "Read-only" in printed(engine, host, bind, linked, *write)
+        again = "--tmpfs=/var/run:remount,rw"
+        assert printed(engine, host, bind, again, linked, *write).strip() == "a"
+    engine.docker("rm", linked)
+    engine.docker("rmi", linked)
+
+
 REGISTRY = r"""
 mkdir /blobs
 for one; do echo "$one" | base64 -d > /new; mv /new /blobs/$(sha256sum < /new | cut -c-64); done

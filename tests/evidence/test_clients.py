@@ -5,7 +5,9 @@ import pytest
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Origins
 
-SOME = Origins.parse(["10.0.0.0/24", "192.168.1.7", "fd00::/64", "uid:1000"])
+SOME = Origins.parse(
+    ["10.0.0.0/24", "192.168.1.7", "fd00::/64", "fe80::/64", "uid:1000"]
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,7 @@ SOME = Origins.parse(["10.0.0.0/24", "192.168.1.7", "fd00::/64", "uid:1000"])
         pytest.param("192.168.1.8", False, id="other-address"),
         pytest.param("fd00::5", True, id="ipv6"),
         pytest.param("fd00::5%eth0", False, id="ipv6-of-another-network"),
+        pytest.param("fe80::5%eth0", True, id="ipv6-of-a-link"),
         pytest.param("unix:uid=1000", True, id="user"),
         pytest.param("unix:uid=0", False, id="other-user"),
         pytest.param("", False, id="nobody"),

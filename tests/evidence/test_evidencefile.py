@@ -177,10 +177,12 @@ def test_a_torn_last_line_is_left_out_and_reported(cut: int) -> None:
     ],
 )
 def test_a_damaged_last_line_is_reported(tail: bytes) -> None:
-    """Zeros and half lines at the end are what a crash leaves; the rest is read."""
+    """Zeros and half lines at the end are what a crash leaves; the rest is read, and nothing
+    is appended to them."""
     loaded = load(dump(WHOLE).encode() + tail, name="app.jsonl")
     assert loaded.evidence.routes == WHOLE.routes
     assert loaded.damage == "app.jsonl:4: the last line is cut off"
+    assert not loaded.can_append
 
 
 @pytest.mark.parametrize("text", [b"", b"\0\0\0", b'{"form', HEADER.encode()], ids=repr)
@@ -228,6 +230,16 @@ def run_changed(**values: object) -> str:
         pytest.param(changed(grant="X=y"), "expected a list", id="grant-as-text"),
         pytest.param(changed(project="x"), "unknown key 'project'", id="project"),
         pytest.param(changed(method="POST"), "knows no ContainerList", id="method"),
+        pytest.param(
+            changed(grant=["CREATE_BINDS", "/srv"], by="ContainerCreate"),
+            "unknown key 'method'",
+            id="method-of-a-value",
+        ),
+        pytest.param(
+            changed(grant=["ONLY_CONTAINERS", "db"]),
+            "unknown key 'method'",
+            id="method-of-an-object",
+        ),
         pytest.param(changed(section="IMAGES"), "knows no ContainerList", id="section"),
         pytest.param(changed(first="yesterday"), "bad value 'yesterday'", id="date"),
         pytest.param(

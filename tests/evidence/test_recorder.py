@@ -357,6 +357,16 @@ def test_refusals_of_a_policy_are_evidence() -> None:
         assert record.results.keys() == results
 
 
+def test_what_is_refused_is_kept_whatever_its_query() -> None:
+    """Of a query that nobody reads the connection crashed behind its 403, and nothing was recorded."""
+    learner = Learner()
+    learner.gate = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemPing"})[0])
+    for target in (b"create?a=%zz", b"x/start?a=%zz", b"x/rename?name=%ff"):
+        learner.serve("POST", b"/containers/" + target, 403)
+    refused = {one.operation for one in learner.evidence.ended("refused")}
+    assert refused == {"ContainerCreate", "ContainerStart", "ContainerRename"}
+
+
 def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
     """A learner that is killed has seen the streams that were open."""
     learner = Learner()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.api.families import Places
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS, Endpoint, match
 from trioproxy.api.target import Target
@@ -19,6 +20,7 @@ from trioproxy.evidence.seen import (
     VALUES_KEPT,
     Askers,
     Evidence,
+    Run,
     When,
 )
 from trioproxy.evidence.sight import UNKNOWN, Sight, Who, result_of, route
@@ -78,6 +80,26 @@ def content(evidence: Evidence) -> object:
 
 
 EVIDENCE = st.lists(_SIGHTINGS, max_size=25).map(lambda parts: seen(*parts))
+_FEW = st.integers(0, 3)
+_NAMES = st.sampled_from(["", "a", "b"])
+_COUNTS = st.dictionaries(_NAMES, _FEW)
+RUNS = st.builds(
+    Run,
+    first=_FEW,
+    last=_FEW,
+    seconds=_FEW,
+    status=st.sampled_from([None, UNFINISHED, 0, 1]),
+    source=st.sampled_from(["live", "log"]),
+    files=st.frozensets(_NAMES),
+    dropped=_FEW,
+    places=st.builds(Places, _NAMES, _NAMES, _NAMES),
+    oldest_api=st.sampled_from(["", "1.24", "1.44"]),
+    own=_COUNTS,
+    left=_COUNTS,
+    hidden=_COUNTS,
+    never=st.frozensets(_NAMES),
+    news=st.none() | _FEW,
+)
 
 
 def request(method: str, raw: bytes) -> Request:
@@ -103,6 +125,17 @@ def test_merge_is_associative(one: Evidence, two: Evidence, three: Evidence) -> 
     """It does not matter which files are merged before which."""
     left = union(union(one, two), three)
     assert content(left) == content(union(one, union(two, three)))
+
+
+@given(RUNS, RUNS)
+def test_all_that_is_said_of_a_run_is_united(one: Run, two: Run) -> None:
+    """Whichever file is named first, each field has what both say, and is the same twice."""
+    left, right = copy.copy(one), copy.copy(two)
+    left.merge(two)
+    right.merge(one)
+    assert left == right
+    left.merge(two)
+    assert left == right
 
 
 @given(EVIDENCE, EVIDENCE)

@@ -196,6 +196,16 @@ def test_go_reads_each_accepted_form(go: Go, name: str) -> None:
     assert assert_as_written(go, ACCEPTED[name] + END)
 
 
+def test_go_takes_the_end_of_an_entry_for_the_end(go: Go) -> None:
+    """Who leaves out the zeros sends the Engine what it gets from us with them."""
+    data = pax((b"path", b"p" * 200)) + header()
+    for came in (data, data + END[:512]):
+        for read in (came, told(came)[0]):
+            found, error = go.read(read)
+            names = [base64.b64decode(one["Name"]) for one in found]
+            assert (names, error) == ([b"p" * 200], "")
+
+
 def test_go_finds_the_same_contents(go: Go) -> None:
     """Contents that are themselves a tar with a node stay contents."""
     for data in samples()[-3:]:

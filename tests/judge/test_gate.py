@@ -208,6 +208,7 @@ def test_what_went_on_is_judged_again_by_words_alone() -> None:
     assert replay(gate(CREATE_BINDS="/a,/c"), limited).allowed
     assert not replay(gate(CREATE_BINDS="/c"), limited).allowed
     assert replay(gate(CREATE_BINDS="/c"), marked).allowed
+    assert replay(gate(), marked, is_sent=False).allowed
     assert not replay(gate(CREATE_BINDS="/a"), marked, is_sent=False).allowed
     objects = gate(ONLY_CONTAINERS="x", ONLY_OWNER="o")
     for one in (limited, marked):
@@ -232,6 +233,9 @@ def test_a_creation_on_its_way_keeps_no_form_of_before() -> None:
     for after in (packing, gate("ContainerCreate", owner="other")):
         assert replay(after, verdict, is_sent=True).allowed
         assert not replay(after, verdict, is_sent=False).allowed
+    # All that has a form of a build stands in its head.
+    build = judged(gate("ImageBuild"), "POST", b"/build?networkmode=none")
+    assert replay(gate("ImageBuild", owner="other"), build, is_sent=False).allowed
 
 
 def test_what_errors_would_tell_is_no_form_of_a_request() -> None:
@@ -354,20 +358,28 @@ def test_a_fingerprint_tells_limits_apart() -> None:
     assert len(prints) == 4
 
 
-def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
-    """A folder of the host that a container is restored from is limited by no variable."""
+def test_a_start_from_a_checkpoint_passes_where_one_may_be_made() -> None:
+    """A folder of the host that a container is restored from is limited by no variable, and who
+    may only start containers has root by it: it holds processes with all capabilities."""
     granted = {"ALLOW_OPERATIONS": "ContainerStart"}
-    limited = Gate.enforcing(parse_policy({**granted, "CREATE_BINDS": "/srv"})[0])
-    sections = {"CONTAINERS": "1", "POST": "1", "CREATE_BINDS": "/srv"}
-    for gate in (limited, Gate.enforcing(parse_policy(sections)[0])):
+    both = {"ALLOW_OPERATIONS": "ContainerStart,CheckpointCreate"}
+    for file in (
+        granted,
+        {"ALLOW_START": "1"},
+        {**both, "CREATE_BINDS": "/srv"},
+        {"CONTAINERS": "1", "POST": "1", "CREATE_BINDS": "/srv"},
+    ):
+        gate = Gate.enforcing(parse_policy(file)[0])
         for query in (b"checkpoint=c", b"x=y&%63heckpoint-dir=/srv", b"checkpoint=c&a"):
             verdict = judged(gate, "POST", b"/containers/x/start?" + query)
             assert verdict.decision.reason is Reason.UNLIMITABLE
         for query in (b"", b"?detachKeys=x", b"?checkpoint=", b"?Checkpoint=c"):
             assert judged(gate, "POST", b"/containers/x/start" + query).decision.allowed
-    open_gate = Gate.enforcing(parse_policy(granted)[0])
-    start = b"/containers/x/start?checkpoint=c"
-    assert judged(open_gate, "POST", start).decision.allowed
+    start = "/containers/x/start?checkpoint=../../../srv/c"
+    named = {"ONLY_CONTAINERS": "x", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}
+    assert not judge({**granted, **named}, "POST", start).allowed
+    for file in (both, {**both, **named}, {"CONTAINERS": "1", "POST": "1"}):
+        assert judge(file, "POST", start).allowed
 
 
 def test_nothing_of_a_container_is_run_to_learn_whose_files_are_copied_in() -> None:

@@ -176,7 +176,7 @@ def test_what_a_container_may_choose(
     """Its label, else what Compose calls it, else its name."""
     found = names_for(thing(labels, inherited))
     assert found == names
-    (one,) = read_list([container()])
+    (one,) = read_list([container(name="/shop-web-1")])
     one.names = found
     for known in names:
         assert choose(one, {known: True, "else": True})[-1] == known

@@ -330,12 +330,20 @@ SURROUNDINGS: list[tuple[dict[str, str], list[str]]] = [
     ({**THERE, "ALLOW_OPERATIONS": "PutContainerArchive", "CREATE_BINDS": "/srv/a"}, [f"{WRITES}/srv/a"]),
     ({**THERE, "ALLOW_OPERATIONS": "ContainerRestart", "CREATE_BINDS": "/srv/a"}, []),
     ({**CREATE, "CREATE_BINDS": ""}, [ENGINE]),
+    # By a `FROM` Podman runs a program of its host.
+    ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, ["on a Docker Engine without known escapes"]),
     ({**CREATE, "CREATE_BINDS": "/srv/a:ro"}, [ENGINE]),
     ({**CREATE, "CREATE_BINDS": "/srv/a,/srv/b:ro"}, [f"{WRITES}/srv/a", ENGINE]),
     ({**CREATE, "CREATE_BINDS": "{base}/x", "CREATE_BASE": "/home/me/app"}, [f"{WRITES}/home/me/app/x", ENGINE]),
     ({**CREATE, "CREATE_BINDS": "/a/1,/a/2,/a/3"}, [f"{WRITES}/a/1, /a/2 and /a/3", ENGINE]),
     ({**CREATE, "CREATE_BINDS": "/a/1,/a/2,/a/3,/a/4,/a/5"}, [f"{WRITES}/a/1, /a/2, /a/3 and 2 more", ENGINE]),
     ({**CREATE, "CREATE_BINDS": "@proxy", "PROXY_SOCKET": "/run/app/p.sock"}, [ENGINE]),
+    ({**CREATE, "CREATE_DEVICES": "/dev/ttyS0,/dev/ttyUSB0,/dev/hidraw1"}, ["where no console or keyboard of the host is at /dev/ttyS0 and /dev/hidraw1", ENGINE]),
+    # What is on the host's own loopback, if it is called so, and may be a container of the client's.
+    (granting("ImageCreate", PULL_IMAGES="vm:5000/a:1,vm:05000/b:*,x.example:5000/c@sha256:*", CREATE_PORTS="5000"), ["where the host itself is not called vm or x.example", ENGINE]),
+    (granting("ImageCreate", PULL_IMAGES=f"vm:5001/a:1,acme/b:1,vm:5000/a@sha256:{'a' * 64}", CREATE_PORTS="5000"), [ENGINE]),
+    (granting(PULL_IMAGES="vm:5000/a:1", CREATE_PORTS="5000"), [ENGINE]),
+    ({"ALLOW_OPERATIONS": "ContainerCreate,ImageCreate", "PULL_IMAGES": "vm:5000/a:1", "CREATE_PORTS": "5000"}, [ENGINE]),
 ]  # fmt: skip
 
 

@@ -117,18 +117,27 @@ def test_a_listed_container_of_somebody_else_has_what_it_has() -> None:
     assert not decide(by_name, EXEC, {}, ours).allowed
 
 
+MODES = {"PidMode": True, "IpcMode": False, "NetworkMode": False}
+"""By which field one joins another, and whether that is over when the other one is gone."""
+MAY_JOIN = {
+    **CONFINED,
+    "CREATE_NAMESPACES": "pid:container,ipc:container,net:container",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("line", [EXEC, START])
-def test_whose_processes_a_container_sees(line: str) -> None:
-    """Who reaches into a container has, by `/proc`, the files of whose processes that sees, be it by way of another one."""
-    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
+def test_whom_a_container_joined(line: str, mode: str) -> None:
+    """Who reaches into a container has what the one has whose processes, memory or network that has, be it by way of another one."""
+    policy = MAY_JOIN
     body: object = {} if line == EXEC else None
     ids = ["1" * 64, "2" * 64, "3" * 64]
 
     def seen(*others: dict[str, Any], **lists: str) -> Answer:
         here = dict[str, Any]()
         for at, one in enumerate((container(), *others)):
-            mode = f"container:{ids[at + 1]}" if at < len(others) else ""
-            host = {**one["HostConfig"], "PidMode": mode}
+            joined = f"container:{ids[at + 1]}" if at < len(others) else ""
+            host = {mode: joined, **one["HostConfig"]}
             here[f"/containers/{ids[at] if at else 'c'}/json"] = {**one, "Id": ids[at], "HostConfig": host}  # fmt: skip
         return decide({**policy, **lists}, line, body, world() | here)
 
@@ -148,35 +157,58 @@ def test_whose_processes_a_container_sees(line: str) -> None:
     )
     # What somebody else's container was joined to is his affair, and what that has is not.
     assert not seen(bound, ONLY_CONTAINERS="c").allowed
-    gone = world(container(HostConfig={**HOST, "PidMode": f"container:{ids[1]}"}))
-    assert decide(policy, line, body, gone).allowed
+    gone = world(container(HostConfig={**HOST, mode: f"container:{ids[1]}"}))
+    assert decide(policy, line, body, gone).allowed is MODES[mode]
 
 
+def test_whom_a_container_joined_by_several_ways() -> None:
+    """Each is looked at: one whose processes it sees, and another whose network it has, behind which may be the host's."""
+    ids = ["1" * 64, "2" * 64, "3" * 64, "4" * 64]
+
+    def decided(last: str) -> Answer:
+        modes = [
+            {"PidMode": f"container:{ids[1]}", "NetworkMode": f"container:{ids[2]}"},
+            {},
+            {"IpcMode": "shareable", "NetworkMode": f"container:{ids[3]}"},
+            {"NetworkMode": last},
+        ]
+        here = world()
+        for at, one in enumerate(modes):
+            name = ids[at] if at else "c"
+            value = container(Id=ids[at], HostConfig={**HOST, **one})
+            here[f"/containers/{name}/json"] = value
+        return decide(MAY_JOIN, EXEC, {}, here)
+
+    assert decided("none").allowed
+    assert because(decided("host")) == (
+        f"reaches into container {ids[3]}, which has HostConfig.NetworkMode=host, and CREATE_NAMESPACES does not list that"
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("line", [EXEC, START])
-def test_a_container_that_joined_a_name(line: str) -> None:
+def test_a_container_that_joined_a_name(line: str, mode: str) -> None:
     """The Engine keeps a name as it is where nothing has it, beside `label=disable` or privileged. What has it by now is another one, or the container itself."""
-    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
     body: object = {} if line == EXEC else None
     for name in ("c", "d", "f" * 64):
-        one = container(HostConfig={**HOST, "PidMode": f"container:{name}"})
+        one = container(HostConfig={**HOST, mode: f"container:{name}"})
         here = world(one) | {f"/containers/{name}/json": one}
-        assert decide(policy, line, body, here).message == UNRESOLVED.message, name
-    gone = world(container(HostConfig={**HOST, "PidMode": "container:d"}))
-    assert not decide(policy, line, body, gone).allowed
+        assert decide(MAY_JOIN, line, body, here).message == UNRESOLVED.message, name
+    gone = world(container(HostConfig={**HOST, mode: "container:d"}))
+    assert not decide(MAY_JOIN, line, body, gone).allowed
 
 
 @pytest.mark.parametrize("line", [EXEC, START])
 def test_containers_that_joined_in_a_ring(line: str) -> None:
     """Each is looked at once: whatever an Engine tells, no request keeps all others waiting."""
-    policy = {**CONFINED, "CREATE_NAMESPACES": "pid:container"}
     here, ids = world(), ["1" * 64, "2" * 64, "3" * 64]
     for at, name in enumerate(("c", *ids[1:])):
         host = {**HOST, "PidMode": f"container:{ids[(at + 1) % 3]}"}
         here[f"/containers/{name}/json"] = container(Id=ids[at], HostConfig=host)
-    assert decide(policy, line, {} if line == EXEC else None, here).allowed
+    assert decide(MAY_JOIN, line, {} if line == EXEC else None, here).allowed
     # It may have joined its own id as well.
     here["/containers/c/json"] = container(Id=ids[0], HostConfig={**HOST, "PidMode": f"container:{ids[0]}"})  # fmt: skip
-    assert decide(policy, line, {} if line == EXEC else None, here).allowed
+    assert decide(MAY_JOIN, line, {} if line == EXEC else None, here).allowed
 
 
 GETTING: dict[str, tuple[str, dict[str, Any]]] = {
@@ -355,6 +387,14 @@ RENAMES = {
     "x": "names container x in the new name, which ONLY_CONTAINERS does not list",
     "web-0123456789ab": "",
 }
+
+
+def test_two_names() -> None:
+    """Of a name in two spellings Podman takes either: a creation goes on with the one that was judged."""
+    line = "POST /containers/create?name=web-1&Name=db"
+    lists = {**LISTED, "ONLY_CONTAINERS": "web-*"}
+    answer = decide(lists, line, {"Image": "app"}, world())
+    assert answer.line == "POST /containers/create?name=web-1"
 
 
 @pytest.mark.parametrize(("name", "why"), RENAMES.items(), ids=RENAMES)

@@ -11,7 +11,14 @@ from trioproxy.api.families import Kind
 from trioproxy.api.form import Asked
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, Passes
-from trioproxy.judge.outcome import LONGEST_WORD, Moment, Narrowed, Outcome, Verdict
+from trioproxy.judge.outcome import (
+    LONGEST_WORD,
+    Moment,
+    Narrowed,
+    Outcome,
+    Verdict,
+    host_of_client,
+)
 from trioproxy.judge.pruning import Prune, Removal, Removals
 from trioproxy.judge.references import Named
 from trioproxy.judge.rules import Decision, Mode, Reason
@@ -100,6 +107,20 @@ def test_who_it_was_and_how_long_it_took() -> None:
     assert found.request_id == "0000000000ff"
     assert replace(found, peer="ci@unix:uid=7").client == "ci@unix:uid=7"
     assert Narrowed() == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [
+        ("10.1.2.3:5", "10.1.2.3"),
+        ("[fd00::1]:5", "fd00::1"),
+        ("ci@[fd00::1]:5", "ci@fd00::1"),
+        ("unix:uid=7", "unix:uid=7"),
+    ],
+)
+def test_its_host_has_no_brackets(peer: str, host: str) -> None:
+    """Nor has that of a client with a name, of which one of two stayed."""
+    assert host_of_client(peer) == host
 
 
 @pytest.mark.parametrize("one", [*Reason, *Mode], ids=str)

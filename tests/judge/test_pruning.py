@@ -47,6 +47,9 @@ def network(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     return {"Id": ID, "Name": "front", "Labels": OWN, "Created": "2026-01-01T10:00:00.5Z", **more}  # fmt: skip
 
 
+ANONYMOUS = {**OWN, "com.docker.volume.anonymous": ""}
+
+
 def volume(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     return {"Name": "data", "Driver": "local", "Labels": OWN, "Options": None, **more}
 
@@ -67,8 +70,8 @@ KEPT = [
     (Kind.NETWORK, network(Name="bridge")),
     (Kind.NETWORK, network(Labels={})),
     (Kind.VOLUME, volume()),
-    (Kind.VOLUME, volume(Driver="nfs")),
-    (Kind.VOLUME, volume(Options={"type": "none"})),
+    (Kind.VOLUME, volume(Labels=ANONYMOUS, Driver="nfs")),
+    (Kind.VOLUME, volume(Labels=ANONYMOUS, Options={"type": "none"})),
     (Kind.CONTAINER, container({})),
 ]
 
@@ -108,14 +111,14 @@ def test_the_filters_of_each_kind(kind: Kind, name: str) -> None:
 
 def test_named_volumes() -> None:
     """They go with `all`, and for clients from before 1.42, whose prune means that."""
-    anonymous = volume(Labels={**OWN, "com.docker.volume.anonymous": ""})
-    assert prune(Kind.VOLUME).takes(anonymous)
+    assert prune(Kind.VOLUME).takes(volume(Labels=ANONYMOUS))
     assert prune(Kind.VOLUME, {"all": ["true"]}).takes(volume())
     assert prune(Kind.VOLUME, {"all": {"1": True}}).takes(volume())
     assert prune(Kind.VOLUME, {"all": ["false"]}).takes(volume()) is None
     assert prune(Kind.VOLUME, version="/v1.41").takes(volume())
     assert prune(Kind.VOLUME, version="/v1.42").takes(volume()) is None
     assert prune(Kind.VOLUME, version="").takes(volume()) is None
+    assert prune(Kind.CONTAINER, version="/v1.41").takes(container())
     for yes, no in zip(["1", "t", "T", "TRUE", "true", "True"], ["0", "f", "F", "FALSE", "false", "False"], strict=True):  # fmt: skip
         assert prune(Kind.VOLUME, {"all": [yes]}).takes(volume())
         assert prune(Kind.VOLUME, {"all": [no]}).takes(volume()) is None

@@ -25,7 +25,7 @@ from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import own_alone
-from trioproxy.limits.things import Thing, listed
+from trioproxy.limits.things import Thing, describe, listed
 from trioproxy.proxy.resolve import DEFAULTS_SECONDS, Resolver
 from trioproxy.proxy.shared import (
     LONGEST_LABELS,
@@ -51,6 +51,8 @@ def test_what_each_request_asks() -> None:
     volumes = container(Mounts=mounts("mine"), NetworkSettings=networks(mine="", bridge=""))  # fmt: skip
     here = world(volumes)
     assert decide(LISTED, INSPECT, None, here).questions == [INSIDE, IMAGE]
+    joins = world(container(HostConfig={"PidMode": f"container:{'2' * 64}"}))
+    assert decide(LISTED, INSPECT, None, joins).questions == [INSIDE, IMAGE]
     assert decide(LISTED, EXEC, {}, here).questions == [INSIDE, IMAGE, "/volumes/mine"]
     started = [INSIDE, IMAGE, "/volumes/mine", "/networks/mine"]
     assert decide(LISTED, START, None, here).questions == started
@@ -119,6 +121,30 @@ def test_the_labels_of_its_own_platform_count(told: object, is_own: bool) -> Non
     for more in ({}, {"ImageManifestDescriptor": PART}):
         thing = trio.run(complete, {**seen, **more})
         assert gate.narrows.holds(thing) is is_own
+
+
+def test_of_an_image_for_several_platforms_each_counts_for_itself() -> None:
+    """Of whom nobody says which platform he has, nothing is remembered that would count for another."""
+    whole = {"Id": PLAIN, "Descriptor": PARTS, "Config": {}}
+    labelled = {"Id": PART["digest"], "Config": {"Labels": OWNER}}
+    one = container(ImageManifestDescriptor=PART)
+    here = world(
+        one, **{IMAGE: whole, OF_PART: labelled, f"/containers/{ID}/json": one}
+    )
+    gate = Gate.enforcing(parse_policy(LISTED)[0])
+    seen: dict[str, Any] = {
+        "Id": ID,
+        "Names": ["/c"],
+        "Labels": OWNER,
+        "ImageID": PLAIN,
+    }
+    older = describe(Kind.CONTAINER, container(Id="2" * 64))
+
+    async def complete() -> list[Thing]:
+        at = Resolver(ScriptedEngine(here), gate, Remembered())
+        return [await at.complete(it) for it in (older, listed(Kind.CONTAINER, seen))]
+
+    assert [*map(gate.narrows.holds, trio.run(complete))] == [True, False]
 
 
 def test_a_volume_of_a_container_is_asked_about_once() -> None:

@@ -544,9 +544,34 @@ def test_a_verb_opens_what_it_says(verb: str) -> None:
         ("/containers/a/top", False),
         ("/containers/a/changes?parent=b", True),
         ("/containers/json?all=1", False),
+        ("/containers/json?name=0123456789ab", False),
+        ("/containers/a/top?ps_args=%zz", False),
         ("/frob?x=1", False),
     ],
 )
 def test_what_asks_more_by_its_query(raw: str, *, is_more: bool) -> None:
     """By a query alone a request may be one that no list lets pass: it is not learned as used."""
     assert asks_more(request("GET", raw)) is is_more
+
+
+@pytest.mark.parametrize("line", ["/containers/create", "/containers/c/rename"])
+def test_no_container_is_named_like_an_id(line: str) -> None:
+    """A name of 12 hex digits may be another container's id: neither given nor listed for."""
+    may = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerRename", "CREATE_BINDS": ""}
+    lists = {**may, "ONLY_CONTAINERS": "@own,*-x", "ONLY_OWNER": "app"}
+    names = {
+        "0123456789ab": False,
+        "f" * 64: False,
+        "0123456789a": True,
+        "f" * 65: True,
+        "0123456789aB": True,
+        "0123456789ag": True,
+    }
+    for name, is_name in names.items():
+        for written in (name, f"/{name}", f"%2F{name}", f"x&Name={name}"):
+            asked = request("POST", f"{line}?name={written}")
+            answer = parse_policy(lists)[0].decide(asked)
+            assert answer.allowed is is_name, written
+            assert is_name or "beginning of another one's id" in answer.message
+            for others in (may, {**lists, "ONLY_CONTAINERS": "*"}):
+                assert parse_policy(others)[0].decide(asked).allowed

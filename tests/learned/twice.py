@@ -100,6 +100,24 @@ def python() -> Iterator[Session]:
     )
     source = Python(("luigi==3.8.1", "docker==7.2.0"))
     yield Session(name="luigi", script=luigi, source=source)
+    toil = IN_TMP + (
+        "printf 'from toil.common import Toil\\nfrom toil.job import Job\\nfrom toil.lib.docker import apiDockerCall as call\\n"
+        'def f(job): call(job, image="busybox:latest", parameters=["true"], user="root")\\n'
+        'if __name__ == "__main__":\\n o = Job.Runner.getDefaultOptions("js")\\n'
+        " with Toil(o) as t: t.start(Job.wrapJobFn(f))\\n' >$t/a.py; cd $t; python a.py"
+    )
+    source = Python(("toil==9.6.0",))
+    yield Session(name="toil", script=toil, source=source)
+    moto = (
+        "export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b MOTO_DOCKER_LAMBDA_IMAGE=busybox:latest;"
+        ' python -c "import boto3, io, zipfile; from moto import mock_aws; mock_aws().start(); b = io.BytesIO(); z ='
+        " zipfile.ZipFile(b, 'w'); z.writestr('f.py', ''); z.close(); r = boto3.client('iam').create_role(RoleName='r',"
+        " AssumeRolePolicyDocument='{}')['Role']['Arn']; f = boto3.client('lambda'); f.create_function(FunctionName='f', Role=r,"
+        " Runtime='python3.13', Handler='echo', Code={'ZipFile': b.getvalue()}); r = f.invoke(FunctionName='f');"
+        " assert 'FunctionError' not in r, r['Payload'].read()\""
+    )
+    source = Python(("moto[awslambda]==5.2.5", "boto3==1.44.8"))
+    yield Session(name="moto", script=moto, source=source)
     tidy = "docker run --name tidy-$$ busybox true; docker-tidy --dry-run gc --max-container-age 0h; docker rm tidy-$$"
     source = Python(("docker-tidy==4.2.3",))
     yield Session(name="docker-tidy", script=tidy, source=source, is_captured=True)

@@ -71,6 +71,7 @@ SHAPES: Final = [
         pytest-xdist                | /tmp/pytest-of-me/pytest-<n3>/popen-gw<n1>/test_db0 | /tmp/pytest-of-me/pytest-{num}/popen-gw{num}/test_db0
         pip                         | /tmp/pip-req-build-<p8>             | /tmp/pip-req-build-{rand8}
         Airflow                     | /tmp/airflowtmp<p8>                 | /tmp/airflowtmp{rand8}
+        Toil                        | /tmp/toilwf-<h32>/<h4>/job          | /tmp/toilwf-{hex32}/{hex4}/job
         coreutils mktemp -d         | /tmp/tmp.<A10>                      | /tmp/tmp.{rand10}
         coreutils mktemp job.XXXXXX | /tmp/job.<A6>                       | /tmp/job.{rand6}
         coreutils mktemp XXXXXXXX   | /var/tmp/<A8>                       | /var/tmp/{rand8}
@@ -224,6 +225,8 @@ WORDS: Final = [
     CREATE_BINDS /srv/2026jan /srv/2026feb
     CREATE_BINDS /srv/2025dec /srv/2026feb
     CREATE_BINDS /srv/deadbeef /srv/cafebabe
+    CREATE_BINDS /srv/986d /srv/b712
+    CREATE_BINDS /srv/4098c22fa3a450eb/face /srv/9d6fe35372d35c9d/dead
     CREATE_BINDS /srv/facade1 /srv/decade2
     CREATE_BINDS /srv/__init__ /srv/__main__
     CREATE_BINDS /srv/_shared /srv/_public

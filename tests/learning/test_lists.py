@@ -136,6 +136,7 @@ def test_what_was_asked_for_is_listed_and_nothing_else_passes() -> None:
     file = File()
     wanted = create({"Binds": ["/srv/app:/a:ro"], "CapAdd": ["net_admin"]})
     file.learn(wanted)
+    assert file.proposal.lists.added == {*file.proposal.lists.items()}
     assert file.lists() == {
         "CREATE_BINDS": "/srv/app:ro",
         "CREATE_CAPS": "NET_ADMIN",
@@ -184,6 +185,9 @@ def test_what_varies_is_listed_with_a_hole_after_the_second_run() -> None:
     assert not file.allows(bind("/tmp/tmp000000000"))
     file.learn(bind("/tmp/tmpq1w2e3r4", "/srv"))
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
+    for port in ("9001", "9002"):
+        file.learn(create({"PortBindings": {"1/tcp": [{"HostPort": port}]}}))
+    assert file.lists()["CREATE_PORTS"] == "9001-9002"
 
 
 def test_one_long_run_of_many_creations_makes_a_hole() -> None:
@@ -211,10 +215,16 @@ def test_a_hole_where_others_write_is_told_as_what_it_is() -> None:
 
 
 def test_what_was_asked_for_each_time_is_no_hole_of_one_run() -> None:
-    """Two names of one creation, and of each, were not made up for it."""
+    """Two names of one creation, and of each, were not made up for it; nor were two ports of
+    each run."""
     file = File()
     file.learn(bind("/tmp/tmpab12cd34", "/tmp/tmpzz9_81kq"))
     assert file.lists()["CREATE_BINDS"] == "/tmp/tmpab12cd34,/tmp/tmpzz9_81kq"
+    file = File()
+    two = create({"PortBindings": {f"{n}/tcp": [{"HostPort": f"900{n}"}] for n in (1, 2)}})  # fmt: skip
+    for others in ([], [create()]):
+        file.learn(two, *others)
+        assert file.lists()["CREATE_PORTS"] == "9001,9002"
 
 
 def test_names_with_other_letters_are_written_so_that_they_are_read() -> None:
@@ -338,6 +348,16 @@ def test_an_item_may_be_what_is_moving_by_now() -> None:
     assert file.lists()["CREATE_PROJECT"] == "app"
 
 
+def test_a_place_is_said_for_what_is_listed_alone() -> None:
+    """Of a value that a person took out its folder or project is of no use to the file."""
+    file = File(places=Places(base="/home/me/app", project="shop"))
+    host: Json = {"Binds": ["/home/me/app/x:/x", "/srv:/y"]}
+    file.learn(create(host, Image="shop-web"))
+    file.text = "CREATE_BINDS=/srv\nALLOW_OPERATIONS=ContainerCreate\n"
+    file.write()
+    assert file.lists() == {"CREATE_BINDS": "/srv"}
+
+
 def test_what_only_failed_is_not_listed() -> None:
     """A bind that the Engine refused is told, and granted on request alone."""
     file = File()
@@ -348,6 +368,16 @@ def test_what_only_failed_is_not_listed() -> None:
     file.wish = replace(WISH, include_failed=True)
     file.write()
     assert file.lists()["CREATE_BINDS"] == "/nowhere,/srv"
+    file.wish = WISH
+    file.write()
+    assert not file.proposal.lists.failed | file.proposal.lists.declined
+    file = File()
+    file.text = "ALLOW_OPERATIONS=ContainerCreate\n"
+    file.learn(bind("/nowhere"), status=400)
+    assert {one.item for one in file.proposal.lists.failed} == {
+        "/nowhere",
+        "nginx:latest",
+    }
 
 
 def test_what_was_only_refused_is_not_told_as_what_failed() -> None:
@@ -454,13 +484,26 @@ def _word(number: int) -> str:
     return "".join(parts[int(one)] for one in f"{number:05}")
 
 
+def test_a_hole_brings_nothing_back_that_was_taken_out() -> None:
+    """It would let pass what a person struck out."""
+    file = File()
+    file.learn(bind("/tmp/tmpab12cd34", "/srv"))
+    file.edit("/srv,/tmp/tmpab12cd34", "/srv")
+    file.learn(bind("/tmp/tmpzz9_81kq", "/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/srv"
+    assert file.proposal.lists.declined == {Grant("CREATE_BINDS", "/tmp/tmpab12cd34")}
+
+
 def test_what_a_reviewer_widened_or_narrowed_counts() -> None:
-    """A wider item covers what is learned; a narrower one is not widened again."""
+    """A wider item covers what is learned, and is needed for it; a narrower one is not widened
+    again, and that is told."""
     file = File()
     file.learn(bind("/srv/a", "/etc"))
     file.edit("/etc,/srv/a", "/etc:ro,/srv/*")
-    file.learn(bind("/srv/b", "/etc"))
+    file.learn(bind("/srv/a", "/srv/b", "/etc"))
     assert file.lists()["CREATE_BINDS"] == "/etc:ro,/srv/*"
+    assert file.proposal.lists.declined == {Grant("CREATE_BINDS", "/etc")}
+    assert file.proposal.lists.by_hand == {Grant("CREATE_BINDS", "/etc:ro")}
     file.edit("CREATE_IMAGES=nginx:latest", "CREATE_IMAGES=*")
     file.learn(create(None, Image="busybox"))
     assert file.lists()["CREATE_IMAGES"] == "*"
@@ -522,7 +565,8 @@ def test_routes_learned_without_arguments_leave_their_family_open() -> None:
 
 
 def test_without_arguments_lists_stay_as_they_are() -> None:
-    """`--learn routes` extends routes alone, and loses no line."""
+    """`--learn routes` extends routes alone, and loses no line; a file that is begun anew
+    has none, whatever was read before."""
     file = File()
     file.learn(bind("/srv"))
     before = file.lists()
@@ -531,6 +575,9 @@ def test_without_arguments_lists_stay_as_they_are() -> None:
     file.learn(bind("/etc"), execute("ls"))
     assert file.lists() == before
     assert "ContainerExec" in file.text
+    file.text = ""
+    file.write()
+    assert file.lists() == {}
 
 
 def test_what_is_not_granted_asks_for_nothing() -> None:
@@ -541,16 +588,25 @@ def test_what_is_not_granted_asks_for_nothing() -> None:
     file.learn(execute("rm"), status=500)
     assert file.proposal.declined == {"ContainerExec"}
     assert not file.proposal.lists.failed | file.proposal.lists.refused
+    file.learn(execute("ps"))
+    assert file.lists()["EXEC_COMMANDS"] == "ls"
 
 
 def test_a_ceiling_caps_values() -> None:
-    """What it refuses is not learned; what it began to refuse is not listed."""
-    text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/*,/tmp/x-a1\nCREATE_IMAGES=*\n"  # fmt: skip
+    """What it refuses is not learned; what it began to refuse is not listed. Of what it does
+    not limit what varies is a hole, and what nobody uses of it has no list."""
+    text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/*,/tmp/x-a1\nCREATE_IMAGES=*\nEXEC_USERS=a\n"  # fmt: skip
     ceiling, _ = parse_policy_file(text, name="ceiling.env")
     file = File(replace(WISH, ceiling=ceiling))
     file.learn(bind("/srv/a"))
     file.learn(bind("/etc"))
-    assert file.lists()["CREATE_BINDS"] == "/srv/a"
+    for tag in ("3fa8b21", "9c04d7e"):
+        file.learn(create(None, Image=f"app:{tag}"))
+    images = "app:{hex7},nginx:latest"
+    assert file.lists() == {"CREATE_BINDS": "/srv/a", "CREATE_IMAGES": images}
+    for folder in ("/srv/tmpab12cd34", "/srv/tmpx9_81kq0"):
+        file.learn(bind(folder))
+    assert file.lists()["CREATE_BINDS"] == "/srv/a,/srv/tmpab12cd34,/srv/tmpx9_81kq0"
     file = File()
     file.learn(bind("/etc", "/srv/a", "/tmp/x-a1"))
     file.learn(bind("/etc", "/srv/a", "/tmp/x-b2"))
@@ -563,12 +619,14 @@ def test_a_ceiling_caps_values() -> None:
     }
 
 
-def test_an_empty_line_that_a_person_wrote_stays() -> None:
-    """The second run took it out, as if learning had written it, and so did the second merge."""
+@pytest.mark.parametrize("line", ["CREATE_BINDS=", "CREATE_BASE=/srv/app"])
+def test_a_line_that_a_person_wrote_stays(line: str) -> None:
+    """An empty list went with the second run, as if learning had written it, and with the
+    second merge; a base stays, though no item has it."""
     file = File()
-    file.text = "CREATE_BINDS=\nCREATE_CAPS=KILL\nALLOW_OPERATIONS=ContainerCreate\n"
+    file.text = f"{line}\nCREATE_CAPS=KILL\nALLOW_OPERATIONS=ContainerCreate\n"
     texts = [file.learn(create({"CapAdd": ["KILL"]})) for _ in range(3)]
-    assert "\nCREATE_BINDS=\n" in texts[0]
+    assert f"\n{line}\n" in texts[0]
     assert texts == texts[:1] * 3
 
 
@@ -664,7 +722,8 @@ def test_what_no_list_can_hold_is_told() -> None:
     """Fields at the top, commands with a whole line in one word, ids that vary."""
     file = File()
     file.learn((CREATE, {"Image": "x", "Binds": ["/etc:/x"]}), execute("sh -c TOKEN=1"))
-    assert "EXEC_COMMANDS" not in file.lists()
+    file.learn(execute("ls"))
+    assert file.lists() == {"CREATE_IMAGES": "x:latest", "EXEC_USERS": "@default"}
     assert file.allows(execute("anything"))
     assert dict(file.proposal.lists.unlisted) == {
         "CREATE_OPTIONS": frozenset({"ContainerCreate"}),

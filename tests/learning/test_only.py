@@ -171,6 +171,17 @@ def test_strangers_that_stay_are_listed_by_name() -> None:
     assert not file.proposal.has_news
 
 
+def test_who_begins_to_make_things_may_name_them() -> None:
+    """Lists that were learned before it made any get `@own`, whatever kind it makes first."""
+    file = Named()
+    file.run(inspect(DB))
+    assert file.listed() == "db"
+    file.begin()
+    file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
+    file.write()
+    assert file.listed() == "@own,db"
+
+
 def test_the_new_name_of_a_stranger_is_listed() -> None:
     """Who renames what is not its own names both: without the new one it would be refused."""
     file = Named()
@@ -453,11 +464,12 @@ def test_what_was_taken_out_stays_out() -> None:
     assert file.proposal.objects.open.endswith(
         "the file has none of these lists; to learn them, add ONLY_CONTAINERS=@own and ONLY_OWNER=app"
     )
-    assert not file.objects
-    file.wish = replace(WISH, restore=frozenset({Grant("ONLY_CONTAINERS", "@own")}))
-    file.begin()
-    file.make()
-    file.write()
+    for restored in ("CREATE_IMAGES=nginx:latest", "ONLY_CONTAINERS=@own"):
+        assert not file.objects
+        file.wish = replace(WISH, restore=frozenset({Grant.parse(restored)}))
+        file.begin()
+        file.make()
+        file.write()
     assert file.listed() == "@own"
 
 
@@ -508,6 +520,12 @@ def test_what_only_a_declined_operation_named_stays_listed() -> None:
         file.run(inspect(OWN))
         restored = frozenset({Grant.of_operation("NetworkInspect")})
         file.wish = replace(WISH, restore=restored)
+    file.wish = WISH
+    file.edit(",NetworkInspect", "")
+    file.begin()
+    file.send("GET", "/v1.45/networks/lan", None, network("lan"))
+    file.write()
+    assert file.objects["ONLY_NETWORKS"] == "@own,bridge,host"
 
 
 def test_a_line_that_is_gone_lists_its_own() -> None:
@@ -525,14 +543,23 @@ def test_a_line_that_is_gone_lists_its_own() -> None:
 
 
 def test_what_a_person_wrote_stays() -> None:
-    """A list that somebody wrote is extended by what was named, and nothing of it goes."""
+    """A list that somebody wrote is extended by what was named, and nothing of it goes; nor
+    does the network of what names none."""
     file = Named()
     file.begin()
     file.make()
     file.write()
     file.edit("ONLY_CONTAINERS=@own", "ONLY_CONTAINERS=@own,cache-*,@label:team=web")
+    file.edit("ONLY_NETWORKS=@own", "CREATE_NETWORK=lan\nONLY_NETWORKS=@own,lan")
     file.run(inspect(container("cache-1")), inspect(DB))
     assert file.listed() == "@own,cache-*,@label:team=web,db"
+    assert "\nCREATE_NETWORK=lan\n" in file.text
+    file = Named()
+    file.text = (
+        "ONLY_CONTAINERS=*\nONLY_NETWORKS=*\nONLY_VOLUMES=*\nALLOW_OPERATIONS=\n"
+    )
+    file.run(inspect(DB))
+    assert file.listed() == "*"
 
 
 def test_a_list_without_room_is_not_made_to_be_all() -> None:

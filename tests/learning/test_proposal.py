@@ -225,6 +225,20 @@ def test_what_a_ceiling_hides_the_file_hides() -> None:
     text = env_text(evidence, propose(evidence, by_hand, wish), by_hand, wish)
     assert text.count("\nREDACT=env,commands\n") == 1
     assert text.startswith("# mine\n\n# a note\n\n# Root")
+    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerInspect", "REDACT": "env"})
+    hides_more = propose(
+        evidence, "REDACT=env,commands\n", replace(WISH, ceiling=ceiling)
+    )
+    assert hides_more.redact == "env,commands"
+
+
+@pytest.mark.parametrize("line", ["REDACT=env\n", "REDACT=none\n", ""])
+def test_what_cannot_be_redacted_is_not_granted_where_answers_hide(line: str) -> None:
+    """It could never pass there, and the file would not load; elsewhere it is granted."""
+    used = frozenset({"ContainerInspect", "LibpodGenerateKube"})
+    capped = frozenset({"LibpodGenerateKube"} if "env" in line else ())
+    found = propose(evidence_of(*used), f"{line}ALLOW_OPERATIONS=\n", WISH)
+    assert (found.granted, found.capped) == (used - capped, capped)
 
 
 def test_an_output_beyond_its_ceiling_stops() -> None:
@@ -269,6 +283,10 @@ def test_restoring_what_was_never_declined_stops() -> None:
             evidence, text, replace(WISH, restore=frozenset(granted("ContainrExec")))
         )
     assert caught.value.hint == "declined are: ContainerExec"
+    wish = replace(WISH, restore=frozenset(granted("ContainerList")))
+    refuse_restore(evidence_of(), text, wish)
+    with pytest.raises(ConfigError, match="not among what was declined"):
+        refuse_restore(evidence_of(), "", wish)
 
 
 def test_a_file_of_section_variables_is_not_extended() -> None:
@@ -278,14 +296,18 @@ def test_a_file_of_section_variables_is_not_extended() -> None:
 
 
 def test_a_file_that_cannot_be_read_stops() -> None:
-    """A broken file is reported with its line, and nothing is proposed for it."""
+    """A broken file is reported with its line, and nothing is proposed for it; what is torn
+    would count as declined."""
     with pytest.raises(ConfigError, match=r"app.env, line 2"):
         propose(evidence_of(), "TZ=UTC\nALLOW_OPERATIONS='x'\n", WISH)
+    with pytest.raises(ConfigError, match="does not end in a line end"):
+        propose(evidence_of(), "TZ=UTC", WISH)
 
 
-def test_faults_of_a_file_without_grants_are_told_at_once() -> None:
+@pytest.mark.parametrize("end", ["", "ALLOW_OPERATIONS=\n"], ids=["", "list"])
+def test_faults_of_a_file_are_told_at_once(end: str) -> None:
     """A file that was begun by hand is judged before there is anything to learn, and not when
-    it is written; what learning would add to it is no fault."""
+    it is written; what learning would add to one without grants is no fault."""
     for fault, said in {
         "allow_operations=ContainerList": "allow_operations in app.env:2 is not known",
         "CREATE_BINDS=srv": "not an absolute path .app.env:2.",
@@ -293,7 +315,7 @@ def test_faults_of_a_file_without_grants_are_told_at_once() -> None:
         "ONLY_OWNER=me": "ONLY_OWNER in app.env:2 limits nothing by itself",
     }.items():
         with pytest.raises(ConfigError, match=said):
-            listed_operations(f"TZ=UTC\n{fault}\n", "app.env")
+            listed_operations(f"TZ=UTC\n{fault}\n{end}", "app.env")
         ceiling = replace(WISH, ceiling=parse_policy({})[0])
         with pytest.raises(ConfigError, match=said):
             refuse_excess(f"TZ=UTC\n{fault}\n", ceiling)
@@ -321,9 +343,13 @@ def test_a_file_that_would_refuse_what_was_learned_is_a_bug() -> None:
     proposal = propose(evidence, "", WISH)
     text = env_text(evidence, proposal, "", WISH)
     check_text(text, proposal, evidence, file="app.env")
-    narrowed = text.replace("=ContainerList,", "=")
-    with pytest.raises(TrioProxyError, match="would not grant what was learned"):
-        check_text(narrowed, proposal, evidence, file="app.env")
+    for other, wanted in (
+        (text.replace("=ContainerList,", "="), proposal),
+        (f"CREATE_CAPS=KILL\n{text}", proposal),
+        ("CONTAINERS=1\n", Proposal()),
+    ):
+        with pytest.raises(TrioProxyError, match="would not grant what was learned"):
+            check_text(other, wanted, evidence, file="app.env")
 
 
 @pytest.mark.parametrize("operation", REACHABLE)

@@ -55,6 +55,9 @@ LISTED: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
      [{"Newer": 1}, {"Cgroup": "x"}, {"Privileged": True}]),
     ("CREATE_OPTIONS", f"{PROPAGATION}=rslave", [{"Mounts": [{"Type": "tmpfs", "BindOptions": {"Propagation": "rslave"}}]}],
      [{"Mounts": [{"Type": "tmpfs", "BindOptions": {"Propagation": "rshared"}}]}]),
+    *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{key}={value.replace(':', '%3A')}",
+     [{"LogConfig": {"Type": "local", "Config": {key: value}}}], [{"LogConfig": {"Type": "local", "Config": {key: f"{value}1"}}}, {"LogConfig": {"Type": "local", "Config": {key: "tcp://127.0.0.1:1"}}}])
+     for key, value in {"syslog-address": "tcp://logs:514", "fluentd-address": "logs:24224", "splunk-url": "https://logs:8088", "awslogs-endpoint": "https://logs"}.items()),
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.a", [{"Annotations": {"a": "x=y"}}], [{"Annotations": {"ab": "x"}}]),
     ("CREATE_OPTIONS", "*", [{"CgroupParent": "/x", "New": 1}], [{"Privileged": True}, {"Binds": ["/:/a"]}]),
 ]  # fmt: skip
@@ -63,7 +66,7 @@ LISTED: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
 @pytest.mark.parametrize(
     ("variable", "value", "allowed", "refused"),
     LISTED,
-    ids=[f"{row[0]}={row[1]}"[:60] for row in LISTED],
+    ids=[f"{row[0]}={row[1]}"[:70] for row in LISTED],
 )
 def test_a_list_allows_what_it_lists(
     variable: str,
@@ -463,7 +466,7 @@ def test_open_families_are_named() -> None:
 POWERS = "ALL BPF CHECKPOINT_RESTORE DAC_READ_SEARCH MAC_ADMIN MAC_OVERRIDE MKNOD PERFMON SYS_BOOT SYS_MODULE SYS_PTRACE SYS_RAWIO SYSLOG"  # fmt: skip
 OTHER_CAPS = "CHOWN AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE NET_BROADCAST SYS_NICE SYS_PACCT SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"  # fmt: skip
 RUNTIMES = "runc crun io.containerd.runc.v2 amd habana io.containerd.runsc.v1 kata kata-runtime nvidia sysbox-runc youki"  # fmt: skip
-DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM0 serial/by-id i2c-1 gpiochip0 hidraw0 nvidia0 ppp rtc watchdog"  # fmt: skip
+DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM0 serial/by-id i2c-1 gpiochip0 hidraw0 ttyS0 nvidia0 ppp rtc watchdog"  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -538,9 +541,11 @@ DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM
         ("CREATE_OPTIONS", "ContainerCreate:New.device=x", True),
         *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", True) for one in (
             "path", "path=tcp%3A//x", "syslog-address", "syslog-address=unix%3A///run/x", "fluentd-address", "fluentd-address=tcp%3A//*",
-            "syslog-address=tcp%3A//{rand4}%3A514", "syslog-address=tcp%3A//localhost%3A514", "fluentd-address=127.0.0.1%3A24224")),
+            "syslog-address=tcp%3A//{rand4}%3A514", "syslog-address=tcp%3A//localhost%3A514", "fluentd-address=127.0.0.1%3A24224",
+            "splunk-url", "splunk-url=http%3A//127.0.0.1%3A2375", "awslogs-endpoint", "awslogs-endpoint=http%3A//localhost", "awslogs-credentials-endpoint")),
         *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", False) for one in (
-            "syslog-address=tcp%3A//logs.example%3A514", "syslog-address=tcp+tls%3A//10.0.0.9", "fluentd-address=logs%3A24224")),
+            "syslog-address=tcp%3A//logs.example%3A514", "syslog-address=tcp+tls%3A//10.0.0.9", "fluentd-address=logs%3A24224", "splunk-url=https%3A//logs.example%3A8088",
+            "awslogs-endpoint=https%3A//logs.eu-west-1.amazonaws.com")),
         *(("CREATE_OPTIONS", f"ContainerCreate:HostConfig.LogConfig.Config.{one}", False) for one in ("paths", "gelf-address", "syslog-format", "tag")),
         ("CREATE_OPTIONS", "NetworkCreate:New", True),
         ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0", False),
@@ -552,6 +557,7 @@ DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM
         *(("BUILD_OPTIONS", f"ImageBuild:networkmode={one}", False) for one in ("ci", "hosts", "ci-{rand4}", "{rand8}", "{hex64}")),
         ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.x", True),
         ("CREATE_OPTIONS", "ContainerCreate:HostConfig.CgroupParent", False),
+        ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs", True),
         ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs", False),
         ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=ext4", True),
         ("CREATE_IMAGES", "*", False),
@@ -579,6 +585,8 @@ def test_root_equivalent_values(variable: str, item: str, is_root: bool) -> None
         ("/dev/bus/usb/001/*", "may be a disk of the host, as all that is plugged in"),
         ("/dev/bus", "may be the host's disks or memory"),
         ("rule", "may be the host's disks or memory"),
+        ("/dev/ttyAMA*", "may be the host's console, or a keyboard of it"),
+        ("/dev/hidraw*", "may be the host's console, or a keyboard of it"),
     ],
 )
 def test_why_a_device_is_root(device: str, why: str) -> None:

@@ -71,6 +71,26 @@ def test_the_label_is_put_where_the_engine_looks(given: Json, got: Json) -> None
     assert marked("NetworkCreate", given).sent().body == got
 
 
+@pytest.mark.parametrize(
+    ("body", "is_marked"),
+    [
+        ({"ConfigFrom": {"Network": "x"}}, False),
+        ({"configfrom": {"network": "x"}, "Labels": {}}, False),
+        ({"ConfigFrom": {"Network": "x"}, "Labels": {"a": "b"}}, True),
+        ({"ConfigFrom": {"Network": ""}}, True),
+        ({"ConfigFrom": None}, True),
+    ],
+)
+def test_a_network_that_has_the_settings_of_another_gets_no_label(
+    body: dict[str, Json], is_marked: bool
+) -> None:
+    """The Engine refuses any label beside them: it gives it those of the other network."""
+    sent = marked("NetworkCreate", deepcopy(body), owner="ci").sent().body
+    assert (sent != body, OWNER_LABEL in str(sent)) == (is_marked, is_marked)
+    body["Labels"] = {OWNER_LABEL: "x"}
+    assert marked("NetworkCreate", body, owner="ci").claims
+
+
 def test_volumes_of_mounts_are_made_too() -> None:
     """Those of the host part, and those at the top, which Engines before 27 obey."""
     bodies: list[Any] = [{"HostConfig": {"Mounts": [volume()]}}, {"mounts": [volume()]}]

@@ -259,31 +259,6 @@ def test_what_is_made_is_labelled() -> None:
     }
 
 
-def test_no_container_is_named_like_an_id() -> None:
-    """A name of 12 hex digits may be another container's id: neither given nor listed for."""
-    create = "ContainerCreate"
-    own = objects(ONLY_CONTAINERS="@own,*-x", ONLY_OWNER="app")
-    for name, passes in {
-        "0123456789ab": False,
-        "f" * 64: False,
-        "0123456789a": True,
-        "f" * 65: True,
-        "0123456789aB": True,
-        "0123456789ag": True,
-    }.items():
-        asked = mark(create, made(create, {}, f"name=/{name}".encode()), own.owner)
-        refusal = own.refuses_making(create, asked)
-        assert (refusal is None) is passes, name
-        assert refusal is None or "beginning of another one's id" in refusal.message
-    for lists in (objects(ONLY_CONTAINERS="*", ONLY_OWNER="app"), NO_OBJECTS):
-        asked = mark(create, made(create, {}, b"name=0123456789ab"), lists.owner)
-        assert lists.refuses_making(create, asked) is None
-    # Networks are called so by testcontainers for Node.
-    for operation in ("VolumeCreate", "NetworkCreate"):
-        asked = mark(operation, made(operation, {"Name": "0123456789ab"}), own.owner)
-        assert own.refuses_making(operation, asked) is None
-
-
 def test_what_is_made_must_be_listed() -> None:
     """A creation makes nothing that its client could not name afterwards."""
     limits = objects(ONLY_CONTAINERS="web-*", ONLY_NETWORKS="", ONLY_VOLUMES="data")

@@ -9,14 +9,14 @@ from trioproxy.limits.languages import others
 from trioproxy.limits.varying import with_holes
 
 _IN_RUN = """
-    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio crun dbus depmod.d docker environment.d extensions fail2ban
-    incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch podman polkit-1 qemu-server runc runit s6 s6-rc screen
+    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi charon.vici confexts containerd containers control.unit.sock credentials crio crun dbus depmod.d docker environment.d extensions fail2ban
+    incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch pluto podman polkit-1 qemu-server runc runit s6 s6-rc screen
     service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
 """
 _IN_VAR = """
     backups/shadow.bak cache/apt guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts lib/containerd lib/containers
     lib/dkms lib/docker lib/dpkg lib/etcd lib/extensions lib/extrausers lib/incus lib/k0s lib/kubelet lib/libvirt lib/lxc lib/lxd
-    lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher lib/rpm lib/snapd lib/sss lib/sudo
+    lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/pve-cluster lib/rancher lib/rpm lib/snapd lib/sss lib/sudo
     lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker snap/lxd snap/microk8s spool/anacron
     spool/at spool/cron
 """

@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -150,6 +151,70 @@ def test_a_list_of_manifests_has_any_file(
     assert (status, "errors" in told) == (201 if is_new else 200, False)
 
 
+LOOKS = ("images/NAME/json", "images/get?names=NAME", 'images/json?filters={"before":["NAME"]}', "libpod/images/NAME/exists")  # fmt: skip
+"""Routes that read, by which Podman looks an image up."""
+
+
+APART = ("images/busybox/tag?repo=containers-storage&tag=TAG", "images/create?fromImage=containers-storage&tag=TAG", "images/create?fromSrc=-&repo=containers-storage&tag=TAG")  # fmt: skip
+"""Routes that write, and take the tag of a name apart."""
+
+
+@pytest.mark.parametrize("target", APART)
+def test_no_image_is_one_by_its_tag_either(
+    podman: Path, limited: Path, tmp_path: Path, target: str
+) -> None:
+    """Podman puts a colon between what comes apart, and looks for the whole."""
+    store = tmp_path / "store"
+    tag = quote(f"[vfs@{store}+{tmp_path}/run]x", safe="")
+    target = f"/v1.41/{target.replace('TAG', tag)}"
+    assert limited.exists()  # which has the image
+    file, listen = {"ALLOW_OPERATIONS": "ImageCreate,ImageTag"}, tmp_path / "proxy.sock"
+    with enforcing(Engine(f"unix://{podman}", tmp_path), listen=f"unix://{listen}", variables=file):  # fmt: skip
+        assert post(listen, target, {})[0] == 400
+    assert not store.exists()
+    assert post(podman, target, {})[0] == 500
+    assert store.is_dir()
+
+
+@pytest.mark.parametrize("look", [*LOOKS, "a creation"])
+def test_no_image_is_a_storage_in_a_folder_of_the_host(
+    podman: Path, tmp_path: Path, look: str
+) -> None:
+    """To look for an image Podman opens any storage that its name says, as root: it makes that,
+    and mounts what is in it by a program that the name says as well."""
+    operations = "ImageInspect,ImageGetAll,ImageList,LibpodImageExists,ContainerCreate"
+    file = {"ALLOW_OPERATIONS": operations, "CREATE_BINDS": FOLDER}
+    listen, store = tmp_path / "proxy.sock", tmp_path / "store"
+    name = f"containers-storage:[vfs@{store}+{tmp_path}/run]x"
+    quoted = quote(name, safe="") if "filters" not in look else quote(name)
+    target = f"/v5.0.0/{look}" if look.startswith("libpod") else f"/v1.41/{look}"
+    target = target.replace("NAME", quoted).replace('"', "%22")
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    def looks(path: Path) -> tuple[int, object]:
+        if look not in LOOKS:
+            return create(path, {"Image": name})
+        return ask(str(path), head.encode())
+
+    with enforcing(Engine(f"unix://{podman}", tmp_path), listen=f"unix://{listen}", variables=file):  # fmt: skip
+        assert looks(listen)[0] == (400 if look in LOOKS else 403)
+    assert not store.exists()
+    assert looks(podman)[0] in {400, 404, 500}
+    assert store.is_dir()
+
+
+def test_no_tar_of_the_host_is_imported(
+    podman: Path, limited: Path, tmp_path: Path
+) -> None:
+    """What Docker's Engine takes for an address is a path to Podman, from where that runs."""
+    file, key = tmp_path / "file.tar", "from\u017frc"
+    file.write_bytes(tars.file(b"x", b"x") + tars.END)
+    target, path = "/v1.41/images/create?fromSrc=", str(file)
+    for source in (f"-&{quote(key)}={path}", path, path[1:]):
+        assert post(limited, f"{target}{source}", {})[0] == 400
+    assert post(podman, f"{target}{path[1:]}", {})[0] == 200
+
+
 FOLDERS_BY_VOLUME = {
     "the type is the device": {"o": "bind", "type": "/etc"},
     "a type is an option of mount": {"o": "bind", "type": "--fstab=/var/opt/x"},
@@ -171,6 +236,37 @@ def test_no_volume_is_a_folder_that_is_not_listed(
     status, answer = post(limited, "/v1.41/volumes/create", body)
     assert status == 403, answer
     assert "does not list" in answer["message"]
+
+
+SHARE = "VolumeCreate:DriverOpts.{}"
+NOT_THE_SHARE = {
+    "no type": {"device": "/dev/disk", "o": "ro"},
+    "a bind with a value": {"type": "nfs", "device": "/etc", "o": "ro,bind=recursive"},
+    "another one": {"type": "nfs", "device": "/etc", "o": "rbind=1"},
+    "an option of mount": {"type": "nfs", "device": "--fstab=/var/opt/x"},
+}
+
+
+@pytest.mark.parametrize("options", NOT_THE_SHARE.values(), ids=NOT_THE_SHARE)
+def test_a_share_that_is_listed_is_no_disk_or_folder_of_the_host(
+    podman: Path, tmp_path: Path, options: dict[str, str]
+) -> None:
+    """Who may mount a share by its device and options, as a Compose file does, may leave out its
+    type, by which mount(8) mounts a disk, say bind in another way, or name an fstab."""
+    engine, listen = Engine(f"unix://{podman}", tmp_path), tmp_path / "proxy.sock"
+    fields = ("device", "o", "type=nfs")
+    share = {**LIMITS, "CREATE_OPTIONS": ",".join(map(SHARE.format, fields))}
+    body = {"Name": "share", "DriverOpts": options}
+    with enforcing(engine, listen=f"unix://{listen}", variables=share):
+        status, answer = post(listen, "/v1.41/volumes/create", body)
+        assert status == 403, answer
+        assert "does not list" in answer["message"]
+        real = {**body, "DriverOpts": {"type": "nfs", "device": ":/x", "o": "addr=x"}}
+        assert post(listen, "/v1.41/volumes/create", real)[0] == 201
+    head = (
+        "DELETE /v1.41/volumes/share HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert ask(str(podman), head.encode())[0] == 204
 
 
 @pytest.mark.parametrize(
@@ -211,6 +307,17 @@ def test_a_build_begins_with_a_tar_of_the_host(limited: Path, tmp_path: Path) ->
     file = text.format(tmp_path).encode()
     told = build(limited, tars.file(file, b"Dockerfile") + tars.END)
     assert "Successfully built" in told, told
+
+
+def test_a_build_begins_with_a_storage_of_the_host(
+    limited: Path, tmp_path: Path
+) -> None:
+    """No limit holds that either, and the name of one may have a program that mounts it, as root."""
+    store = tmp_path / "store"
+    file = f"FROM containers-storage:[vfs@{store}+{tmp_path}/run]x\n".encode()
+    told = build(limited, tars.file(file, b"Dockerfile") + tars.END)
+    assert "does not resolve to an image" in told, told
+    assert store.is_dir()
 
 
 def test_a_build_writes_where_links_of_its_tar_lead(

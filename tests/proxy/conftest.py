@@ -43,6 +43,12 @@ OPEN: Mapping[str, str] = dict.fromkeys([*SECTIONS, "POST"], "1")
 """Variables that allow every known operation of a section."""
 
 
+def flush(log: Log) -> None:
+    """Write as much as the reader takes at once."""
+    while log._entries and log._write_some():
+        pass
+
+
 class Hung(Exception):
     """A test waits for something that does not come."""
 
@@ -144,7 +150,7 @@ class Proxy:
 
     def lines(self) -> list[str]:
         """The log so far."""
-        self.log.flush()
+        flush(self.log)
         return self.log_file.read_text().splitlines()
 
     def lines_of(self, word: str) -> list[str]:

@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from tests.fakes import Client, EngineConnection, response, settle
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
 from tests.proxy.conftest import Proxy, Start
 from tests.proxy.test_objects import ID, OTHER, container, told
+from tests.proxy.test_server import descriptor_limit
 from trioproxy.errors import ClientLost
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
+from trioproxy.proxy import asking as asking_module
 from trioproxy.proxy import connection, listeners
 from trioproxy.proxy.asking import MOST_ASKERS, MOST_UNREAD
 from trioproxy.proxy.client import Client as Served
@@ -134,7 +137,7 @@ async def test_what_a_person_allows_once_goes_on_once(start: Start) -> None:
         assert (await one.until("done"))["passed"]
         await client.ask(target="/volumes")
         await one.say("no")
-        assert "a person was asked and said no" in await refused(client)
+        assert "who was asked said no" in await refused(client)
     (line,) = proxy.lines_of("status=200")
     assert "reason=asked" in line
 
@@ -480,19 +483,21 @@ async def test_who_leaves_beside_an_equal_request_ends_no_question(
     """What was not put yet is put for who asked first, though an equal one waited and has left."""
     proxy = await start(PING, ask=30)
     first, second = await proxy.connect(), await proxy.connect()
-    asking, may_weigh = proxy.server.asking, threading.Event()
+    asking, weighs = proxy.server.asking, threading.Event()
+    may_weigh = threading.Event()
     assert asking is not None
     widen = asking.hours.widen
 
     def held(policy: Policy, grants: Iterable[Grant]) -> Policy:
-        if threading.current_thread() is not threading.main_thread():
+        if not grants:  # beside what is allowed for an hour, and nothing is
+            weighs.set()
             assert may_weigh.wait(PATIENCE)
         return widen(policy, grants)
 
     asking.hours.widen = held
     async with asker(proxy) as one:
         await first.ask(target="/volumes")
-        await settle()
+        assert await trio.to_thread.run_sync(weighs.wait, PATIENCE)
         (question,) = asking._by_key.values()
         await second.ask(target="/volumes")
         await settle()
@@ -653,6 +658,24 @@ async def test_a_reload_ends_what_was_for_an_hour(start: Start) -> None:
     assert proxy.lines_of("hour-over")
 
 
+async def test_what_a_file_lists_by_now_is_allowed_for_no_hour(start: Start) -> None:
+    """So who takes it out of the file again has taken it back."""
+    proxy = await start(PING, ask=30)
+    client, asking = await proxy.connect(), proxy.server._shared.asking
+    async with asker(proxy) as one:
+        await client.ask(target="/events")
+        await one.say("hour")
+        await (await proxy.fake.accept()).read_request()
+        for more, are_over in (("SystemInfo", 0), ("SystemEvents", 1)):
+            gate = enforcing({"ALLOW_OPERATIONS": f"{more},SystemPing"})
+            assert asking is not None
+            assert gate.policy is not None
+            asking.hours.survive("", gate.policy)
+            proxy.server.reload(gate)
+            await settle()
+            assert len(proxy.lines_of("hour-over")) == are_over
+
+
 async def test_what_a_person_let_pass_once_outlives_a_reload(start: Start) -> None:
     """It was this request that was allowed, and no file spoke of it."""
     proxy = await start(PING, ask=30)
@@ -726,8 +749,17 @@ async def test_no_variable_no_question(start: Start) -> None:
 
 
 async def test_ids_that_are_shown_are_sent(start: Start) -> None:
-    """What has another id when the answer comes stays refused."""
-    for later, status in ((ID, 200), (OTHER, 403)):
+    """What has another id when the answer comes stays refused, and what has another name."""
+    sent, other, refuses = (
+        "",
+        "means something else now",
+        "refused by the policy of now",
+    )
+    for later, name, why in (
+        (ID, "db", sent),
+        (OTHER, "db", other),
+        (ID, "x", refuses),
+    ):
         proxy = await start({**LISTED, "ALLOW_OPERATIONS": "ContainerStop"}, ask=30)
         client = await proxy.connect()
         async with asker(proxy) as one:
@@ -742,14 +774,14 @@ async def test_ids_that_are_shown_are_sent(start: Start) -> None:
             assert ID in question["request"]
             await engine.read_request()
             await engine.send(
-                container(name="/db").replace(ID.encode(), later.encode())
+                container(name=f"/{name}").replace(ID.encode(), later.encode())
             )
-            if status == 200:
+            if not why:
                 assert ID.encode() in (await engine.read_request()).line
                 await engine.send(response(body=b"{}"))
-                assert (await client.read_response()).status == status
+                assert (await client.read_response()).status == 200
             else:
-                assert "means something else now" in await refused(client)
+                assert why in await refused(client)
                 assert not (await one.until("done"))["passed"]
 
 
@@ -863,35 +895,39 @@ async def test_who_reads_nothing_is_let_go(start: Start) -> None:
 async def test_others_have_their_turn_while_it_is_found_out_what_is_missing(
     start: Start,
 ) -> None:
-    """Each list is made anew for each that is missing: a client with fifteen is not alone."""
+    """Each list is made anew for each that is missing, in a thread and for one client at a time: beside four clients with fifteen, and a list of a thousand, others waited for 2 s."""
     proxy = await start(CREATE, ask=30)
-    client = await proxy.connect()
-    asking, turns, seen = proxy.server.asking, 0, list[int]()
+    asking, at_work, seen = proxy.server.asking, list[str](), list[bool]()
     assert asking is not None
     hours = asking.hours
     widen = hours.widen
 
     def counted(policy: Policy, grants: Iterable[Grant]) -> Policy:
-        seen.append(turns)
-        return widen(policy, grants)
+        at_work.append("")
+        is_main = threading.current_thread() is threading.main_thread()
+        seen.append(is_main or len(at_work) > 1)
+        try:
+            return widen(policy, grants)
+        finally:
+            at_work.pop()
 
     hours.widen = counted
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
-
-    binds = [f"/opt/{number}:/x{number}" for number in range(15)]
-    body = {"Image": "busybox:latest", "HostConfig": {"Binds": binds}}
-    async with asker(proxy) as one, trio.open_nursery() as nursery:
-        nursery.start_soon(take_turns)
-        raw = json.dumps(body).encode()
-        await client.ask("POST", "/containers/create", JSON, body=raw)
-        await one.say("no")
-        nursery.cancel_scope.cancel()
-    assert len(set(seen[:15])) > 7  # unless nobody wants one at that moment
+    async with asker(proxy) as one:
+        for place in "abcd":
+            client = await proxy.connect()
+            binds = [f"/opt/{place}/{number}:/x{number}" for number in range(15)]
+            body = {"Image": "busybox:latest", "HostConfig": {"Binds": binds}}
+            raw = json.dumps(body).encode()
+            await client.ask("POST", "/containers/create", JSON, body=raw)
+        done = 0
+        while done < 4:  # one may be before the next is asked about
+            line = await one.line()
+            assert line, "it has left"
+            if "question" in line:
+                await one.send(answer=line["question"], say="once")
+            done += "done" in line
+    assert len(seen) > 60
+    assert not any(seen)
 
 
 async def test_a_no_beside_an_always_is_late(start: Start) -> None:
@@ -932,6 +968,54 @@ async def test_who_says_nothing_is_no_asker(start: Start) -> None:
             await one.until("error")
         await one.stream.send_all(b"x" * 100_000)
         assert not await one.line()
+
+
+async def test_no_descriptor_is_left_for_an_asker(
+    start: Start, mock_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits for one, and the log says so once: ten times a second there was a traceback of Python's on stderr, be that read or not."""
+    proxy = await start(PING, ask=30)
+    assert proxy.server.asking is not None
+    late = trio.socket.socket(socket.AF_UNIX)
+    await settle()
+    with descriptor_limit(3):
+        await late.connect(proxy.server.asking.address.path)
+        for _ in range(20):
+            await settle()
+            mock_clock.jump(0.2)
+    mock_clock.jump(0.2)
+    async with trio.SocketStream(late) as stream:
+        await Asker(stream).until("trioproxy")
+    assert sum("out-of-descriptors" in line for line in proxy.lines()) == 1
+    assert not caplog.records
+
+
+async def test_who_says_a_lot_takes_nobodys_turn(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have theirs between two lines of an asker: 5,000 that came at once held all clients for 0.1 s."""
+    proxy = await start(PING, ask=30)
+    parse, turns, seen = asking_module._parse, 0, list[int]()
+
+    def counted(line: bytes) -> Mapping[str, object]:
+        seen.append(turns)
+        return parse(line)
+
+    monkeypatch.setattr(asking_module, "_parse", counted)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with asker(proxy) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        await one.stream.send_all(b"{}\n" * 5_000)
+        for _ in range(5_000):
+            await one.until("error")
+        nursery.cancel_scope.cancel()
+    assert len(set(seen)) > 2_000
 
 
 async def test_another_user_is_kept_out(start: Start) -> None:

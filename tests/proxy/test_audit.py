@@ -46,7 +46,7 @@ def line_of(body: object, variables: dict[str, str] = OPEN) -> tuple[str, Any]:
     reader, writer = os.pipe()
     log = Log(Level.INFO, writer, LogFormat.JSON)
     log.request(Outcome(Moment.WHOLE, "a:1", verdict.in_words(), 201, is_ours=False))
-    log.flush()
+    log.finish()
     text = os.read(reader, 1 << 20).decode()
     os.close(reader)
     os.close(writer)

@@ -237,6 +237,15 @@ async def test_expect_is_answered_by_us(limited: Proxy) -> None:
     assert got.body == SENT
 
 
+async def test_whose_body_is_here_waits_for_no_word(limited: Proxy) -> None:
+    """Whoever sends its body at once is not told to go on (RFC 9110, 10.1.1)."""
+    client = await limited.connect()
+    await client.send(request("POST", CREATE, "Expect: 100-continue", body=GOOD))
+    engine, _ = await received(limited)
+    await engine.send(response(body=b"{}"))
+    assert (await client.read_response("POST")).informational == ()
+
+
 async def test_an_expectation_that_nobody_knows_is_refused(limited: Proxy) -> None:
     """What else a client may wait for, it will not get."""
     client = await limited.connect()

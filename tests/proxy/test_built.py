@@ -81,6 +81,18 @@ async def test_a_commit(proxy: Proxy) -> None:
     await passes(proxy)
 
 
+async def test_bytes_behind_its_answer_are_not_the_next_one(proxy: Proxy) -> None:
+    """A connection on which more came than was asked for serves no other request."""
+    client, engine = await build(proxy)
+    await engine.send(chunk(b"{}") + b"0\r\n\r\n" + response(body=b"stale"))
+    await client.read_until(b"0\r\n\r\n")
+    assert await engine.read_gone()
+    await client.ask(target="/info")
+    other = await proxy.fake.accept()
+    await other.answer(body=b"fresh")
+    assert (await client.read_response()).body == b"fresh"
+
+
 async def test_who_leaves_early(proxy: Proxy) -> None:
     """A client that leaves in mid-build cancels it, and has what it was told of."""
     client, engine = await build(proxy)

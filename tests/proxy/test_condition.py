@@ -36,6 +36,17 @@ async def test_an_engine_that_answers_is_up(proxy: Proxy) -> None:
     await proxy.assert_clean()
 
 
+@pytest.mark.parametrize("field", ["Connection: close", "Content-Length: 1"])
+async def test_who_is_answered_no_more_is_told_so(
+    proxy: Proxy, fake: FakeEngine, field: str
+) -> None:
+    """Whoever asks for the end, and whose body nobody reads, hears that the connection closes."""
+    fake.stop()
+    client = await proxy.connect()
+    await client.ask("GET", HEALTH, field)
+    assert (await client.read_response()).all("connection") == [b"close"]
+
+
 async def test_it_names_the_policy_in_force(proxy: Proxy, fake: FakeEngine) -> None:
     """Its hash, and in a word that a newer one was refused: until one is read."""
     fake.stop()

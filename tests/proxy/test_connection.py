@@ -8,6 +8,7 @@ from trio.testing import MockClock
 
 from tests.fakes import (
     HEADS,
+    answer_always,
     chunk,
     request,
     response,
@@ -73,6 +74,37 @@ async def test_pipelined_requests_are_answered_in_order(proxy: Proxy) -> None:
         assert (await client.read_response(method)).status == 200
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("/info", 200), ("/nothing", 403)],
+    ids=["answers", "refusals"],
+)
+async def test_answers_that_nobody_reads_yet(
+    target: str, status: int, proxy: Proxy, nursery: trio.Nursery
+) -> None:
+    """What does not fit between the two waits for who sends on and reads later, and comes whole."""
+    client = await proxy.connect()
+    nursery.start_soon(proxy.fake.serve, answer_always)
+    many = [request(target=f"{target}?a={number:02000}") for number in range(300)]
+    nursery.start_soon(client.send, b"".join(many))
+    await settle()
+    for _ in many:
+        assert (await client.read_response()).status == status
+
+
+async def test_an_end_behind_another_request_is_not_passed_on(proxy: Proxy) -> None:
+    """While that one is unread the Engine sees no end, on which nothing more could be sent."""
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    await client.ask("POST", "/containers/x/start")
+    client.half_close()
+    await settle()
+    await engine.send(response(body=b"1"))
+    assert (await client.read_response()).body == b"1"
+    await engine.answer(body=b"2")
+    assert (await client.read_response("POST")).body == b"2"
+
+
 async def test_a_client_that_ends_after_its_last_request_is_answered(
     proxy: Proxy,
 ) -> None:
@@ -113,6 +145,8 @@ async def test_who_keeps_the_connection(
         if stays == (version == "1.1")
         else ("Connection: keep-alive" if stays else "Connection: close",)
     )
+    told = [line for line in asked.raw.splitlines() if line.startswith(b"Connection:")]
+    assert told == [one.encode() for one in mark]
     await engine.send(response("200 OK", *mark, "Content-Length: 2") + b"OK")
     assert (await client.read_response()).body == b"OK"
     assert await client.is_open() is stays

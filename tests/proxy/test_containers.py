@@ -30,7 +30,7 @@ from tests.fakes import (
     settle,
 )
 from tests.patience import PATIENCE
-from tests.proxy.conftest import LogAt
+from tests.proxy.conftest import LogAt, flush
 from trioproxy.commands.servedpolicy import ServedPolicy
 from trioproxy.commands.serving import Serving
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
@@ -266,7 +266,7 @@ class Stack:
 
     def lines(self) -> str:
         """The log so far."""
-        self.log_of.flush()
+        flush(self.log_of)
         return self.log.read_text()
 
 
@@ -1197,7 +1197,7 @@ async def test_who_learns_tells_what_would_give_a_name(
         )
     stack.host.containers = [container("ps")]
     assert (await stack.ask())[0] == 200
-    assert welcomed == [["ps"]]
+    assert welcomed == [[], [], ["ps"]]
 
 
 @pytest.mark.parametrize(("who", "status"), [("2", 200), ("1", 403)])

@@ -168,7 +168,8 @@ async def test_a_crash_beside_an_upload_names_its_place(
     other = await proxy.connect()
     client, engine = await proxy.ask("POST", "/images/load", "Content-Length: 9")
     await engine.read_head()
-    assert (await client.read_response("POST")).status == 500
+    answer = await client.read_response("POST")
+    assert answer.status == 500
     assert await client.read_gone() in {"end", "reset"}
     assert await other.is_open()
     (crash,) = [line for line in proxy.lines() if " err crash " in line]
@@ -176,7 +177,27 @@ async def test_a_crash_beside_an_upload_names_its_place(
     assert " at=exchange.py:" in crash
     client.close()
     await settle()
-    assert any(" status=500 by=trioproxy " in line for line in proxy.lines())
+    (line,) = [one for one in proxy.lines() if " status=500 by=trioproxy " in one]
+    assert f" id={answer.one('x-request-id').decode()}" in line
+    await proxy.assert_clean()
+
+
+async def test_a_crash_within_an_answer_ends_it(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an answer that has begun no other one becomes a part: the break is all that is said."""
+
+    async def broken(*_args: object) -> None:
+        raise KeyError("answer")
+
+    monkeypatch.setattr(exchange_module, "relay", broken)
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    answer = response("200 OK", "Content-Length: 900") + b"begun"
+    await engine.send(answer)
+    assert await client.read_gone() in {"end", "reset"}
+    assert client.received.endswith(b"begun")
+    assert any("end=crash:KeyError" in line for line in proxy.lines())
     await proxy.assert_clean()
 
 

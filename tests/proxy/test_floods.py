@@ -389,6 +389,7 @@ async def test_bytes_sent_ahead_have_one_budget(proxy: Proxy) -> None:
         assert held() - before < EARLY_BYTES + 2 * MIB
     assert await clients[0].read_gone() in {"end", "reset"}
     assert 200 < proxy.open_connections() < len(clients)
+    assert any("end=evicted" in line for line in proxy.lines())
 
 
 async def test_slow_readers_of_chunked_answers(proxy: Proxy) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.judge.judging import judged
 from tests.patience import PATIENCE
+from tests.proxy.conftest import flush
 from trioproxy.config import Level, LogFormat
 from trioproxy.errors import Nobody
 from trioproxy.file.permissions import parse_policy
@@ -65,7 +66,7 @@ def written(log: Log, reader: int) -> list[str]:
     """All lines, without their times."""
     text = ""
     while log._entries:
-        log.flush()
+        flush(log)
         with suppress(BlockingIOError):
             text += os.read(reader, 1 << 20).decode()
     return [line.partition(" ")[2] for line in text.splitlines()]
@@ -92,7 +93,7 @@ def test_only_the_wanted_levels_are_written() -> None:
     log, reader = pipe_log(Level.WARNING)
     log.line(Level.NOTICE, "start")
     log.line(Level.ERR, "crash", client="a b")
-    log.flush()
+    flush(log)
     assert os.read(reader, 4096).decode().split(" ", 1)[1] == 'err crash client="a b"\n'
     assert not log.shows_requests
 
@@ -104,7 +105,7 @@ def test_values_are_no_templates() -> None:
     log.line(Level.INFO, "line", value="100%s")
     log.request(Outcome(Moment.WHOLE, "1.2.3.4:5", verdict, 200, is_ours=False))
     log.line(Level.INFO, "x" * 2000 + "\u20ac" * 2000)
-    log.flush()
+    flush(log)
     lines = os.read(reader, 1 << 20).splitlines()
     assert lines[0].endswith(b"info line value=100%s")
     assert b"notice request method=GET path=/a%20b status=200 by=engine" in lines[1]
@@ -119,11 +120,11 @@ def test_full_pipe_is_not_waited_for() -> None:
     log, reader = pipe_log(Level.INFO)
     for number in range(3 * MAX_PENDING):
         log.line(Level.INFO, "line", number=number, filler="x" * 100)
-        log.flush()
+        flush(log)
     assert log.dropped > 0
     while log.dropped or log._entries:
         os.read(reader, 1 << 20)
-        log.flush()
+        flush(log)
     assert b"log-lines-dropped count=" in os.read(reader, 1 << 20)
 
 
@@ -141,10 +142,10 @@ def test_what_a_full_disk_costs_is_said() -> None:
     for _ in range(2):
         for _ in range(100):
             log.line(Level.INFO, "line", filler="x" * 100)
-        log.flush()
+        flush(log)
     assert log.dropped == 200
     log.line(Level.INFO, "again")
-    log.flush()
+    flush(log)
     first, second = b"".join(taken).splitlines()
     assert first.endswith(b" again")
     assert second.endswith(b" log-lines-dropped count=200")
@@ -163,7 +164,7 @@ def test_what_was_new_while_a_disk_was_full_is_told_later() -> None:
     log = Log(Level.NOTICE, os.open(os.devnull, os.O_WRONLY), write=write)
     for _ in range(3):
         log.request(outcome())
-        log.flush()
+        flush(log)
     assert b"".join(taken).count(b" notice request ") == 1
 
 
@@ -183,11 +184,11 @@ def test_behind_a_full_disk_a_line_has_its_own(room: int) -> None:
     log = Log(Level.INFO, os.open(os.devnull, os.O_WRONLY), write=write)
     for _ in range(10):
         log.line(Level.INFO, "line", filler="x" * 20)  # 63 bytes
-        log.flush()
+        flush(log)
     left[0] = 10_000
     for _ in range(2):
         log.line(Level.INFO, "again")
-        log.flush()
+        flush(log)
     assert disk.count(b"\n") == room // 63 + (room % 63 > 0) + 3
     assert len([one for one in disk.splitlines() if one.endswith(b"Z info again")]) == 2
 
@@ -198,12 +199,12 @@ def test_a_terminal_that_nobody_reads_is_not_waited_for() -> None:
     log = Log(Level.INFO, terminal)
     for number in range(1_000):
         log.line(Level.INFO, "line", number=number, filler="x" * 100)
-    log.flush()  # which waited for ever
+    flush(log)  # which waited for ever
     assert log._entries
     text = b""
     while log._entries:
         text += os.read(reader, 1 << 16)
-        log.flush()
+        flush(log)
     while not text.endswith(b" number=999 filler=" + b"x" * 100 + b"\r\n"):
         text += os.read(reader, 1 << 16)
     assert [line.split()[2:] for line in text.splitlines()] == [
@@ -218,7 +219,7 @@ def test_closed_reader_does_no_harm() -> None:
     _pipes.remove(reader)
     os.close(reader)
     log.line(Level.INFO, "line")
-    log.flush()
+    flush(log)
     assert not log._entries
 
 
@@ -355,7 +356,7 @@ def test_the_usual_line_has_the_same_time(seconds: float) -> None:
     """The time of a usual line is what any other would have, rounded to tenths."""
     log, reader = pipe_log(Level.INFO)
     log.request(outcome())
-    log.flush()
+    flush(log)
     log.request(outcome(began=1.0, ended=1.0 + seconds, serial=0, is_ours=False))
     line = written(log, reader)[-1]
     close_pipes()
@@ -499,7 +500,7 @@ def test_entries_without_a_line_are_no_full_pipe() -> None:
     for _ in range(2 * MOST_ENTRIES):
         log.request(REFUSED)
     log.line(Level.ERR, "crash")
-    log.flush()
+    flush(log)
     assert os.read(reader, 9999).decode().splitlines()[1].endswith(" err crash")
 
 
@@ -540,7 +541,7 @@ def test_json_has_the_fields_of_the_text(what: Outcome, level: Level) -> None:
     (line,) = written(log, reader)
     log, reader = pipe_log(level, LogFormat.JSON)
     log.request(what)
-    log.flush()
+    flush(log)
     found = json.loads(os.read(reader, 9999))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("time"))
     assert line.split()[:2] == [found.pop("level"), found.pop("event")]
@@ -556,7 +557,7 @@ def test_nothing_of_a_client_reaches_a_terminal(form: LogFormat) -> None:
     nasty = "\x1b[2J\x07\x7f\x9b\u2028\n\u202e"
     log.request(outcome(ending=nasty))
     log.line(Level.INFO, "line", value=nasty)
-    log.flush()
+    flush(log)
     data = os.read(reader, 9999)
     assert data.count(b"\n") == 3
     assert re.fullmatch(rb"[ -~\n]*", data)

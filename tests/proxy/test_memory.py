@@ -19,6 +19,7 @@ from typing import Final
 
 import pytest
 import trio
+import trio.testing
 
 from tests.depth import IS_DEEP
 from tests.fakes import (
@@ -29,6 +30,7 @@ from tests.fakes import (
     FakeEngine,
     chunk,
     connect,
+    is_served,
     request,
     response,
 )
@@ -109,14 +111,6 @@ class Program:
                 return
 
 
-async def is_there(path: Path) -> None:
-    """Return when a file exists."""
-    while True:
-        await trio.sleep(SAMPLES)
-        if await trio.Path(path).exists():
-            return
-
-
 @pytest.fixture
 async def program(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Program]:
     """Limits the binds of creations, before an Engine that the test plays."""
@@ -143,7 +137,8 @@ async def started(
         )
     try:
         with trio.fail_after(PATIENCE):
-            await is_there(listen)
+            while not is_served(listen):
+                await trio.testing.wait_all_tasks_blocked(SAMPLES)
         program = Program(pid=process.pid, listen=listen, fake=fake)
         with trio.fail_after(2 * PATIENCE):
             yield program

@@ -288,7 +288,7 @@ async def test_lines_that_were_dropped_are_counted_for_good(
     log = proxy.server.log
     log.dropped = 7
     log.line(Level.NOTICE, "start")
-    log.flush()
+    log.finish()
     log.dropped += 2
     assert (await scrape(proxy, place))["log_lines_dropped_total"] == 9
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from tests.fakes import (
     CHUNK_END,
@@ -30,6 +31,7 @@ from trioproxy.http.elements import MOST_OF_AN_ELEMENT
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.things import ANONYMOUS
 from trioproxy.proxy.narrowing import ONE_BY_ONE, SHORT
+from trioproxy.proxy.resolve import QUESTIONS_SECONDS
 
 IMAGE = "sha256:" + "cd" * 32
 SECRET = "hunter2"
@@ -542,6 +544,17 @@ async def watching(proxy: Proxy) -> tuple[Client, EngineConnection]:
     return client, engine
 
 
+async def test_events_beside_what_cannot_be_told(own: Proxy) -> None:
+    """Who would hear of no end of what there is already gets a 502."""
+    client, engine = await listing(own, target="/events")
+    await engine.send(HEADS["events"])
+    questions = await own.fake.accept()
+    await questions.read_request()
+    await questions.send(response("500 Oh", body=b'{"message":"busy"}'))
+    assert not await questions.has_more()
+    assert (await client.read_response()).status == 502
+
+
 async def test_events_come_one_by_one(own: Proxy) -> None:
     """Each line is there as soon as its last byte is; a container is asked about once."""
     client, engine = await watching(own)
@@ -579,23 +592,35 @@ async def test_who_reads_no_further_has_two_descriptors(own: Proxy) -> None:
     assert not await questions.has_more()
 
 
-async def test_a_volume_that_was_made_anew(start: Start) -> None:
-    """A stream that does not tell what goes tells of no stranger's volume by a name that was its own."""
+async def test_a_volume_that_was_made_anew(
+    start: Start, autojump_clock: MockClock
+) -> None:
+    """A stream that does not tell what goes tells of no stranger's volume by a name that was its own.
+    The Engine has its time for each answer, and not for all of a stream."""
     proxy = await start({**LISTED, "ONLY_VOLUMES": "@own"})
     client, engine = await watching(proxy)
     await client.read_head()
+    actor = {"ID": "cache", "Attributes": {"driver": "local"}}
+    value = {"Type": "volume", "Action": "create", "Actor": actor}
+    raw, volume = json.dumps(value).encode(), {"Name": "cache", "Driver": "local"}
     for labels in (OWN, {}, OWN):
-        actor = {"ID": "cache", "Attributes": {"driver": "local"}}
-        value = {"Type": "volume", "Action": "create", "Actor": actor}
-        raw = json.dumps(value).encode()
         await engine.send(chunk(raw))
-        made = {"Name": "cache", "Driver": "local", "Labels": labels}
+        made = {**volume, "Labels": labels}
         with trio.fail_after(PATIENCE):  # it is asked about each time
             questions = await proxy.fake.accept()
             asked = await questions.answer(body=json.dumps(made).encode())
         assert asked.line == b"GET /volumes/cache HTTP/1.1"
         if labels:
             assert await client.arrived() == chunk(raw + b"\n")
+        await trio.sleep(QUESTIONS_SECONDS)
+    # Who made it anew, and what that is, is not known by what it was.
+    for action, status in (("create", "404 Not Found"), ("mount", "200 OK")):
+        await engine.send(chunk(json.dumps({**value, "Action": action}).encode()))
+        with trio.fail_after(PATIENCE):
+            questions = await proxy.fake.accept()
+        await questions.read_request()
+        await questions.send(response(status, body=json.dumps(volume).encode()))
+    assert await client.arrived() == b""
 
 
 async def test_the_end_of_a_volume_that_a_mount_made(start: Start) -> None:

@@ -1,12 +1,17 @@
 """Each request is judged once: counted from its head to the first byte upstream."""
 
 import json
+import re
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+import trioproxy
 from tests.fakes import EngineConnection, request, response
 from tests.proxy.conftest import OPEN, Start
 from tests.proxy.test_objects import LISTED, OWN, container, image
@@ -15,7 +20,9 @@ from trioproxy.api.target import Target
 from trioproxy.judge import gate
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy import admission, replies
+from trioproxy.proxy.engine import Engine
 
+ROOT = Path(__file__).parents[2]
 JSON = "Content-Type: application/json"
 LIMITED = {**OPEN, "CREATE_BINDS": "/srv/app"}
 CREATE = json.dumps({"Image": "x", "HostConfig": {"Binds": ["/srv/app:/x"]}}).encode()
@@ -111,3 +118,40 @@ async def test_a_head_that_is_known_is_not_parsed_again(
         answer = await client.read_response()
         assert answer.status == (200 if number < 3 else 403)
     assert len(parsed) == 2
+
+
+@pytest.mark.parametrize("name", ["plain", "a limited creation"])
+async def test_the_page_says_through_which_files_it_goes(
+    start: Start, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Who reads after a request meets the files that the page on architecture names, and no other."""
+    variables, raw, _, _ = REQUESTS[name]
+    proxy = await start(variables)
+    client = await proxy.connect()
+    package, met, admit, send = Path(trioproxy.__file__).parent, set[str](), admission.Admission.admit, Engine.send_request  # fmt: skip
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(package):
+            met.add(path.stem)
+
+    def begin(self: admission.Admission, head: bytes) -> object:
+        sys.setprofile(note)
+        return admit(self, head)
+
+    async def end(self: Engine, data: bytes) -> None:
+        sys.setprofile(None)
+        await send(self, data)
+
+    monkeypatch.setattr(admission.Admission, "admit", begin)
+    monkeypatch.setattr(Engine, "send_request", end)
+    try:
+        await client.send(raw)
+        await (await proxy.fake.accept()).read_request()
+    finally:
+        sys.setprofile(None)
+    page = " ".join((ROOT / "docs" / "architecture.md").read_text().split())
+    (plain,) = re.findall("plain head goes through these files: ([^.]+)", page)
+    (more,) = re.findall("creation goes through more files: ([^.]+)", page)
+    named = re.findall(r"`(\w+)`", plain if name == "plain" else plain + more)
+    assert sorted(met) == sorted(named)

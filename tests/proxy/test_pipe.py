@@ -393,9 +393,11 @@ def boundaries() -> list[Boundary]:
 def test_bytes_unseen_are_counted(boundary: Boundary) -> None:
     """Whoever skips part of the unseen bytes comes to the same end as who looks at them."""
     assert boundary.unseen >= 100
+    before = boundary.passed
     boundary.skip(60)
     assert boundary.unseen >= 40
     assert boundary.feed(bytes(40), 0, 40) == 40
+    assert boundary.passed == before + 100
     is_over = boundary.unseen == 0 and isinstance(boundary, Sized)
     assert boundary.done is is_over
     assert boundary.unseen in {0, sys.maxsize - 100}

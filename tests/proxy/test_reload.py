@@ -70,6 +70,7 @@ async def test_what_the_new_policy_refuses_is_cut(
     assert await client.read_gone() in {"end", "reset"}
     assert await engine.read_gone() in {"end", "reset"}
     (line,) = [line for line in proxy.lines() if " revoked " in line]
+    assert all(f" {word}=" in line for word in ("client", "operation"))
     assert "is not allowed" in line
     assert sum("end=revoked" in line for line in proxy.lines()) == 1
     await proxy.assert_clean()
@@ -89,16 +90,39 @@ async def test_a_body_that_is_limited_meanwhile_never_comes_whole(proxy: Proxy) 
     assert sum("end=revoked" in line for line in proxy.lines()) == 1
 
 
-async def test_what_the_engine_has_whole_goes_on(start: Start) -> None:
-    """A creation that was read for its labels alone has happened, whatever is limited since."""
-    granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+@pytest.mark.parametrize(
+    ("operation", "target", "limit"),
+    [
+        ("ContainerCreate", "/containers/create", "CREATE_BINDS"),
+        ("ContainerExec", "/containers/x/exec", "EXEC_COMMANDS"),
+    ],
+    ids=["read for its labels", "not read"],
+)
+async def test_what_the_engine_has_whole_goes_on(
+    start: Start, operation: str, target: str, limit: str
+) -> None:
+    """A creation of which nothing was limited has happened, whatever is limited since."""
+    granted = {"ALLOW_OPERATIONS": operation}
     proxy = await start(granted)
-    client, engine = await proxy.ask("POST", "/containers/create", JSON, body=b"{}")
+    client, engine = await proxy.ask("POST", target, JSON, body=b"{}")
     await engine.read_request()
-    limits = granted | {"CREATE_BINDS": ""}
-    proxy.server.reload(Gate.enforcing(parse_policy(limits)[0]))
+    proxy.server.reload(Gate.enforcing(parse_policy(granted | {limit: ""})[0]))
     await engine.send(response("201 Created", body=b"{}"))
     assert (await client.read_response("POST")).status == 201
+
+
+async def test_what_the_engine_does_not_have_whole_is_cut(start: Start) -> None:
+    """While a creation is still being sent it can be ended, and nothing of it happens."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+    proxy = await start(granted)
+    body = b'{"Labels":{"a":"%b"}}' % (b"a" * 4_000_000)
+    client, engine = await proxy.ask("POST", "/containers/create", JSON, body=body)
+    await engine.read_head()
+    await settle()
+    limits = granted | {"CREATE_BINDS": ""}
+    proxy.server.reload(Gate.enforcing(parse_policy(limits)[0]))
+    assert await client.read_gone() in {"end", "reset"}
+    assert len(await engine.read_rest()) < len(body)
 
 
 async def test_what_it_grants_goes_on(proxy: Proxy) -> None:

@@ -364,6 +364,32 @@ async def test_whether_a_file_is_gone_is_nobodys_to_wait_for(
     assert folder.is_stale("app")
 
 
+async def test_who_comes_into_the_folder_holds_up_nobody(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """What is long, as to read its evidence, or waits for a share that is away, was done by Trio's own thread: nobody was served. A torn line of that is told."""
+    (folder.path / "app.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    (tmp_path / "app.jsonl").write_text('{"format": 3}\n{"run"')
+    folder.record = str(tmp_path)
+    is_asked, is_back = threading.Event(), threading.Event()
+
+    def held(client: str, path: str) -> ServedPolicy:
+        is_asked.set()
+        assert is_back.wait(5)
+        return folder.add(client, path)
+
+    folder.serving.add = held
+    async with trio.open_nursery() as looks:
+        looks.start_soon(folder.look)
+        await trio.to_thread.run_sync(is_asked.wait)
+        await folder.proxy.ask("GET", "/containers/json")
+        assert not folder.policies
+        is_back.set()
+    assert folder.policies.keys() == {"app"}
+    (line,) = folder.proxy.lines_of(" warning ")
+    assert "the last line is cut off" in line
+
+
 async def test_a_share_that_is_away_holds_up_nobody(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

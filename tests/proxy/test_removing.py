@@ -217,11 +217,15 @@ async def test_a_client_that_leaves_ends_it(own: Proxy) -> None:
     assert "client-left" in own.lines()[-1]
 
 
+@pytest.mark.parametrize("is_early", [False, True])
 async def test_a_client_that_only_reads_on(
-    own: Proxy, autojump_clock: trio.testing.MockClock
+    own: Proxy, autojump_clock: trio.testing.MockClock, *, is_early: bool
 ) -> None:
     """An end of data does not go to the Engine, which has more to do; in a while it ends."""
     client, engine, _ = await asking(own, "/v1.45/containers/prune")
+    if is_early:
+        client.half_close()
+        await settle()
     await engine.send(told([container()]))
     await answering(engine, image(), inspected(1))
     await engine.read_request()
@@ -246,11 +250,15 @@ async def test_an_engine_that_goes_away(own: Proxy) -> None:
     assert b"may have run" in answer.body
 
 
-@pytest.mark.parametrize("body", [b"{}", b"x" * 100_000])
-async def test_a_body_that_nobody_wants(own: Proxy, body: bytes) -> None:
-    """The Engine reads none for a prune: it is dropped, and the connection closed."""
+LAST = {"a body": ("Content-Type: application/json", b"{}"), "a long one": ("Content-Type: application/json", b"x" * 100_000), "its word": ("Connection: close", b"")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "body"), LAST.values(), ids=LAST)
+async def test_the_last_on_a_connection(own: Proxy, field: str, body: bytes) -> None:
+    """The Engine reads no body for a prune: it is dropped, and the connection closed, as it is for
+    who asks for that."""
     client = await own.connect()
-    await client.send(request("POST", "/networks/prune", "Content-Type: application/json", body=body))  # fmt: skip
+    await client.send(request("POST", "/networks/prune", field, body=body))
     engine = await own.fake.accept()
     await engine.read_request()
     await engine.send(told([]))
@@ -275,6 +283,14 @@ async def test_a_list_that_cannot_be_read(own: Proxy, answer: bytes) -> None:
     await engine.send(answer)
     assert (await client.read_response("POST")).status == 502
     assert b"DELETE" not in engine.received
+
+
+async def test_a_list_that_does_not_come(
+    own: Proxy, autojump_clock: trio.testing.MockClock
+) -> None:
+    """504, as for any other question."""
+    client, _, _ = await asking(own, "/v1.45/containers/prune")
+    assert (await client.read_response("POST")).status == 504
 
 
 async def test_a_list_of_any_length(own: Proxy) -> None:

@@ -17,6 +17,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import Exchange
 from trioproxy.proxy.reservations import (
     LONGEST_KNOWN,
+    LOOK_AGAIN,
     MOST_LOOKS,
     MOST_UNUSED,
     WAIT_SECONDS,
@@ -90,7 +91,8 @@ ALL = "/containers/json?all=1"
 
 def in_use(*names: str) -> bytes:
     """What the Engine has in use."""
-    return described({"Volumes": [{**PLAIN, "Name": name} for name in names]})
+    volumes = [{**PLAIN, "Name": name} for name in names]
+    return described({"Volumes": volumes, "Warnings": ["a driver does not answer"]})
 
 
 async def sent(engine: EngineConnection) -> list[str]:
@@ -645,6 +647,18 @@ async def test_nothing_is_left_of_a_process_before(second: Proxy) -> None:
     await under_way(second, "w:/w")
 
 
+@pytest.mark.parametrize(("answer", "status"), [(response("500 Oh", body=b"{}"), 502), (b"", 503)])  # fmt: skip
+async def test_an_engine_that_does_not_say_what_is_under_way(
+    second: Proxy, autojump_clock: MockClock, answer: bytes, status: int
+) -> None:
+    """What nobody knows may be filled just now: nothing is created."""
+    client = await create(second, "v:/v")
+    engine = await second.fake.accept()
+    assert await asked(engine, answer) == [IN_USE]
+    assert (await client.read_response("POST")).status == status
+    assert is_idle(second)
+
+
 async def test_an_engine_that_tells_of_no_mounts(second: Proxy) -> None:
     """An older Podman has volumes in use, and says of no container that it has them."""
     await create(second, "v:/v")
@@ -681,8 +695,9 @@ async def test_who_has_more_made_all_the_time(
 ) -> None:
     """What is under way is looked at so often, and then others go on, but for what was there."""
     await create(second, "v:/v")
-    engine = await second.fake.accept()
+    engine, began = await second.fake.accept(), trio.current_time()
     for count in range(MOST_LOOKS + 1):
         await asked(engine, in_use(*map(str, range(count + 1))), described([]))
     assert await asked(engine, MISSING) == ["/volumes/v"]
+    assert trio.current_time() - began == pytest.approx(MOST_LOOKS * LOOK_AGAIN)
     assert await sent(engine) == ["v:/v"]

@@ -156,7 +156,8 @@ BAD = {
     "no id": (response(body=b'{"RepoTags":["busybox:latest"]}'), "not complete"),
     "twice": (response(body=described()[:-1] + b',"Id":"x"}'), "twice"),
     "cut": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "in mid-body"),
-    "interim": (b"HTTP/1.1 102 Wait\r\n\r\n", "answers 102"),
+    "interim": (b"HTTP/1.1 102 Wait\r\n\r\n", "answers 102 to a question"),
+    "switched": (b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n", "head is bad"),
     "elsewhere": (response("301 Moved", "Location: /x"), "answers 301"),
     "long": (
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MOST_OF_AN_ANSWER + 1),

@@ -400,6 +400,7 @@ async def test_a_request_that_does_not_finish_is_cut(
     assert await client.is_open()
     mock_clock.jump(8.1)
     assert await client.read_gone() == "end"
+    assert any("end=shutdown" in line for line in proxy.lines())
 
 
 async def test_cancelling_closes_everything(proxy: Proxy) -> None:

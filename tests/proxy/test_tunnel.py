@@ -351,6 +351,33 @@ async def test_a_stream_that_is_refused_has_had_its_body(
     await proxy.assert_clean()
 
 
+@every_route
+async def test_what_was_sent_ahead_of_a_stream_that_is_refused_is_no_request(
+    proxy: Proxy, route: tuple[str, str]
+) -> None:
+    """It was meant for the stream, and is not read as anything else."""
+    client = await proxy.connect()
+    await client.send(request(*route, *UPGRADE) + request(target="/info"))
+    engine = await proxy.fake.accept()
+    await engine.answer("409 Conflict", JSON, body=NO_SUCH)
+    assert (await client.read_response()).body == NO_SUCH
+    assert await client.read_rest() == b""
+    assert await engine.read_rest() == b""
+
+
+async def test_an_end_before_the_stream_is_open_waits_for_it(proxy: Proxy) -> None:
+    """Go would take it for a client that has gone: it is passed on when the stream is there."""
+    client, engine = await proxy.ask("POST", ATTACH, *UPGRADE)
+    await engine.read_head()
+    client.half_close()
+    await settle()
+    assert await engine.is_open()
+    await engine.send(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\nhello")
+    assert await engine.read_rest() == b""
+    assert (await client.read_head()).startswith(b"HTTP/1.1 101 ")
+    assert await client.read(5) == b"hello"
+
+
 @pytest.fixture
 def drains_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody wants is read for a moment: here nothing of it comes."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import trio
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.depth import by_depth
 from tests.judge import within
 from tests.limits.listing import files, values
-from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
+from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family, Hides
 from trioproxy.api.fields import ARGUED
 from trioproxy.file.permissions import parse_policy
 from trioproxy.limits.grant import Grant
@@ -135,6 +136,7 @@ def test_evidence_alone_opens_what_it_did_not_read() -> None:
     assert dict(united(part("a", CREATE, CREATE_BINDS="/a"), read).values) == {
         "CREATE_BINDS": "/a"
     }
+    assert not united(read, read).values  # nothing is hidden either
 
 
 REACHING = [one for one in within.REQUESTS if one.startswith("exec-in-")]
@@ -223,6 +225,48 @@ def test_what_joins_the_bridge_in_one_file_joins_it() -> None:
     ):
         found = united(lists_of("a", instead), lists_of("b", other))
         assert (found.values["CREATE_NETWORK"], found.notes) == ("web", ())
+
+
+STARTS = {"ALLOW_OPERATIONS": "ContainerStart", "ONLY_OWNER": "app"}
+
+
+def test_an_object_that_was_taken_out_stays_out() -> None:
+    """What one reviewer took out of a list of objects does not come back through another file, but for the output's own."""
+    mark = Grant("ONLY_CONTAINERS", "db")
+    one = lists_of("a", {**STARTS, "ONLY_CONTAINERS": "@own"})
+    one = replace(one, once_listed=frozenset({mark}))
+    two = lists_of("b", {**STARTS, "ONLY_CONTAINERS": "@own,db"})
+    found = united(one, two)
+    assert found.values["ONLY_CONTAINERS"] == "@own"
+    assert found.declined == {mark}
+    found = united(one, replace(two, is_output=True))
+    assert found.values["ONLY_CONTAINERS"] == "@own,db"
+    assert found.declined == frozenset()
+
+
+def test_lists_of_objects_that_are_lost_are_told_of() -> None:
+    """A file that names objects and has no lists opens them for all, which is said."""
+    lists = {**STARTS, "ONLY_CONTAINERS": "@own"}
+    found = united(lists_of("a", lists), part("b", "ContainerStart"))
+    assert not found.values.keys() & OBJECTS.keys()
+    assert found.notes == (
+        "ONLY_* is open, because b does not say which objects may be named: what a lists is not in the result",
+    )
+
+
+def test_what_each_of_them_hides_is_hidden() -> None:
+    """What one of the files shows the result shows, and says so."""
+    both = replace(part("a", "ContainerList"), hides=frozenset(Hides))
+    one = replace(part("b", "ContainerList"), hides=frozenset({Hides.ENV}))
+    found = united(both, both)
+    assert (found.values["REDACT"], found.notes) == (",".join(Hides), ())
+    found = united(both, one)
+    assert found.values["REDACT"] == "env"
+    assert found.notes == tuple(
+        f"REDACT={word} is in a alone: the result shows what the others do"
+        for word in Hides
+        if word is not Hides.ENV
+    )
 
 
 @pytest.mark.deep

@@ -160,7 +160,7 @@ async def test_who_does_not_read_holds_up_no_reload(
         for state in (supervisor.RELOADING, supervisor.STOPPING):
             await supervisor.tell(log, state)
         assert trio.current_time() == before
-        log.flush()
+        log.finish()
         assert (tmp_path / "log").read_text().count("it does not read what it is") == 2
         with trio.move_on_after(1):  # as at the end, when nobody is served any more
             await supervisor.tell(log, supervisor.READY)

@@ -140,8 +140,8 @@ _TOLD_OPTIONS: Final = tuple(
             r"[A-Za-z0-9_.-]{1,15}",
         ),
         (
-            r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:fluentd|syslog)-address",
-            r"(?:tcp|tcp\+tls|udp)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[A-Za-z0-9.-]+:[0-9]{1,5}",
+            r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:(?:fluentd|syslog)-address|splunk-url|awslogs-endpoint)",
+            r"(?:tcp|tcp\+tls|udp|https?)://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|[A-Za-z0-9.-]+:[0-9]{1,5}",
         ),
         (r"ImageBuild:networkmode", r"[A-Za-z0-9][A-Za-z0-9_.-]*"),  # `host`, or a name
         (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged

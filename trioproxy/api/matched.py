@@ -6,9 +6,10 @@ not about a request, the template itself is the path.
 
 import re
 
-from trioproxy.api import query
+from trioproxy.api import normal, query
 from trioproxy.api.routes import PARAMETER, Endpoint, match, section_of
 from trioproxy.api.target import Target, quote_path
+from trioproxy.errors import BadTarget
 from trioproxy.values import ordered_class, value_class
 
 _NO_CAPITAL = re.compile(r"[^A-Z]")
@@ -31,6 +32,12 @@ class Request:
         target = Target.parse(raw_target)
         if target.query:
             query.check_filters(target.query)
+        if (target.query or ":" in target.path) and normal.is_of_host(
+            f"{target.path}?{query.as_text(target.query)}"
+        ):
+            raise BadTarget(
+                "an image that to Podman is a storage or a file of its host"
+            )
         return cls(method, target, match(method, target))
 
     @property

@@ -112,6 +112,8 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
             read_only = bool(mount.get("ReadOnly")) and not partial
             yield _bind(given, shown, source, read_only=read_only)
         elif kind == "image":
+            if normal.is_of_host(source):
+                yield option(given, place.below("Source"), source)
             image = normal.image(source)
             yield Argument("CREATE_IMAGES", image, shown, show(image))
         # `cluster`, `npipe` and what newer Engines have: by its type alone, so that who lists it means all of it.
@@ -141,7 +143,9 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
 
     Where `o` says bind the type decides nothing on Docker: `type=tmpfs,o=bind,device=/` binds.
-    Podman calls mount(8), and takes the type for the device where that is missing.
+    Podman calls mount(8), which binds by `bind=recursive`, too, and finds out what a disk is that
+    has no type; `--fstab=FILE` for a device mounts what that file says. Where the device is
+    missing, Podman takes the type for it.
     """
     options = dict(entries(found.value))
     driver = found.parent.get("Driver" if found.place.path == "DriverOpts" else "Name")
@@ -149,7 +153,10 @@ def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         yield from keyed_options(given, found)
         return
     flags = frozenset(normal.bounded(options.get("o", "")).split(","))
-    is_bind = not flags.isdisjoint({"bind", "rbind"})
+    is_bind = any(one.partition("=")[0] in {"bind", "rbind"} for one in flags)
+    device = options.get("device")
+    if device is not None and ("type" not in options or device.startswith("-")):
+        options["type"] = ""
     for key, value in options.items():
         place = found.place.below(show(key))
         if is_bind and key == "device":
@@ -183,8 +190,7 @@ def _is_memory(key: str, value: str, kind: str | None) -> bool:
         return False
     if key == "o":
         return is_memory_option(value)
-    # To Podman's mount(8) what begins so is an option: `--fstab=FILE` mounts what that file says.
-    return key == "type" or (key == "device" and not value.startswith("-"))
+    return key in {"device", "type"}
 
 
 _ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")

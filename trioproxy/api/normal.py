@@ -100,6 +100,23 @@ def is_image_id(value: str) -> bool:
     return _ID.fullmatch(value) is not None
 
 
+# Podman opens what stands behind these as root, be it to look an image up: a storage in any folder of its host, by a
+# program of there if that is said, or a file. Docker's Engine knows no image by them.
+_OF_HOST: Final = re.compile(
+    r'containers-storage:\[|(?:^|[="]|/(?:images|manifests|registry)/)tarball:'
+    # Where name and tag come apart, Podman puts a colon between.
+    r"|[?&](?i:fromimage|repo)=(?:containers-storage|tarball)(?:&|\Z)"
+    r"|/images/(?:containers-storage|tarball)/push\?"
+    # What it imports is a file, unless it begins as an address; the key may have a long s.
+    r"|[?&](?i:from(?:s|\xc5\xbf)rc)=(?!-?(?:&|\Z)|(?i:https?://))"
+)
+
+
+def is_of_host(text: str) -> bool:
+    """Whether Podman takes a name of an image in a text for something else of its host."""
+    return _OF_HOST.search(text) is not None
+
+
 def told_apart(value: str) -> tuple[str, str] | None:
     """Split `repo:tag@digest` into `repo:tag` and `repo@digest`; None for all else."""
     tagged, mark, digest = value.partition("@")

@@ -58,6 +58,10 @@ _OF_JOURNAL: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys(("env-regex", "labels-regex"), re.compile("")),
 }
 """The same where the driver is journald, or may be by default."""
+_ADDRESSES: Final = frozenset(
+    {"awslogs-endpoint", "fluentd-address", "splunk-url", "syslog-address"}
+)
+"""Options of logs by which the Engine connects: to one address that is listed, or to any."""
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
     f"com.docker.network.{one}" for one in ("driver.mtu", "enable_ipv4", "enable_ipv6")
 )
@@ -120,13 +124,13 @@ keyed_options: Final = options_beside(frozenset())
 
 def log_options(given: Given, found: Finding) -> Iterator[Argument]:
     """Options of a log driver."""
-    # Without values: they are addresses, tokens, and files that the Engine reads as root.
+    # Without most values: they are tokens, and files that the Engine reads as root.
     is_journal = text_of(found.parent.get("Type")) in {"", "journald"}
     harmless = _OF_JOURNAL if is_journal else _HARMLESS_LOG_OPTIONS
     for key, value in entries(found.value):
         within = harmless.get(key)
         if within is None or not within.fullmatch(value):
-            yield keyed(given, found, key, "")
+            yield keyed(given, found, key, value if key in _ADDRESSES else "")
 
 
 def tmpfs(given: Given, found: Finding) -> Iterator[Argument]:

@@ -4,6 +4,7 @@ Some handlers refuse a semicolon or a broken escape and others pass over that pa
 here both are refused. Keys are told apart by case, but where `value_of` looks for one.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from math import prod
@@ -56,9 +57,6 @@ def filters(query: bytes) -> dict[str, frozenset[str]]:
     """
     if not (text := value_of(parse(query), "filters")):
         return {}
-    # Here: what limits nothing needs no parser.
-    import json
-
     try:
         value = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
@@ -81,8 +79,18 @@ def check_filters(query: bytes) -> None:
         raise BadTarget("filters in the query repeat too much in an expression")
 
 
+def as_text(query: bytes) -> str:
+    """A query in which no letter is escaped, to look for a word: by JSON neither, as in filters."""
+    raw = percent.decode(query.replace(b"+", b" "))
+    return _unescaped(raw.decode("latin-1"))
+
+
+def _unescaped(filters: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), filters)
+
+
 def _repeats_too_much(filters: str) -> bool:
-    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), filters)
+    text = _unescaped(filters)
     repeats = _REPEAT.findall(text)
     if len(repeats) > _MOST_REPEATS:
         return True

@@ -53,9 +53,12 @@ READ_ONLY: Final = frozenset(
 # --- Images -------------------------------------------------------------------------
 
 
-def _image(_: Given, found: Finding) -> Iterator[Argument]:
-    if found.value:
-        yield asked(found, normal.image(text_of(found.value)))
+def _image(given: Given, found: Finding) -> Iterator[Argument]:
+    text = text_of(found.value)
+    if normal.is_of_host(text):
+        yield option(given, found.place)
+    if text:
+        yield asked(found, normal.image(text))
 
 
 def _tag(_: Given, found: Finding) -> Iterator[Argument]:

@@ -378,9 +378,8 @@ def _lines(question: Data, number: int, waiting: int) -> Iterator[str]:
             yield from _clients(f"{name} {question[name]}")
     for one in question.get("names", ()):
         called = f" ({', '.join(one['names'])})" if one["names"] else ""
-        yield from _clients(
-            f"{one['kind']} {one['text']} is {one['id']}{called}", "  = "
-        )
+        said = f"{one['kind']} {one['text']} is {one['id']}{called}"
+        yield from _clients(said, "  = ")
     if left := question.get("more"):
         yield f"  and {left} more like these"
     yield "  why it is refused:"

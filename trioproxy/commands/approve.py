@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from trioproxy.commands import tell
+from trioproxy.commands import ours, tell
 from trioproxy.commands.catalogue import own
 from trioproxy.commands.observed import read_evidence, read_policy_file
 from trioproxy.commands.sheetlines import line_data, power_text
@@ -165,11 +165,10 @@ def _approve(
     if as_json and not named:
         write_data(list(map(line_data, asked)))
         return STILL_REFUSED if found else 0
-    answers = (
-        Answers(allowed=list(dict.fromkeys((*names, *root_names))))
-        if named
-        else _ask_all(file, policy, asked)
-    )
+    if named:
+        answers = Answers(allowed=list(dict.fromkeys((*names, *root_names))))
+    else:
+        answers = _ask_all(file, policy, asked)
     if answers.allowed or answers.declined:
         before = store.read_env()
         write_answers(store, live, answers)
@@ -178,7 +177,9 @@ def _approve(
         policy, _ = parse_policy_file(after, name=file)
         lost = [*_without_room(policy, answers.allowed)]
         answers.allowed = [one for one in answers.allowed if one not in lost]
-        show(*_summary(file, answers, lost, policy.fingerprint), err=True)
+        told = _summary(file, answers, lost, policy.fingerprint)
+        here = [ours.Ours(path=one) for one in (file, str(path))]
+        show(*told, *ours.hindrances(policy, here), err=True)
     said = {*answers.allowed, *answers.declined}
     left = [one.grant.name for one in found if one.grant.name not in said]
     if as_json:
@@ -307,9 +308,8 @@ def _ask(*, gives_root: bool) -> Choice:
         if gives_root and said == ROOT_WORD:
             return Choice.YES
         for answer in Choice:
-            if said.lower().startswith(answer) and not (
-                gives_root and answer is Choice.YES
-            ):
+            needs_word = gives_root and answer is Choice.YES
+            if said.lower().startswith(answer) and not needs_word:
                 return answer
 
 

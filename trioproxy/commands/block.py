@@ -81,9 +81,8 @@ class Block:
         elif (rows, size) != (self._shown, self._size):
             text = f"{ERASE_LINE}\r\n".join(rows)
             up = f"\x1b[{len(rows) - 1}A" * (len(rows) > 1)
-            self._send(
-                f"{self._to_top(size)}{CLIP}{text}{ERASE_BELOW}{WRAP}{up}\r{SAVE}"
-            )
+            top = self._to_top(size)
+            self._send(f"{top}{CLIP}{text}{ERASE_BELOW}{WRAP}{up}\r{SAVE}")
             self._shown, self._size = rows, size
 
     def put_away(self) -> None:

@@ -19,6 +19,7 @@ namespace must be made in the process that becomes COMMAND, and by one without t
 import ctypes
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -100,6 +101,8 @@ def main(args: Sequence[str]) -> None:
     except OSError as error:
         sys.stderr.write(f"{error.filename}: {error.strerror}\n")
         sys.exit(FAILED)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these two
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], list(command))  # noqa: S606  that is what it is for
     except OSError as error:

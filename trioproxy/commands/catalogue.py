@@ -10,7 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
@@ -52,63 +52,71 @@ def locate(name: str) -> Path:
 
     `ConfigError`: there is none of that name.
     """
-    path = Path(name)
-    is_bare = (
-        not (is_shipped(name) or "/" in name or "." in name or os.path.exists(name))
-        and any(is_there(place / LIST) for place in PLACES)
-    )  # fmt: skip
-    if not (is_shipped(name) or is_bare):
-        return path
-    if is_bare and (row := row_of(name)):
+    if is_shipped(name):
+        prefix, mark, wanted = name.partition(":")
+        prefix += mark
+        if any(one["name"] == wanted for one in rows(prefix)):
+            return folder_of(prefix) / f"{wanted}.env"
+        what = f"there is no {name[:80]!r}"
+        raise ConfigError(what, hint=_guess(what, wanted, prefix) or NOWHERE)
+    is_bare = not ("/" in name or "." in name or os.path.exists(name))
+    if is_bare and any(is_there(place / LIST) for place in PLACES):
+        _refuse_bare(name)
+    return Path(name)
+
+
+def _refuse_bare(name: str) -> None:
+    """Stop where what is no file has an operation in mind, or a file of another name."""
+    if row := row_of(name):
         raise ConfigError(
             f"there is no file {name!r}: it is an operation, {row.method} {row.template}",
             hint="trioproxy explain tells of each; trioproxy check FILE METHOD TARGET says"
             " whether a file lets it pass",
         )
-    # What means none of ours, and is no file either, has one of them in mind.
-    prefix, _, wanted = ("", "", name) if is_bare else name.partition(":")
-    found = {one: _clients_in(folder_of(one)) for one in _BELOW}
-    if not is_bare and wanted in found[f"{prefix}:"]:
-        return folder_of(f"{prefix}:") / f"{wanted}.env"
+    what, yours = f"there is no file {name[:80]!r}", f"{name}.env"
+    is_yours = os.path.exists(yours)
+    hint = f"did you mean {yours}?" if is_yours else _guess(what, name)
+    if hint:
+        raise ConfigError(what, hint=hint)
+
+
+def _guess(what: str, wanted: str, prefix: str = "") -> str:
+    """Which of ours somebody has in mind, those of a prefix first; empty: none is known.
+
+    `ConfigError`: it is a client that is known and has no file.
+    """
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
-    what = f"no file {name[:80]!r}" if is_bare else f"no {name[:80]!r}"
     wanted = wanted.lower()
-    clients = {stem: client for one in found.values() for stem, client in one.items()}
-    all_of_them = sorted(clients)
+    clients = {one: {row["name"]: row["client"] for row in rows(one)} for one in _BELOW}
+    names = {stem: client for one in clients.values() for stem, client in one.items()}
     # `docker` is like none of the names, and the beginning of many; `gitea` is no name.
     having = [
         stem
-        for stem in all_of_them
-        if len(wanted) > 1 and (wanted in stem or wanted in _words(clients[stem]))
+        for stem, client in sorted(names.items())
+        if len(wanted) > 1 and (wanted in stem or wanted in _words(client))
     ]
-    known = [] if having else _documented_as(wanted)
+    known = [] if having or len(wanted) == 1 else _documented_as(wanted)
     if known:
         raise ConfigError(
-            f"there is {what}: that client has no file yet",
+            f"{what}: that client has no file yet",
             hint=f"{WITHOUT_FILE}{'; '.join(known)}",
         )
-    near = get_close_matches(wanted, all_of_them, n=MOST_NAMED, cutoff=LIKE) + having
-    if wanted in near:
-        near = [wanted]
+    near = get_close_matches(wanted, sorted(names), n=MOST_NAMED, cutoff=LIKE) + having
     meant = [
         f"{one}{stem}"
-        for stem in dict.fromkeys(near)
-        for one in sorted(found, key=lambda one: one != f"{prefix}:")
-        if stem in found[one]
-    ][:MOST_NAMED]
-    if is_bare and not meant:
-        return path
-    hint = f"did you mean {' or '.join(meant)}?" if meant else NOWHERE
-    raise ConfigError(f"there is {what}", hint=hint)
+        for stem in ([wanted] if wanted in near else dict.fromkeys(near))
+        for one in sorted(clients, key=lambda one: one != prefix)
+        if stem in clients[one]
+    ]
+    return f"did you mean {' or '.join(meant[:MOST_NAMED])}?" if meant else ""
 
 
-def _clients_in(where: Path) -> dict[str, str]:
-    """The names of the files there, and of which client each is."""
-    has_some = is_there(where / LIST)
-    listed = json.loads(read_text(where / LIST)) if has_some else ()
-    return {one["name"]: one["client"] for one in listed}
+def rows(prefix: str) -> list[dict[str, Any]]:
+    """The catalogue of the files that a prefix names; none where they are not installed."""
+    path = folder_of(prefix) / LIST
+    return list(json.loads(read_text(path))) if is_there(path) else []
 
 
 def folder_of(prefix: str) -> Path:

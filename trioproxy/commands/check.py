@@ -240,9 +240,8 @@ def _told(request: Request, found: _Judged, outdated: str) -> Iterator[str]:
                 f" {names}: give --upstream URL"
             )
         case gate.Passes():
-            how = (
-                "" if request.endpoint else ", a route that this version does not know"
-            )
+            unknown = ", a route that this version does not know"
+            how = "" if request.endpoint else unknown
             if found.removals is not None:
                 kind = found.removals.prune.kind
                 how = f", of the {kind}s that {LISTED_BY[kind]} lists"

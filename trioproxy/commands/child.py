@@ -6,9 +6,10 @@ What it does, and through which socket, is not known here.
 
 import ctypes
 import os
+import resource
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,18 +53,48 @@ def environment(environ: Mapping[str, str], docker_host: str) -> dict[str, str]:
     return kept | {"DOCKER_HOST": docker_host}
 
 
-async def run(command: Sequence[str], env: Mapping[str, str]) -> int:
+@contextmanager
+def received(
+    numbers: Iterable[signal.Signals], *, is_last: bool = False
+) -> Iterator[AsyncIterator[int]]:
+    """Receive signals, but for those that whoever started us ignores: that may be all.
+
+    `is_last`: from here on they do nothing else, also behind the end of this.
+    """
+    heeded = [one for one in numbers if signal.getsignal(one) != signal.SIG_IGN]
+    if not heeded:
+        never, signals = trio.open_memory_channel[int](0)
+        with never:
+            yield signals
+        return
+    for one in heeded if is_last else ():
+        signal.signal(one, signal.SIG_IGN)
+    with trio.open_signal_receiver(*heeded) as receiver:
+        yield receiver
+
+
+async def run(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    descriptors: tuple[int, int] | None = None,
+) -> int:
     """Run a command to its end and return its exit status as a shell gives it.
+
+    `descriptors`: how many it may have, where we may have more by now: there are programs that
+    close as many as there may be, one by one, or use select(2).
 
     `CommandError`: it could not be started. Closing: cancelled, it ends the command.
     """
     # What we were started to ignore (nohup), the command shall ignore too.
-    heeded = [one for one in PASSED_ON if signal.getsignal(one) != signal.SIG_IGN]
-    with trio.open_signal_receiver(*heeded) as signals:
+    with received(PASSED_ON) as signals:
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, descriptors or raised)
         try:
             process = await trio.lowlevel.open_process(list(command), env=env)
         except OSError as error:
             raise CommandError(command[0], error) from error
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, raised)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pass_on, signals, process, nursery)
             try:
@@ -96,6 +127,13 @@ async def _end(process: trio.Process) -> None:
     with trio.move_on_after(END_SECONDS, shield=True):
         await process.wait()
     process.kill()
+
+
+def have_endings_told() -> None:
+    """Have the kernel keep how a process of ours ended until we ask: where whoever started us
+    ignores SIGCHLD it keeps nothing, and for Python each ends with 0."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def adopt_orphans() -> None:

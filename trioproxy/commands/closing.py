@@ -5,6 +5,7 @@ All of it goes to stderr; nothing here decides anything.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from trioproxy.api.matched import Request
 from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
 from trioproxy.commands import ours, tell
+from trioproxy.config import Address
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import UNFINISHED, Evidence
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN
@@ -69,6 +71,8 @@ class Closing:
     """What passed in this run and may be refused all the same."""
     unfit: Mapping[str, int] = field(default_factory=dict)
     """Tars that passed, by the reason for which they are refused beside limits."""
+    engine: Address | None = None
+    """Where the Engine was; None where none was needed."""
 
     def show(self, saved: Written, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
@@ -77,21 +81,21 @@ class Closing:
         if is_written:
             self._say_how_to_go_on()
         else:
-            tell.say(
-                f"{self.store.wish.file} could not be written; what was learned is this:"
-            )
-            for name, value in saved.proposal.values.items():
+            file, proposal = self.store.wish.file, saved.proposal
+            tell.say(f"{file} could not be written; what was learned is this:")
+            for name, value in proposal.values.items():
                 tell.say(f"{name}={value}")
-            tell.say(
-                f"{OPERATIONS_VARIABLE}={','.join(sorted(saved.proposal.granted))}"
-            )
+            tell.say(f"{OPERATIONS_VARIABLE}={','.join(sorted(proposal.granted))}")
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and what has to be done before."""
         file = self.store.wish.file
-        for error in _hindrances(file):
-            tell.say(f"trioproxy enforce will not start so: {error}")
-            tell.say(f"hint: {error.hint}")
+        # Where it cannot be read, by a line of somebody else's, `enforce` has the words.
+        with suppress(ConfigError):
+            policy, _ = parse_policy_file(read_text(Path(file)), name=file)
+            own = [ours.Ours(path=file)]
+            for line in ours.hindrances(policy, own, ours.engine(self.engine)):
+                tell.say(line)
         command = f"trioproxy enforce --env-file {argument(file)}"
         if os.environ.get("POLICIES"):  # beside which one file would judge nobody
             folder = os.path.dirname(file) or "."
@@ -114,10 +118,8 @@ class Closing:
             routes = evidence.routes.items()
             seen = {one.operation for one, facts in routes if self.run in facts.runs}
             unseen = new - seen - self.store.wish.restored
-            yield from _names(
-                "new, but not used in this run: the evidence file says that it was",
-                unseen,
-            )
+            title = "new, but not used in this run: the evidence file says that it was"
+            yield from _names(title, unseen)
 
     def _refused(self, proposal: Proposal) -> Iterator[str]:
         """What passed in this run, and is refused with the file, whatever it lists."""
@@ -158,13 +160,11 @@ class Closing:
         unproven = failed & {one.operation for one in evidence.ended(UNPROVEN)}
         outdated = evidence.outdated_operations() & failed
         refused = {one.operation for one in evidence.ended(REFUSED)} - {UNKNOWN}
+        logged = f"in a log that does not say how they ended, not granted {FAILED}"
         for title, names in (
             (too_old(evidence.oldest_api), outdated),
             (f"only ever failed, not granted {FAILED}", failed - unproven - outdated),
-            (
-                f"in a log that does not say how they ended, not granted {FAILED}",
-                unproven,
-            ),
+            (logged, unproven),
             (f"declined, not granted {DECLINED}", proposal.declined),
             ("refused, not granted", refused - proposal.granted - proposal.declined),
         ):
@@ -180,20 +180,6 @@ class Closing:
         yield from map(str, states)
         if self.until is not None:
             yield self.until.describe(facts_for_ready(evidence), states)
-
-
-def _hindrances(file: str) -> Iterator[ConfigError]:
-    """What keeps `enforce` from starting with a file where it and the program are."""
-    try:
-        policy, _ = parse_policy_file(read_text(Path(file)), name=file)
-    except ConfigError:  # by a line of somebody else's; `enforce` has the words
-        return
-    mounts = ours.mounts_here()
-    for own in (ours.program(), [ours.Ours(path=file)]):
-        try:
-            ours.check_own(policy, own, mounts)
-        except ConfigError as error:
-            yield error
 
 
 def _asked(

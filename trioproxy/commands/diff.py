@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.beside import Drifted, Flipped
 from trioproxy.commands.observed import is_evidence, read_evidence, read_policy_file
 from trioproxy.commands.sheetlines import line_data, line_text, way_data
-from trioproxy.commands.shown import as_code, fenced
+from trioproxy.commands.shown import as_code, fenced, risk_text
 from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.file.policyfile import PolicyFile
@@ -102,9 +101,8 @@ def _file(name: str) -> PolicyFile:
     if not is_evidence(name):
         return read_policy_file(name)
     evidence, wish = read_evidence(Path(name)), Wish(name=Path(name).stem, file=name)
-    return PolicyFile.of(
-        env_text(evidence, propose(evidence, "", wish), "", wish), name
-    )
+    text = env_text(evidence, propose(evidence, "", wish), "", wish)
+    return PolicyFile.of(text, name)
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
@@ -176,8 +174,7 @@ def _worth(files: tuple[PolicyFile, PolicyFile]) -> Iterator[str]:
 
 
 def _cells(line: Line) -> list[str]:
-    endpoint, power = line.endpoint, line.power
-    route = as_code(f"{endpoint.method} {endpoint.template}") if endpoint else ""
-    shown = power.shown + f", {CONNECTS}" * bool(endpoint and endpoint.connects)
-    shown = f"**{shown}**" if power.shown.isupper() else shown
+    power, risk = line.power, risk_text(line.power, line.endpoint)
+    route = as_code(line.route) if line.route else ""
+    shown = f"**{risk}**" if power.shown.isupper() else risk
     return [as_code(line.grant.name), route, shown, power.why]

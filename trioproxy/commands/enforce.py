@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
     from trioproxy.proxy.asking import Asking
 
+OUTSIDE = "this container, its networks and its volumes are outside of every list"
+
 EPILOG = """\b
 Examples:
   trioproxy enforce learned/app.env
@@ -127,7 +129,7 @@ def command(
     policies = dict[str, ServedPolicy]()
 
     def add(client: str, path: str) -> ServedPolicy:
-        policies[client] = one = ServedPolicy(
+        return ServedPolicy(
             client=client,
             env_file=path,
             is_containers=client not in files,
@@ -139,17 +141,12 @@ def command(
             own=own,
             policies=policies,
         )
-        return one
 
-    warnings = [
-        ("", text)
-        for text in ignored_of(
-            {} if "" in files else os.environ, "each client has a policy of its own"
-        )
-    ]
+    why = "each client has a policy of its own"
+    warnings = [("", one) for one in ignored_of(os.environ, why) if "" not in files]
     gates, observers = dict[str, Gate](), dict[str, tuple[Observer, ...]]()
     for client, path in (files | folder).items():
-        one = add(client, path)
+        one = policies[client] = add(client, path)
         found = one.read_first(os.environ)
         gates[client], observers[client] = found.gate, tuple(one.observers())
         warnings += [
@@ -164,12 +161,11 @@ def command(
     of_all = (
         start.check_time_zone(os.environ),
         start.check_privileges(),
-        start.check_upstream(config.upstream, config.all_listened, os.environ),
+        start.check_upstream(config.upstream, os.environ),
     )
     _warn(log, [*warnings, *(("", text) for text in of_all)])
     if own.id and any(one.policy and one.policy.objects for one in policies.values()):
-        text = "this container, its networks and its volumes are outside of every list"
-        log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
+        log.line(Level.NOTICE, "own-container", id=own.id[:12], text=OUTSIDE)
     try:
         server = Server(
             config=config,
@@ -287,11 +283,12 @@ def _own_files(
     for one in config.all_listened:
         for each in listeners.addresses_of(one):
             if isinstance(each, UnixAddress):
-                yield ours.Ours(path=each.path, kind=ours.OurKind.LISTENER)
+                whose = None if one is config.metrics else one.entry.client
+                kind = ours.OurKind.LISTENER
+                yield ours.Ours(path=each.path, kind=kind, client=whose)
     if asked_at is not None:
         yield ours.Ours(path=asked_at.path, kind=ours.OurKind.ASKER)
-    if isinstance(config.upstream, UnixAddress):
-        yield ours.Ours(path=config.upstream.path, kind=ours.OurKind.ENGINE)
+    yield from ours.engine(config.upstream)
     yield from ours.program()
 
 
@@ -344,11 +341,8 @@ def read_config(
     listen: tuple[str, ...], upstream: str | None, environ: Mapping[str, str]
 ) -> Config:
     """Options, then the environment, to one frozen value."""
-    config = Config.read(
-        listen_addresses(listen, environ),
-        upstream_address(upstream, environ),
-        environ,
-        level=environ.get("LOG_LEVEL") or "info",
-    )
+    addresses = listen_addresses(listen, environ)
+    engine = upstream_address(upstream, environ)
+    config = Config.read(addresses, engine, environ, level="info")
     start.check_addresses(config.upstream, config.all_listened)
     return config

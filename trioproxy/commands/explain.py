@@ -129,9 +129,8 @@ def text_lines(
         yield from (f"  {route}" for route in policy.routes)
     told = []
     if sections := open_sections(policy):
-        told.append(
-            f"routes that this version does not know pass too, in: {', '.join(sections)}"
-        )
+        names = ", ".join(sections)
+        told.append(f"routes that this version does not know pass too, in: {names}")
     told.append(elsewhere(policy, file.variables))
     if evidence and (outdated := evidence.outdated_operations()):
         told.append(f"{', '.join(sorted(outdated))}: {too_old(evidence.oldest_api)}")
@@ -178,13 +177,11 @@ def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
 def _lists(sheet: Sheet) -> Iterator[str]:
     """What requests may ask for and name, item by item."""
     meaning = sheet.meaning
+    asked = "requests may ask for what is harmless, and for:"
+    named = "requests may name these objects, and no others:"
     for title, of_it, none in (
-        (
-            "requests may ask for what is harmless, and for:",
-            meaning.limits,
-            "nothing of",
-        ),
-        ("requests may name these objects, and no others:", meaning.objects, "none of"),
+        (asked, meaning.limits, "nothing of"),
+        (named, meaning.objects, "none of"),
     ):
         if not of_it:
             continue
@@ -234,11 +231,7 @@ def markdown_lines(path: str, sheet: Sheet) -> Iterator[str]:
     yield "| risk | what is granted | | seen |"
     yield "|---|---|---|---|"
     for one in sorted(sheet.granted, key=lambda one: one.power.rank):
-        route = (
-            f" {as_code(f'{one.endpoint.method} {one.endpoint.template}')}"
-            if one.endpoint
-            else ""
-        )
+        route = f" {as_code(one.route)}" if one.route else ""
         seen = one.sighting.removeprefix("seen ")
         yield f"| {one.power.shown} | {as_code(one.grant.name)}{route} | {one.power.why} | {seen} |"
     for text in (*meaning.beside_objects, *meaning.redacted):

@@ -34,13 +34,10 @@ def command(*, file: str, target: str) -> None:
     exported = export(policy, Proxy(target), source=file)
     write_whole(exported.text)
     more = count(len(exported.over), "operation")
+    slashes = "refuses names with slashes (PARENT/ALIAS of a legacy link), which"
     for names, text in (
         (exported.over, f"opens {more} beyond {file}"),
-        (
-            exported.without_slashes,
-            "refuses names with slashes (PARENT/ALIAS of a legacy link), which"
-            f" {file} allows",
-        ),
+        (exported.without_slashes, f"{slashes} {file} allows"),
         (exported.unsaid, "cannot be told what requests may ask for"),
         (policy.hiding, "cannot be told what answers hide"),
         (exported.wider, f"takes more than {file} lists as CREATE_BINDS"),

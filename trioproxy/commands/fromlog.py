@@ -73,12 +73,9 @@ def learn(asked: Call) -> int:
 
 
 def _read_log(name: str, asked: Call) -> LogFile:
-    clients = Origins.parse(asked.only_from) if asked.only_from else None
-    log = LogFile(
-        includes=clients.includes if clients else None,
-        selection=" ".join(sorted(set(asked.only_from))),
-        apart=asked.apart,
-    )
+    includes = Origins.parse(asked.only_from).includes if asked.only_from else None
+    selection = " ".join(sorted(set(asked.only_from)))
+    log = LogFile(includes=includes, selection=selection, apart=asked.apart)
     with _opened(name) as stream:
         try:
             for line in _lines(stream):
@@ -217,12 +214,9 @@ def _nothing_learned(logs: Mapping[str, LogFile], asked: Call) -> ConfigError:
             hint="leave {client} out of the name of FILE",
         )
     unused = (fault for log in logs.values() for fault in _unused(log))
-    return ConfigError(
-        f"{names} shows nothing to learn: {'; '.join(unused)}",
-        hint=f"clients in it: {_names(clients)}"
-        if asked.only_from
-        else NOTHING_WRITTEN,
-    )
+    hint = f"clients in it: {_names(clients)}" if asked.only_from else NOTHING_WRITTEN
+    why = "; ".join(unused)
+    return ConfigError(f"{names} shows nothing to learn: {why}", hint=hint)
 
 
 def _names(clients: set[str]) -> str:

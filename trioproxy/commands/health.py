@@ -11,12 +11,12 @@ from trioproxy.commands.dialing import answer_of
 from trioproxy.commands.terminal import show, write_whole
 from trioproxy.commands.versions import versions
 from trioproxy.config import (
-    DEFAULT_PORT,
     Address,
     FdAddress,
+    Listened,
     UnixAddress,
     listen_addresses,
-    parse_address,
+    parse_listener,
     upstream_address,
 )
 from trioproxy.errors import ConfigError
@@ -68,7 +68,8 @@ def command(
     Without URL the Engine itself is asked for its versions, if this user may: programs of
     it with known holes are named, and change no exit status.
     """
-    address = parse_address(url, port=DEFAULT_PORT) if url else _first_listener()
+    listener = parse_listener(url) if url else listen_addresses((), os.environ)[0]
+    address = _reached(listener)
     if probe == "live" and fail_stale:
         raise click.UsageError(
             "--fail-stale asks for the policy, and --probe=live does not"
@@ -85,14 +86,13 @@ def command(
     return 0 if told["up"] and not (fail_stale and told["stale"]) else 1
 
 
-def _first_listener() -> Address:
-    first = listen_addresses((), os.environ)[0]
-    if isinstance(first, FdAddress):
+def _reached(listener: Listened) -> Address:
+    if isinstance(listener, FdAddress):
         raise ConfigError(
-            f"{first} is a socket of whoever starts the proxy, which no other can find",
+            f"{listener} is a socket of whoever starts the proxy, which no other can find",
             hint="name it as it is reached: trioproxy health unix:///path",
         )
-    return first
+    return listener
 
 
 def _shown(told: Data) -> str:
@@ -117,9 +117,8 @@ def ask_proxy(address: Address, probe: str) -> Data:
         question = REQUEST.format(probe).encode()
         answer = answer_of(_reachable(address), question, DEADLINE)
     except OSError as error:
-        return told | {
-            "detail": f"the proxy does not answer: {error.strerror or error}"
-        }
+        detail = f"the proxy does not answer: {error.strerror or error}"
+        return told | {"detail": detail}
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"\r\nServer: trioproxy" not in head:
         return told | {"detail": "this is no trioproxy"}

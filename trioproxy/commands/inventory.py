@@ -1,7 +1,6 @@
 """What there is to be explained: the policy files that come with the program, and the
 operations that the Engine has."""
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -51,7 +50,7 @@ def data() -> dict[str, object]:
 def _entries(prefix: str) -> Iterator[dict[str, Any]]:
     """The rows of a catalogue, each with the worst that a grant of its file gives (a risk, or
     `limited`), whether that is root, and what it opens."""
-    for one in json.loads(read_text(catalogue.folder_of(prefix) / catalogue.LIST)):
+    for one in catalogue.rows(prefix):
         name = f"{prefix}{one['name']}"
         policy, _ = parse_policy_file(read_text(catalogue.locate(name)), name=name)
         power = Powers(policy).worst(grants_of(policy))

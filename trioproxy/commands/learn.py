@@ -159,10 +159,11 @@ def _from_log(asked: Call) -> int:
 
 def _live(asked: Call) -> int:
     # Here, for who reads a log needs none of it, and may be where nothing can serve.
-    from trioproxy.commands import start
+    from trioproxy.commands import child, start
     from trioproxy.commands.learner import Plan, learn
 
     start.refuse_haproxy_config()
+    child.have_endings_told()
     if asked.apart:
         return _apart(asked)
     clients = _read_clients(asked)
@@ -229,9 +230,8 @@ def places_of(environment: Mapping[str, str]) -> Places:
         here = ""
     project = environment.get("COMPOSE_PROJECT_NAME", "")
     if not project and any(map(os.path.exists, COMPOSE_FILES)):
-        project = re.sub(r"[^a-z0-9_-]", "", os.path.basename(here).lower()).lstrip(
-            "_-"
-        )
+        name = os.path.basename(here).lower()
+        project = re.sub(r"[^a-z0-9_-]", "", name).lstrip("_-")
     is_name = PROJECT_NAME.fullmatch(project)
     tmp = folder(environment.get("TMPDIR", ""))
     return Places(folder(here), tmp, project if is_name else "")
@@ -304,14 +304,9 @@ def _read_config(asked: Call, private: str) -> Config:
             "policy= of a listener names its client, and FILE is one for all clients",
             hint=f"write {CLIENT} in the name of FILE, or leave policy= out",
         )
-    config = Config.read(
-        listen,
-        upstream_address(asked.upstream, os.environ, docker_host=True),
-        os.environ,
-        level=os.environ.get("LOG_LEVEL") or "warning",
-    )
-    if warning := start.check_upstream(
-        config.upstream, config.all_listened, os.environ
-    ):
+    upstream = upstream_address(asked.upstream, os.environ, docker_host=True)
+    config = Config.read(listen, upstream, os.environ, level="warning")
+    start.check_addresses(config.upstream, config.all_listened)
+    if warning := start.check_upstream(config.upstream, os.environ):
         tell.warn(warning)
     return config

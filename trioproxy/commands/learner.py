@@ -6,11 +6,12 @@ What was asked for is a `Plan`, made in `commands.learn`; what is granted is dec
 
 import math
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,6 @@ from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, supervisor, tell
 from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.closing import Closing, say_beyond
-from trioproxy.commands.status import Watching
 from trioproxy.commands.terminal import width_of
 from trioproxy.config import Config
 from trioproxy.errors import TrioProxyError
@@ -171,8 +171,7 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         away=start.away(os.environ),
         own=find_own(),
     )
-    # From here on a signal ends the learning, never the writing.
-    with trio.open_signal_receiver(*heeded()) as signals:
+    with ending() as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lesson.journal.run)
             status = await _serve(lesson, server, signals, block)
@@ -181,9 +180,10 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         return await finish(lesson, status, was_shut=server.has_turned_away)
 
 
-def heeded() -> list[signal.Signals]:
-    """The signals that end learning, but for those that whoever started us ignores."""
-    return [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
+def ending() -> AbstractContextManager[AsyncIterator[int]]:
+    """Receive what ends the learning, and from here on never the writing: who sends a signal to
+    a whole group, or twice, has the files all the same, and the command's status."""
+    return child.received(END_SIGNALS, is_last=True)
 
 
 async def _serve(
@@ -193,9 +193,10 @@ async def _serve(
     plan, recorder = lesson.plan, lesson.recorder
     stopping = Stopping()
     status: int | None = None if plan.asked.argv else 0
+    given = resource.getrlimit(resource.RLIMIT_NOFILE)  # who serves has more
     async with serving(server, signals, stopping) as nursery:
         if plan.asked.argv:
-            status = await _run_command(plan, stopping)
+            status = await _run_command(plan, stopping, given)
             await _outlast(plan, recorder, stopping, server)
         else:
             seconds, private = plan.asked.ends_after, plan.docker_host
@@ -204,7 +205,7 @@ async def _serve(
                 # Here, for most learners have no terminal of their own.
                 from trioproxy.commands import live
 
-                watching = Watching(recorder, plan.asked.until)
+                watching = live.Watching(recorder, plan.asked.until)
                 file = plan.store.wish.file
                 nursery.start_soon(live.draw, block, watching, file)
             await outwait(plan.asked, partial(_is_quiet, recorder), stopping)
@@ -256,7 +257,9 @@ async def stop(
         stopping.event.set()
 
 
-async def _run_command(plan: Plan, stopping: Stopping) -> int:
+async def _run_command(
+    plan: Plan, stopping: Stopping, descriptors: tuple[int, int]
+) -> int:
     if stopping.event.is_set():
         return child.KILLED_BY + stopping.number
     child.adopt_orphans()
@@ -266,7 +269,7 @@ async def _run_command(plan: Plan, stopping: Stopping) -> int:
             ours = plan.docker_host.removeprefix("unix://")
             command = capture.wrap(command, ours, plan.captured)
         env = child.environment(os.environ, plan.docker_host)
-        return await child.run(command, env)
+        return await child.run(command, env, descriptors)
     except child.CommandError as error:
         tell.warn(str(error))
         return error.status
@@ -352,6 +355,7 @@ async def finish(lesson: Lesson, status: int, *, was_shut: bool) -> int:
         unknown=tuple(recorder.unknown or ()),
         asked_more=tuple(recorder.asked_more.values()),
         unfit=recorder.unfit,
+        engine=plan.config.upstream,
     )
     saved = await journal.save(is_final=True)
     if saved is None:

@@ -24,6 +24,7 @@ from trioproxy.threads import in_thread
 
 MOST_CLIENTS: Final = 256
 """Clients of one run: each has a file, and a table at the end."""
+_NAMELESS: Final = "a container came whose name can be no file's: its answer and the log say which label gives it one"
 
 
 class Learners:
@@ -42,10 +43,8 @@ class Learners:
         self._asked = asked
         self._nursery = nursery
         own = find_own()
-        is_asked = any(
-            isinstance(one, TcpAddress) and not one.entry.client
-            for one in config.listen
-        )
+        plain = (one for one in config.listen if not one.entry.client)
+        is_asked = any(isinstance(one, TcpAddress) for one in plain)
         self.server = Server(
             config=config,
             gates={},
@@ -55,7 +54,6 @@ class Learners:
             away=start.away(os.environ),
             own=own,
         )
-        self._config = config
         clients = (one.entry.client for one in config.listen)
         self._expected = dict.fromkeys(filter(None, clients))
         """Who has a listener: waited for, and nobody else is called so."""
@@ -64,12 +62,16 @@ class Learners:
 
     async def welcome(self, called: list[str], *, is_container: bool = False) -> str:
         """Begin with a client that is new; how it is called. Raises `ConfigError`,
-        and `Nobody` where there is no room for one more.
+        and `Nobody` where there is no room for one more. Who can be called nothing is refused
+        by who asks here, and that is told of at the end.
 
         What is on disk is looked at in a thread: on a share that is away that takes until it
         is there again. Who comes meanwhile and is known already does not wait for that.
         """
         try:
+            if not called:
+                self.failure = self.failure or ConfigError(_NAMELESS)
+                return ""
             return await self._welcome(called, is_container=is_container)
         except ConfigError as error:
             self.failure = self.failure or error
@@ -124,13 +126,12 @@ class Learners:
         def warn(text: str) -> None:
             tell.warn(f"{client}: {text}")
 
-        self._asked.refuse_shared([*self.lessons, client])
+        asked, config = self._asked, self.server.config
+        asked.refuse_shared([*self.lessons, client])
         if self._has_file(client):
             self._had_file.add(client)
-        store, known = self._asked.open(self._asked.path_of(client))
-        plan = learner.Plan(
-            asked=self._asked, config=self._config, store=store, known=known
-        )
+        store, known = asked.open(asked.path_of(client))
+        plan = learner.Plan(asked=asked, config=config, store=store, known=known)
         complain = tell.unwaited(partial(tell.complain, warn=warn))
         return learner.begin(plan, tell.unwaited(warn), complain)
 
@@ -149,9 +150,8 @@ class Learners:
                 )
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)
-        self.server.reload(
-            lesson.gate, [lesson.recorder.note], client, is_containers=is_containers
-        )
+        note = [lesson.recorder.note]
+        self.server.reload(lesson.gate, note, client, is_containers=is_containers)
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether each who is expected has asked, and nothing new came for so long from
@@ -159,20 +159,18 @@ class Learners:
         recorders = {name: one.recorder for name, one in self.lessons.items()}
         newest = {name: one.evidence.last_birth() for name, one in recorders.items()}
         asked = {name for name, at in newest.items() if at is not None}
-        return (
-            bool(asked)
-            and asked >= self._expected.keys()
-            and all(
-                one.elapsed() - (newest[name] or 0) >= seconds
-                for name, one in recorders.items()
-            )
+        if not asked or self._expected.keys() - asked:
+            return False
+        return all(
+            one.elapsed() - (newest[name] or 0) >= seconds
+            for name, one in recorders.items()
         )
 
 
 async def learn_stack(asked: Call, config: Config) -> int:
     """Learn until a signal comes, or all are quiet, and write each file; the status, by which
     it is told if somebody came who could not be learned from."""
-    with trio.open_signal_receiver(*learner.heeded()) as signals:
+    with learner.ending() as signals:
         async with trio.open_nursery() as nursery:
             learners = Learners(asked, config, nursery)
             await _serve(learners, asked, signals)
@@ -180,9 +178,8 @@ async def learn_stack(asked: Call, config: Config) -> int:
         was_shut = learners.server.has_turned_away
         lessons = learners.lessons.values()
         if not lessons and not learners.failure:
-            tell.nothing_seen(
-                asked.output or "", has_command=False, unread={}, was_shut=was_shut
-            )
+            file = asked.output or ""
+            tell.nothing_seen(file, has_command=False, unread={}, was_shut=was_shut)
             return learner.UNSEEN if asked.require_seen else 0
         statuses = [await learner.finish(one, 0, was_shut=was_shut) for one in lessons]
         tell.left_out(learners.left_out, MOST_CLIENTS)

@@ -45,9 +45,9 @@ class Parts:
     """What the files hold together."""
 
     evidence: Evidence = field(default_factory=Evidence)
-    listed: set[str] = field(default_factory=set)
+    listed: frozenset[str] = frozenset()
     """What the env files among them grant."""
-    declined: set[str] = field(default_factory=set)
+    declined: frozenset[str] = frozenset()
     """What was taken out of one of them."""
 
     lists: list[Member] = field(default_factory=list)
@@ -75,15 +75,11 @@ class Parts:
         """Unite with an evidence file that has no env file."""
         evidence = self.add_evidence(path, path)
         used = evidence.used_operations()
-        read = {
-            one.operation
-            for one in evidence.used_arguments()
-            if one.variable in set(Family)
-        }
+        arguments = evidence.used_arguments()
+        read = {one.operation for one in arguments if one.variable in set(Family)}
         unread = frozenset(LIMITED[name][0] for name in (used & LIMITED.keys()) - read)
-        self.lists.append(
-            Member(name=str(path), operations=used, unread=unread, is_env=False)
-        )
+        one = Member(name=str(path), operations=used, unread=unread, is_env=False)
+        self.lists.append(one)
 
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it, if there is any."""
@@ -174,10 +170,9 @@ class _Output(Store):
                 kept.append(f"{name}={values.pop(name)}")
             elif name not in LISTS:
                 kept.append(line)
-        if not any(
-            line.lstrip().startswith(f"{OPERATIONS_VARIABLE}=") for line in kept
-        ):
-            kept.append(f"{OPERATIONS_VARIABLE}=")
+        empty = f"{OPERATIONS_VARIABLE}="
+        if not any(line.lstrip().startswith(empty) for line in kept):
+            kept.append(empty)
         kept += [f"{name}={value}" for name, value in values.items()]
         return "".join(f"{line}\n" for line in kept)
 
@@ -240,10 +235,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     declined = set(map(Grant.of_operation, parts.declined))
     parts.evidence.granted = declined
     wish = Wish(
-        name=path.stem,
-        file=str(path),
-        extra=frozenset(parts.listed),
-        declined=frozenset(parts.declined),
+        name=path.stem, file=str(path), extra=parts.listed, declined=parts.declined
     )
     store = _Output(wish, parts)
     tell.damaged(store.open().damage)

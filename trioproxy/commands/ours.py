@@ -16,10 +16,13 @@ from typing import Final
 import trioproxy
 from trioproxy.api import normal
 from trioproxy.api.families import PROXY
+from trioproxy.config import Address, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.hostpath import Mount, is_in_container, mount_of, read_mounts
 from trioproxy.judge.rules import Policy
-from trioproxy.limits.limit import Limits, parse_limits
+from trioproxy.limits import root
+from trioproxy.limits.limit import BINDS, Limits, parse_limits
+from trioproxy.limits.sorts import why_root
 from trioproxy.limits.varying import end_of_literal
 from trioproxy.quoting import argument, visible
 from trioproxy.values import value_class
@@ -46,6 +49,8 @@ class Ours:
     kind: OurKind = OurKind.FILE
     is_loaded_from: bool = False
     """Whether it is a folder of which nothing may be written, what lies in it neither."""
+    client: str | None = None
+    """Whose policy judges at a listener, the process's own if empty; None: nobody's does."""
 
     @property
     def told(self) -> str:
@@ -73,6 +78,12 @@ def program() -> Iterator[Ours]:
         yield Ours(path=path, kind=OurKind.PROGRAM, is_loaded_from=holds_packages)
 
 
+def engine(upstream: Address | None) -> Iterator[Ours]:
+    """The Engine's socket, if it is a file that is known."""
+    if isinstance(upstream, UnixAddress):
+        yield Ours(path=upstream.path, kind=OurKind.ENGINE)
+
+
 def check_own(
     policy: Policy, own: Iterable[Ours], mounts: tuple[Mount, ...] | None = None
 ) -> str:
@@ -91,24 +102,54 @@ def check_own(
         proxys |= {os.path.realpath(path) for path in proxys}
     for one in own:
         for path in _ways(one.path):
-            places = (path,) if mounts is None else _on_host(mounts, path)
+            places = _on_host(mounts, path)
             if one.kind is OurKind.ENGINE and not proxys.isdisjoint(places):
                 raise ConfigError(
                     f"PROXY_SOCKET={limits.proxy_socket} is the Engine's own socket, and no listener",
                     hint="write the path that the listener has on the Engine's host",
                 )
+            where = ""
             if any(_is_written(limits, one, at) for limits in lists for at in places):
-                what = (
-                    f"{one.told} lies in a folder that CREATE_BINDS lets clients write"
-                )
+                where = _WRITTEN
+            elif _is_read_untold(policy, lists, one, places):
+                where = "what CREATE_BINDS lets clients read, and so connect to"
+            if where:
                 hint = _advice(policy, one, in_container=mounts is not None)
-                raise ConfigError(what, hint=hint)
+                raise ConfigError(f"{one.told} lies in {where}", hint=hint)
             if mounts is not None and _may_be_written(limits, one, mounts, path):
-                warning = (
-                    f"{one.told} lies in a folder that CREATE_BINDS lets clients write,"
-                    " if the host has it there too"
-                )
+                warning = f"{one.told} lies in {_WRITTEN}, if the host has it there too"
     return warning
+
+
+_WRITTEN: Final = "a folder that CREATE_BINDS lets clients write"
+
+
+def hindrances(policy: Policy, *own: Iterable[Ours]) -> Iterator[str]:
+    """Say what keeps `enforce` from starting with a policy where these, and the program, are."""
+    mounts = mounts_here()
+    for one in (program(), *own):
+        try:
+            check_own(policy, one, mounts)
+        except ConfigError as error:
+            yield f"trioproxy enforce will not start so: {error}"
+            yield f"hint: {error.hint}"
+
+
+def check_listeners(
+    policy: Policy, own: Iterable[Ours], client: str, mounts: tuple[Mount, ...] | None
+) -> str:
+    """Look for a listener of another policy to which what a client starts may connect, by a
+    bind that is read-only, or as `@proxy`; a warning, or ""."""
+    limits = policy.limits
+    if not limits.by_variable.get("CREATE_BINDS"):
+        return ""
+    for one in own:
+        if one.client in {None, client}:
+            continue
+        places = {at for path in _ways(one.path) for at in _on_host(mounts, path)}
+        if limits.proxy_socket in places or any(_is_read(limits, at) for at in places):
+            return f"what its clients start may connect to {one.told}, a listener of another policy, and has that"
+    return ""
 
 
 def mounts_here() -> tuple[Mount, ...] | None:
@@ -120,10 +161,28 @@ def _is_written(limits: Limits, one: Ours, path: str) -> bool:
     # The Engine's socket itself may be listed: who does that has been told what it is.
     path = os.path.dirname(path) if one.kind is OurKind.ENGINE else path
     # Who is asked is connected to, and by a bind that is read-only as well.
-    is_asker = one.kind is OurKind.ASKER
-    return limits.lists_writable(
-        path, also_inside=one.is_loaded_from, also_read=is_asker
-    )
+    is_asker, is_folder = one.kind is OurKind.ASKER, one.is_loaded_from
+    return limits.lists_writable(path, also_inside=is_folder, also_read=is_asker)
+
+
+def _is_read_untold(
+    policy: Policy, lists: Iterable[Limits], one: Ours, places: Iterable[str]
+) -> bool:
+    """Whether a client may bind the Engine's socket, and be it read-only, by what nobody was
+    told is root: it is enough to connect."""
+    if one.kind is not OurKind.ENGINE:
+        return False
+    read = [(given, at) for given in lists for at in places if _is_read(given, at)]
+    told, where = policy.limits.binds, policy.limits.places
+    # By a usual name who lists it has been told what it is, and a star leaves it out.
+    return any(
+        not root.SOCKET.fullmatch(at) or _is_read(given, os.path.dirname(at))
+        for given, at in read
+    ) and not any(why_root(BINDS, item.text, places=where) for item in told)
+
+
+def _is_read(limits: Limits, path: str) -> bool:
+    return limits.lists_writable(path, also_read=True)
 
 
 def _ways(path: str) -> Iterator[str]:
@@ -166,14 +225,16 @@ def _led(item: str) -> str:
         tail = f"/{name}{tail}"
     try:
         led = normal.quote(os.path.realpath(normal.unquote(head or "/")))
-    except (
-        OSError
-    ):  # a link that may not be read, as /proc/1/root: nothing of ours is told
+    except OSError:
+        # A link that may not be read, as /proc/1/root: nothing of ours is told.
         return ""
     return "" if led == (head or "/") else f"{led.rstrip('/')}{tail}"
 
 
-def _on_host(mounts: tuple[Mount, ...], path: str) -> tuple[str, ...]:
+def _on_host(mounts: tuple[Mount, ...] | None, path: str) -> tuple[str, ...]:
+    """Where a path lies for the Engine; nothing: that cannot be told."""
+    if mounts is None:
+        return (path,)
     mount = mount_of(mounts, path)
     return mount.on_host(path) if mount else ()
 
@@ -207,14 +268,14 @@ def _advice(policy: Policy, one: Ours, *, in_container: bool) -> str:
             return (
                 "ask at a socket in a folder that no bind holds, read-only ones neither"
             )
+        case OurKind.ENGINE:
+            return "list folders that do not hold it, read-only ones neither"
         case _ if in_container:
             place = "mount it from a folder of the host that no bind holds"
         case OurKind.FILE:
             place = f"keep it {_place_for(policy)}"
         case OurKind.LISTENER:
             place = "listen in a folder that no bind holds"
-        case OurKind.ENGINE:
-            place = "list folders that do not hold it"
         case _:  # the program
             place = "install it outside of these folders, as with pipx"
     return f"{place}, or list the folder as :ro"

@@ -22,17 +22,18 @@ class Recording:
     path: Path
     recorder: Recorder
     journal: Journal[Saved]
+    damage: str
+    """A torn last line that was found."""
 
 
 def open_record(path: str, log: Log, named: Mapping[str, str]) -> Recording:
     """Begin a run of evidence in a file; `ConfigError` if that cannot be done.
 
-    `named`: whose it is, as a field of log lines.
+    Long work, in a thread of who serves: nothing is logged before the first save. `named`: whose
+    it is, as a field of log lines.
     """
     ledger = Ledger(Path(path))
     loaded = ledger.open()
-    if loaded.damage:
-        log.line(Level.WARNING, "warning", **named, text=loaded.damage)
     evidence = loaded.evidence
     evidence.begin(start.new_run(evidence.runs), start.now())
 
@@ -45,4 +46,6 @@ def open_record(path: str, log: Log, named: Mapping[str, str]) -> Recording:
 
     journal = Journal(ledger, evidence, tell=tell, complain=complain)
     recorder = Recorder(evidence, now=time.time, wake=journal.wake)
-    return Recording(path=ledger.path, recorder=recorder, journal=journal)
+    return Recording(
+        path=ledger.path, recorder=recorder, journal=journal, damage=loaded.damage
+    )

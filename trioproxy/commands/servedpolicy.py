@@ -15,13 +15,16 @@ import trio
 
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import is_shipped, locate
+from trioproxy.commands.folder import ENDING, MOST_POLICIES, read_unlinked
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError
+from trioproxy.file.opening import refuse_opening
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
 from trioproxy.hostpath import replaced
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.judge.shadow import ShadowTally
@@ -103,32 +106,23 @@ class ServedPolicy:
         policy, warnings = self._policy(environ)
         policy.limits.make_ready()  # here, where nobody waits for it
         source = self.env_file or "environment"
+        mounts = ours.mounts_here()
         found = (
-            ours.check_own(policy, self.own_files, ours.mounts_here()),
+            ours.check_own(policy, self.own_files, mounts),
+            ours.check_listeners(policy, self.own_files, self.client, mounts),
             start.check_own_container(policy, self.own),
         )
         if self.policy is not None:
-            # Here, for most processes read their policy once.
-            from trioproxy.file.opening import refuse_opening
-
             refuse_opening(self.policy, policy, source)
-        return NewPolicy(
-            policy=policy,
-            gate=self._gate(policy, source),
-            warnings=(*warnings, *filter(None, found)),
-        )
+        gate, warnings = self._gate(policy, source), (*warnings, *filter(None, found))
+        return NewPolicy(policy=policy, gate=gate, warnings=warnings)
 
     def _policy(self, environ: Mapping[str, str]) -> tuple[Policy, tuple[str, ...]]:
         """What the file means, alone, or the environment; and what to warn about."""
         file = self.env_file
         if not file:
             return parse_policy(environ)
-        if self.is_containers:
-            from trioproxy.commands.folder import read_unlinked
-
-            text = read_unlinked(file)
-        else:
-            text = read_text(locate(file))
+        text = read_unlinked(file) if self.is_containers else read_text(locate(file))
         policy, warnings = parse_policy_file(text, name=file)
         if self.client:  # beside it the environment may be a policy of its own
             return policy, warnings
@@ -200,9 +194,6 @@ class ServedPolicy:
         """Say whether the policy gives root on the host, unless that was said last."""
         if self.policy is None:
             return
-        # Here, when the listeners are bound: nobody has to wait for what it loads.
-        from trioproxy.judge.meaning import meaning_of
-
         policy = self.policy
         meaning = await in_thread(meaning_of, policy)
         if policy is not self.policy:  # who read another one meanwhile will say it
@@ -240,13 +231,9 @@ class ServedPolicy:
             log.line(Level.NOTICE, "would-refuse", **named, count=count, text=message)
         for hides, most in sorted(tally.would_hide.items()):
             log.line(Level.NOTICE, "would-hide", **named, operation=hides, most=most)
-        log.line(
-            Level.NOTICE,
-            "shadow-summary",
-            **self.named,
-            allowed=tally.allowed,
-            would_refuse=sum(tally.would_refuse.values()),
-        )
+        would_refuse = sum(tally.would_refuse.values())
+        numbers = {"allowed": tally.allowed, "would_refuse": would_refuse}
+        log.line(Level.NOTICE, "shadow-summary", **named, **numbers)
 
 
 def _is_missing(path: str) -> bool:
@@ -285,8 +272,6 @@ def look(path: str) -> tuple[int, ...]:
     paths, seen = [path], list[int]()
     with suppress(OSError):  # it is a file
         names = sorted(os.listdir(path))
-        from trioproxy.commands.folder import ENDING, MOST_POLICIES
-
         # What just came may not be whole yet. What else lies there may never be at rest.
         policies = [f"{path}/{one}" for one in names if one.endswith(ENDING)]
         paths += policies[:MOST_POLICIES]

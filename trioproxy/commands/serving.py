@@ -24,15 +24,22 @@ from typing import Final
 
 import trio
 
+from trioproxy.apiversion import oldest_of
 from trioproxy.commands import start, supervisor
+from trioproxy.commands.folder import names_in, policies_in
 from trioproxy.commands.servedpolicy import ServedPolicy, check_mount, look
+from trioproxy.commands.versions import data_root, versions
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError
+from trioproxy.judge.escapes import ADVICE, old_components
+from trioproxy.judge.more import more
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.memory import give_back_what_lies_between
 from trioproxy.proxy.server import Server
 from trioproxy.threads import APART, in_thread
+
+OBEYED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""
@@ -74,11 +81,10 @@ async def run(
     not watched. `record`: the evidence of each, with {client} in its name; empty: of none.
     """
     sys.setswitchinterval(TURN)
-    # As it is again behind the receiver: who has ended has nothing to read again.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with trio.open_signal_receiver(
-        signal.SIGTERM, signal.SIGINT, signal.SIGHUP
-    ) as signals:
+    # As they are again behind the receiver: who has ended has nothing to read again, and ends.
+    for number in OBEYED:
+        signal.signal(number, signal.SIG_IGN)
+    with trio.open_signal_receiver(*OBEYED) as signals:
         async with trio.open_nursery() as nursery:
             serving = Serving(
                 server=server,
@@ -215,11 +221,9 @@ class Serving:
         made += [self.server.asking.address.path] if self.server.asking else []
         made += [self.record] if config.policies and self.record else []
         for path in (one.recording.path for one in policies if one.recording):
-            yield Use(
-                path=str(path if path.exists() else path.parent),
-                access=os.R_OK,
-                is_given_back=path.exists(),
-            )
+            is_there = path.exists()
+            place = str(path if is_there else path.parent)
+            yield Use(path=place, access=os.R_OK, is_given_back=is_there)
             made.append(str(path))
         for name in made:
             # To remove a socket, or to put a new file in the place of an old one.
@@ -229,6 +233,8 @@ class Serving:
 
     def begin(self, one: ServedPolicy) -> None:
         """Write a policy's evidence, and read it again when it changes, until it ends."""
+        if one.recording is not None and (text := one.recording.damage):
+            self.server.log.line(Level.WARNING, "warning", **one.named, text=text)
         if one.recording is not None or one.watched:
             self.beside.start_soon(self._look_after, one)
 
@@ -419,8 +425,6 @@ class Serving:
     async def _files_there(self) -> Mapping[str, str]:
         """The files of the folder, by their names; none where nobody new may come in."""
         folder, policies = self.server.config.policies, self.policies
-        from trioproxy.commands.folder import names_in, policies_in
-
         try:
             await in_thread(check_mount, folder)
             files = await in_thread(policies_in, folder)
@@ -458,11 +462,13 @@ class Serving:
     async def _take_in(self, files: Mapping[str, str]) -> None:
         for client in files.keys() - self.policies.keys():
             try:
-                one = self.add(client, files[client])
+                # Its evidence may be long, or on a share that is away.
+                one = await in_thread(self.add, client, files[client], limiter=APART)
             except ConfigError as error:  # its evidence cannot be kept
                 self._refuse_one({"client": client, "error": error, "hint": error.hint})
                 self.server.expect(client)
                 continue
+            self.policies[client] = one
             self.begin(one)
             await self.reload(one)
 
@@ -472,10 +478,6 @@ async def _look_at_versions(server: Server) -> None:
 
     Of an Engine that is down, nothing.
     """
-    from trioproxy.apiversion import oldest_of
-    from trioproxy.commands.versions import versions
-    from trioproxy.judge.escapes import ADVICE, old_components
-
     answer = await in_thread(versions, server.config.upstream)
     server.know_oldest(oldest_of(answer))
     for one in old_components(answer):
@@ -499,8 +501,6 @@ async def _look_at_data(server: Server, policies: Sequence[ServedPolicy]) -> Non
     binding = [(one, its) for one, its in limits if its.binds]
     if not binding:
         return
-    from trioproxy.commands.versions import data_root
-
     path = await in_thread(data_root, server.config.upstream)
     for one, its in binding:
         if path and its.lists_writable(path, also_inside=True, also_read=True):
@@ -515,8 +515,6 @@ def _granted_more(old: Policy | None, new: Policy) -> str:
     """Say in plain words what a policy grants more than the one before; "" for nothing."""
     if old is None:
         return ""
-    from trioproxy.judge.more import more
-
     names = [one.name for one in itertools.islice(more(old, new), MOST_NAMES + 1)]
     rest = " and more" if len(names) > MOST_NAMES else ""
     told = f"grants more than before: {', '.join(names[:MOST_NAMES])}{rest}"

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from trioproxy.api.routes import CONNECTS
-from trioproxy.commands.shown import as_data
+from trioproxy.commands.shown import as_data, risk_text
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
 from trioproxy.learning.wording import day, some
@@ -29,16 +28,16 @@ def refused_text(line: Line) -> Iterator[str]:
 def power_text(line: Line) -> str:
     """Say what it gives at worst, and why."""
     power = line.power
-    connects = f", {CONNECTS}" if line.endpoint and line.endpoint.connects else ""
-    return f"{power.shown}{connects}: {power.why}" if power.level else NO_WAY
+    risk = risk_text(power, line.endpoint)
+    return f"{risk}: {power.why}" if power.level else NO_WAY
 
 
 def line_text(line: Line) -> str:
     """Say what it is, and what it gives."""
-    name, endpoint = line.grant.name, line.endpoint
-    if endpoint is None:
-        return f"{name}  {power_text(line)}" if line.power.level else name
-    return f"{name:<24} {endpoint.method} {endpoint.template}  {power_text(line)}"
+    name = line.grant.name
+    if line.route:
+        return f"{name:<24} {line.route}  {power_text(line)}"
+    return f"{name}  {power_text(line)}" if line.power.level else name
 
 
 def way_data(way: Way) -> dict[str, str]:

@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from trioproxy.api.routes import Endpoint
+from trioproxy.api.routes import CONNECTS, Endpoint
+from trioproxy.judge.power import Power
 from trioproxy.quoting import visible
 
 WIDTH: Final = 80
@@ -17,6 +18,12 @@ def route_line(endpoint: Endpoint) -> str:
     """Show an endpoint in a line of at most 80 columns."""
     route = f"  {endpoint.operation:<24} {endpoint.method:<7} {endpoint.template}"
     return route if len(route) <= WIDTH else f"  {' '.join(route.split())}"
+
+
+def risk_text(power: Power, endpoint: Endpoint | None) -> str:
+    """Show what something gives at worst, and whether it opens a connection beside."""
+    connects = f", {CONNECTS}" if endpoint and endpoint.connects else ""
+    return f"{power.shown}{connects}"
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:

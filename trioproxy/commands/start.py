@@ -50,16 +50,12 @@ def refuse_haproxy_config() -> None:
             )
 
 
-def check_upstream(
-    upstream: Address, listen: tuple[Listened, ...], environ: Mapping[str, str]
-) -> str:
+def check_upstream(upstream: Address, environ: Mapping[str, str]) -> str:
     """Look at the Engine's address before serving; a warning, or "" if all is well.
 
-    Raises `ConfigError` for our own listener, for what is no socket or missing, and for
-    a socket that refuses this user. An Engine that is only down is waited for: it may
-    come back.
+    Raises `ConfigError` for what is no socket or missing, and for a socket that refuses
+    this user. An Engine that is only down is waited for: it may come back.
     """
-    check_addresses(upstream, listen)
     try:
         if isinstance(upstream, UnixAddress):
             _refuse_what_is_no_socket(upstream)
@@ -68,9 +64,8 @@ def check_upstream(
         text = f"the Docker Engine at {upstream} does not answer yet"
         if isinstance(upstream, TcpAddress):
             is_late = isinstance(error, TimeoutError)
-            return (
-                f"{text}: {'it takes too long' if is_late else error.strerror or error}"
-            )
+            why = "it takes too long" if is_late else error.strerror or error
+            return f"{text}: {why}"
         # Here, for it is a start that goes wrong which asks.
         from trioproxy.commands import engines
 
@@ -151,10 +146,9 @@ def _is_one(upstream: Address, own: Address, is_here: bool) -> bool:
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
         is_here = is_here or upstream.is_loopback or upstream.host in ALL_INTERFACES
         is_within = is_here and own.host in ALL_INTERFACES
-        same_host = (is_within and _families(upstream) & _families(own)) or (
-            _hosts(upstream) & _hosts(own)
-        )
-        return upstream.port == own.port != 0 and bool(same_host)
+        meets = is_within and _families(upstream) & _families(own)
+        is_same_host = bool(meets or _hosts(upstream) & _hosts(own))
+        return upstream.port == own.port != 0 and is_same_host
     return False
 
 
@@ -237,13 +231,10 @@ def check_own_container(policy: Policy, own: Own) -> str:
 def exposed(listen: tuple[Listened, ...], bound: tuple[str, ...]) -> list[str]:
     """Name the listeners that other machines can reach; `bound`: what they came to."""
     if any(isinstance(one, FdAddress) for one in listen):
-        tcp = filter(lambda url: url.startswith("tcp:"), bound)
-        listen = tuple(map(parse_address, tcp))
-    return [
-        str(one)
-        for one in listen
-        if isinstance(one, TcpAddress) and not one.is_loopback
-    ]
+        urls = (url for url in bound if url.startswith("tcp:"))
+        listen = tuple(map(parse_address, urls))
+    tcp = (one for one in listen if isinstance(one, TcpAddress))
+    return [str(one) for one in tcp if not one.is_loopback]
 
 
 SYS_ADMIN: Final = 21

@@ -13,7 +13,8 @@ import click
 
 from trioproxy.api.families import Places
 from trioproxy.api.matched import with_segments
-from trioproxy.api.routes import CONNECTS, Risk, row_of
+from trioproxy.api.routes import Risk, row_of
+from trioproxy.commands.shown import risk_text
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
@@ -122,7 +123,7 @@ def nothing_seen(
     elif was_shut:
         ask = "clients were turned away;"
     else:
-        ask = "no client connected;"
+        ask = "no request to learn from came;"
     warn(f"nothing seen: {ask} nothing is written to {file}")
     for line in unread_lines(unread):
         say(line)
@@ -171,9 +172,8 @@ def damaged(damage: str, warn: Callable[[str], None] = warn) -> None:
 def passed_over(number: int) -> None:
     """Say that others were served and not learned from."""
     if number:
-        warn(
-            f"{count(number, 'request')} of other clients passed and were not learned from"
-        )
+        requests = count(number, "request")
+        warn(f"{requests} of other clients passed and were not learned from")
 
 
 def left_out(clients: Iterable[str], most: int) -> None:
@@ -236,14 +236,12 @@ class Teller:
         if sight.operation in self._used:
             return ""
         if saved.evidence.is_used(sight):
-            name = sight.operation
+            name, shown = sight.operation, _shown(sight.operation)
             self._used.add(name)
             if name in saved.proposal.declined:
-                return (
-                    f"{_shown(name)} is used, but declined: --restore {name} grants it"
-                )
+                return f"{shown} is used, but declined: --restore {name} grants it"
             risk = f"risk {powers.of(sight.grant).level}"
-            return f"new: {_shown(name)}, {risk_of(name, powers) or risk}"
+            return f"new: {shown}, {risk_of(name, powers) or risk}"
         if sight.operation == UNKNOWN or sight.operation in self._told:
             return ""
         self._told.add(sight.operation)
@@ -281,8 +279,7 @@ def risk_of(name: str, powers: Powers) -> str:
     endpoint = row_of(name)
     if not power.level or power.needs_no_word(endpoint):
         return ""
-    connects = f", {CONNECTS}" if endpoint and endpoint.connects else ""
-    return f"{power.shown}{connects}: {power.why}"
+    return f"{risk_text(power, endpoint)}: {power.why}"
 
 
 def _not_granted(sight: Sight, results: Iterable[str]) -> str:

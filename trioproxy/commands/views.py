@@ -72,9 +72,8 @@ def write_page(
 
     def record(path: Path) -> Record:
         digest = hashlib.sha256(read(path)).hexdigest()
-        return Record(
-            path=str(path), digest=digest, evidence=observed.read_evidence(path)
-        )
+        evidence = observed.read_evidence(path)
+        return Record(path=str(path), digest=digest, evidence=evidence)
 
     learned = observed.evidence_next_to(file)
     text = page(

@@ -42,6 +42,7 @@ from trioproxy.evidence.strictjson import (
     strings,
 )
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.sorts import is_listable
 from trioproxy.quoting import visible
 
 FORMAT: Final = 3
@@ -276,8 +277,6 @@ def _can_be_asked_for(grant: Grant, operation: str) -> bool:
         return not item
     if not any(variable in FAMILIES[family] for family in families):
         return False
-    from trioproxy.limits.sorts import is_listable  # few files have such lines
-
     return not item or is_listable(variable, item)
 
 

@@ -12,8 +12,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from trioproxy.api.answers import ANSWERS
 from trioproxy.api.arguments import Argument
 from trioproxy.api.families import (
     BUILT,
@@ -28,18 +29,18 @@ from trioproxy.api.families import (
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import Asked
 from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
+from trioproxy.evidence.keeping import as_moving, kept, kept_name
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, When
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, looked_at, result_of
+from trioproxy.evidence.touched import Touched, touched
 from trioproxy.evidence.unknown import UnknownRoutes
-from trioproxy.judge.outcome import CLOSED, FAILED, Outcome, Verdict, name_of_client
+from trioproxy.judge.outcome import CLOSED, FAILED, Outcome, Verdict, host_of_client
 from trioproxy.judge.references import Named
 from trioproxy.judge.rules import Reason, asks_more
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
-
-if TYPE_CHECKING:
-    from trioproxy.evidence.touched import Touched
+from trioproxy.limits.sorts import NOT_KEPT
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without being looked at."""
@@ -143,7 +144,7 @@ class Recorder:
 
         A stream is noted when it opens: it may outlive us.
         """
-        verdict, host = outcome.verdict, _host(outcome.peer)
+        verdict, host = outcome.verdict, host_of_client(outcome.peer)
         if verdict is None:
             if self._learns_from(host):
                 self.unread.note(outcome.ending)
@@ -224,9 +225,6 @@ class Recorder:
         self, verdict: Verdict, asked: Asked, result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
-        from trioproxy.evidence.keeping import kept  # who asks has loaded it
-        from trioproxy.limits.sorts import NOT_KEPT
-
         if not asked.is_whole:
             return False
         if not self._has_project and PROJECT_NAME.fullmatch(asked.project):
@@ -254,8 +252,6 @@ class Recorder:
 
         Who filters by a name or an id asked for that by itself.
         """
-        from trioproxy.api.answers import ANSWERS
-
         query = verdict.request.target.query
         is_ok = outcome.status == _OK and not any(map(query.__contains__, _NAMING))
         for kind in ANSWERS[verdict.operation].kinds if is_ok else ():
@@ -276,8 +272,6 @@ class Recorder:
         """Observe which objects a request named or made."""
         if not verdict.form.objects:
             return False
-        from trioproxy.evidence.touched import touched  # who looks them up has the rest
-
         sights = set[Sight]()
         endpoint = verdict.request.endpoint
         told_by = ""
@@ -357,9 +351,6 @@ class Recorder:
         given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
         if not given:
             return {}
-        from trioproxy.evidence.keeping import kept_name
-        from trioproxy.limits.sorts import NOT_KEPT
-
         known = {one.item for one in self.evidence.arguments}
         return {
             argument: kept_name(one.names, known)
@@ -368,8 +359,6 @@ class Recorder:
         }
 
     def _as_moving(self, variable: str, value: str) -> str:
-        from trioproxy.evidence.keeping import as_moving
-
         path = value.partition(":")[0]
         if variable == "CREATE_BINDS" and path == self.proxy_socket != "":
             return PROXY
@@ -410,8 +399,3 @@ def _kind(verdict: Verdict, outcome: Outcome) -> Hashable:
         outcome.unrouted,
         outcome.peer,
     )
-
-
-def _host(peer: str) -> str:
-    # As `--only-from` has it: an IPv6 address without brackets.
-    return name_of_client(peer).strip("[]")

@@ -20,7 +20,7 @@ from typing import Final, Literal, NamedTuple
 from trioproxy.errors import BadBody, BodyTooLarge, TooMuch, UpstreamError
 from trioproxy.http import jsonbody
 from trioproxy.http.jsonbody import Json
-from trioproxy.steps import Steps
+from trioproxy.steps import Steps, finish
 
 MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 """Bytes of one element: 502. A container's description has 10 KB."""
@@ -330,23 +330,17 @@ class Elements:
 
 def parse(raw: bytes) -> Json:
     """Read an element strictly. Raises `UpstreamError`: `TooMuch`, if it is beyond the bounds."""
-    if not raw:
-        raise TooMuch(str(unreadable(_TOO_LONG)))
-    try:
-        return jsonbody.parse(raw)
-    except (BodyTooLarge, BadBody) as error:
-        raise _unread(error) from error
+    return finish(parsing(raw))
 
 
 def parsing(raw: bytes) -> Steps[Json]:
     """Read a long one, in steps of a few milliseconds."""
+    if not raw:
+        raise TooMuch(str(unreadable(_TOO_LONG)))
     try:
         return (yield from jsonbody.parsing(raw))
-    except (BodyTooLarge, BadBody) as error:
-        raise _unread(error) from error
-
-
-def _unread(error: Exception) -> UpstreamError:
-    if isinstance(error, BodyTooLarge):
-        return TooMuch(str(unreadable("a part of it has too many values or escapes")))
-    return unreadable("it is no strict JSON")
+    except BodyTooLarge as error:
+        why = "a part of it has too many values or escapes"
+        raise TooMuch(str(unreadable(why))) from error
+    except BadBody as error:
+        raise unreadable("it is no strict JSON") from error

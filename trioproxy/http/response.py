@@ -80,10 +80,6 @@ def parse_response(raw: bytes, expected: Expectation) -> ResponseHead:
     # The old form of a hijack is 200 without a length, then raw bytes.
     is_raw = status == 200 and expected.may_hijack and FRAMING_FIELDS.isdisjoint(names)
     switches = status == 101 or is_raw
-    # A 101 that nobody asked for would make a tunnel of a connection on which the client
-    # goes on to speak HTTP: nothing it sends would be judged any more.
-    if status == 101 and not expected.upgrades:
-        raise UpstreamError("the Engine switched protocols where nobody asked for it")
     tokens = connection_tokens(pairs)
     keep_alive = (
         not switches
@@ -107,7 +103,9 @@ def _run_h11(
     raw: bytes, expected: Expectation
 ) -> h11.Response | h11.InformationalResponse:
     parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
-    # h11 reads an answer only after a request; what was asked matters to it for 101 alone.
+    # h11 reads an answer only after a request; what was asked matters to it for 101 alone. One that
+    # nobody asked for would make a tunnel of a connection on which the client goes on to speak HTTP,
+    # and nothing it sends would be judged any more: h11 refuses it.
     parser.send(_ASKED_FOR_UPGRADE if expected.upgrades else _ASKED)
     parser.receive_data(raw)
     try:

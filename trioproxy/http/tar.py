@@ -124,8 +124,8 @@ class TarEntry:
     name: bytes
     link: bytes = b""
     """What a link names."""
-    size: int = 0
-    mode: int = 0
+    size: int
+    mode: int
     uid: int = 0
     gid: int = 0
     mtime: bytes = b"0"
@@ -144,7 +144,9 @@ class TarStep(NamedTuple):
     entry: TarEntry | None = None
     """Whose header goes on. Its contents come before what is needed, and pass as they are."""
     is_end: bool = False
-    """Whether the tar may end here."""
+    """Whether the tar has had its end."""
+    is_between: bool = False
+    """Whether the next bytes begin an entry, or the end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -231,10 +233,13 @@ class Rewriter:
 
     def end(self) -> bytes:
         """All of it has come: return its end. Raises `BadBody` if it is not whole."""
-        if not self._step.is_end or (self._gzip and not self._gzip.eof):
+        # Who leaves out the zeros ends behind an entry: so Go reads it, and what goes on has them.
+        is_left_out = self._step.is_between and not (self.unseen or self._held)
+        is_whole = self._step.is_end or is_left_out
+        if not is_whole or (self._gzip and not self._gzip.eof):
             if self.entry is None:
                 _check_packed(bytes(self._held))
-            raise BadBody("the tar is cut short: it has no end (two blocks of zeros)")
+            raise BadBody("the tar is cut short: it ends in an entry, or has none")
         _check_zeros(bytes(self._held))
         return ZEROS * 2
 
@@ -297,8 +302,8 @@ def _blocks() -> Generator[TarStep, bytes, None]:
             entry = _read_entry(block, extensions)
             extensions = {}
             padding = -entry.size % BLOCK
-            yield TarStep(padding, written(entry), entry)
-            step = TarStep(goes_on=bytes(padding))
+            yield TarStep(padding, written(entry), entry, is_between=not padding)
+            step = TarStep(goes_on=bytes(padding), is_between=True)
         else:
             what = REFUSED.get(
                 kind, f"of the type {in_quotes(kind)}, which is not taken"
@@ -307,7 +312,7 @@ def _blocks() -> Generator[TarStep, bytes, None]:
         block = yield step
     if extensions:
         raise BadBody("the tar ends where an entry is announced")
-    if (yield TarStep()) != ZEROS:
+    if (yield TarStep(is_between=True)) != ZEROS:
         raise BadBody("the tar goes on behind a block of zeros")
     while True:
         _check_zeros((yield TarStep(is_end=True)))

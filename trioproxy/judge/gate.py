@@ -24,7 +24,7 @@ now in the same way, with answers that were kept (`judge.replay`).
 from collections.abc import Generator, Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
@@ -34,23 +34,23 @@ from trioproxy.api.fields import ARGUED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
+from trioproxy.api.redaction import MARKER, holds_marker
 from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
 from trioproxy.errors import BadRequest
 from trioproxy.judge import fills
 from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, by_list, not_there
+from trioproxy.judge.pruning import Listed, Prune, Removal, Removals, prune_of
 from trioproxy.judge.references import RENAMING, Named, Reference, find
 from trioproxy.judge.rules import BY_LISTS, UNRESOLVED, Decision, Policy, Reason, refuse
+from trioproxy.judge.showing import Showing, showings
 from trioproxy.limits.inspected import REACHED
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, mark, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
+from trioproxy.limits.sorts import listable
 from trioproxy.limits.things import Known, Missing, Thing
 from trioproxy.values import ordered_class, settle, value_class
-
-if TYPE_CHECKING:
-    from trioproxy.judge.pruning import Listed, Prune, Removals
-    from trioproxy.judge.showing import Showing
 
 # --- What is needed, and what comes of it -----------------------------------------
 
@@ -88,7 +88,7 @@ class NeedMade:
 class NeedListed:
     """What the Engine has of what a prune may remove: `Listed`, or `Missing`."""
 
-    prune: "Prune"
+    prune: Prune
 
 
 class ParsedBody(NamedTuple):
@@ -124,9 +124,9 @@ class Passes:
     """With all edits; None: it was not read, or changes nothing, and goes on as it came."""
     asked: Asked | None = None
     named: Named | None = None
-    showing: "Showing | None" = None
+    showing: Showing | None = None
     """What of the answer is shown; None: it goes on as it comes."""
-    removals: "Removals | None" = None
+    removals: Removals | None = None
     """A prune goes on as these deletes, and not as it came."""
 
 
@@ -242,9 +242,9 @@ class Gate:
     """Whether it counts which images were built: answers of builds are read for that."""
     asks_to_learn: bool = field(init=False)
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
-    showings: "Mapping[str, Showing]" = field(init=False)
+    showings: Mapping[str, Showing] = field(init=False)
     """How answers are shown, by operation."""
-    tried: "Mapping[str, Showing]" = field(init=False)
+    tried: Mapping[str, Showing] = field(init=False)
     """How they would be, by a policy that is only tried out, where that may hide strangers."""
     form: Form = field(init=False)
 
@@ -284,9 +284,6 @@ class Gate:
         """What `narrows`, how answers are shown, and how they would be if they were."""
         policy = self.policy
         if self.is_alone and not (policy and policy.objects):
-            # Its own is all that it is shown. Here, for it is learned so where somebody asks for it.
-            from trioproxy.judge.showing import showings
-
             own, hides = of_owner(self.objects.owner), policy.hides if policy else None
             return own, showings(own, hides or frozenset()), NOTHING
         if policy is None:
@@ -427,8 +424,6 @@ def _is_asked_about(refusal: Decision) -> bool:
     # has no item (what a container lacks that is made anew), or of what an exec of somebody else runs.
     if refusal.reason is Reason.OBJECT and refusal.rule not in REACHED:
         return refusal.unlisted_name != ""
-    from trioproxy.limits.sorts import listable
-
     return listable(refusal.rule, refusal.item) != ""
 
 
@@ -486,7 +481,7 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
     return _to_be_shown(showing, request, passes)
 
 
-def _to_be_shown(showing: "Showing | None", request: Request, passes: Passes) -> Passes:
+def _to_be_shown(showing: Showing | None, request: Request, passes: Passes) -> Passes:
     """Have an answer narrowed, without a limit, by which the Engine counts strangers too."""
     if showing is None:
         return passes
@@ -506,8 +501,6 @@ def _unmarked(
         return decision
     if endpoint is None or endpoint.effect is not Effect.WRITE:
         return decision
-    from trioproxy.api.redaction import MARKER, holds_marker
-
     # The bytes as they came, before any table reads them: a service or a config, of which no table here knows the
     # fields, can be written back with the marker in it as well as a container can.
     is_held = holds_marker(request.target.query)
@@ -651,14 +644,13 @@ def _by_what_it_names(
 
 def _by_what_there_is(
     gate: Gate, request: Request, kind: Kind
-) -> "Generator[NeedListed | None, Listed | Missing, tuple[Removals | None, Decision | None]]":
+) -> Generator[
+    NeedListed | None, Listed | Missing, tuple[Removals | None, Decision | None]
+]:
     """Tell what a prune removes: of what there is what the request could have named.
 
     Raises `BadTarget` for a filter that is not clear.
     """
-    # Loaded with the policy: most limit nothing that is pruned.
-    from trioproxy.judge.pruning import Removal, Removals, prune_of
-
     target, operation = request.target, request.operation
     prune = prune_of(kind, target.version, target.query, gate.narrows)
     listed = yield NeedListed(prune)

@@ -43,7 +43,7 @@ from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.limit import BINDS, BY_ITSELF, Limits
 from trioproxy.limits.objects import OF_LABEL, Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
-from trioproxy.limits.sorts import OWN_IMAGES, line_of, why_root
+from trioproxy.limits.sorts import MAYBE_CONSOLES, OWN_IMAGES, line_of, why_root
 from trioproxy.limits.things import ANONYMOUS
 from trioproxy.values import value_class
 
@@ -58,8 +58,11 @@ _REACHING: Final[Mapping[str, str]] = {
 if _REACHING.keys() ^ LETTERS.reach != {"r"}:
     raise AssertionError("a letter for reaching has no reason, or a reason no letter")
 
-_PARENT: Final = "NetworkCreate:Options.parent"
-_OF_OTHERS = frozenset({"pid:container", "volumes:container"})
+_INTERFACES: Final = frozenset(
+    f"NetworkCreate:Options.{one}"
+    for one in ("com.docker.network.bridge.name", "parent")
+)
+_OF_OTHERS = frozenset(f"{kind}:container" for kind in ("ipc", "net", "pid", "volumes"))
 """What is another container's, and harmless where that is within the limits."""
 
 
@@ -145,7 +148,7 @@ class Meaning:
         policy = self.policy
         if policy.objects.limits(Kind.NETWORK) and policy.opens("NetworkCreate"):
             for one in policy.limits.patterns_of("CREATE_OPTIONS"):
-                if one.text.partition("=")[0] == _PARENT:
+                if one.text.partition("=")[0] in _INTERFACES:
                     yield one.text
 
     @property
@@ -446,6 +449,21 @@ def _may_serve(limits: Limits, image: str) -> bool:
     return any(limits.lists("CREATE_PORTS", one) for one in asked)
 
 
+_WITH_PORT: Final = re.compile(r"([^/:]+):0*([0-9]+)/[^@]*(?:@.*\*.*)?")
+"""Images of registries at any port, but for those of which a digest says what is in them."""
+
+
+def _registries(policy: Policy) -> Iterator[str]:
+    """Hosts that would be on the loopback too, if they were this one: so its own name is in many
+    a `/etc/hosts`."""
+    pulls = policy.opens("ImageCreate") and policy.limits.patterns_of("PULL_IMAGES")
+    if any(one.touches_containers for one in policy.opened):
+        for image in pulls or ():
+            found = _WITH_PORT.fullmatch(image.text)
+            if found and policy.limits.lists("CREATE_PORTS", f"127.0.0.1:{found[2]}"):
+                yield found[1]
+
+
 # --- Values, and links ------------------------------------------------------------
 
 
@@ -566,8 +584,15 @@ def _surroundings(policy: Policy) -> Iterator[str]:
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
         yield f"where nobody on the host runs what it writes in {listed(shown)}"
+    devices = [one.text for one in policy.limits.patterns_of("CREATE_DEVICES")]
+    if typing := [one for one in devices if MAYBE_CONSOLES.fullmatch(one)]:
+        yield f"where no console or keyboard of the host is at {listed(typing)}"
+    if others := tuple(dict.fromkeys(_registries(policy))):
+        yield f"where the host itself is not called {' or '.join(others)}"
     if any(one.powers.chooses != "-" for one in policy.opened):
-        yield "on an Engine without known escapes"
+        # A Dockerfile names its images itself, and to Podman's build they may be of its host.
+        engine = "a Docker Engine" if policy.opens("ImageBuild") else "an Engine"
+        yield f"on {engine} without known escapes"
 
 
 def _written(limits: Limits) -> tuple[str, ...]:

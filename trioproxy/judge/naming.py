@@ -72,8 +72,7 @@ class Judge:
         # As it will be called: who may name `web-*` makes nothing else of one.
         renamed = thing._replace(names=(name,))
         shown = reference._replace(text=name, place="the new name")
-        refusal = self.objects.refuses_name(self.operation, thing.kind, name)
-        return refusal or self._unlisted(shown, renamed)
+        return self._unlisted(shown, renamed)
 
     def _unlisted(self, reference: Reference, thing: Thing) -> Refusal | None:
         text, place = reference.text, reference.place
@@ -110,9 +109,9 @@ class Judge:
     def _led_to(
         self, reference: Reference, thing: Thing, known: Known
     ) -> Decision | None:
-        """Refuse what comes by way of a container: volumes that a creation may not name, and who
-        else's processes it sees, where one reaches into it, and networks that it joins by a
-        name, where one starts it.
+        """Refuse what comes by way of a container: volumes that a creation may not name, and whom
+        else it joined, where one reaches into it, and networks that it joins by a name, where
+        one starts it.
 
         A volume has no id that could be pinned. Between our question and a creation
         another may come under its name; from then on it is in use, and stays the same. A
@@ -127,8 +126,9 @@ class Judge:
             if not counts:
                 continue
             there, is_joined = known.get((kind, name)), kind is Kind.CONTAINER
-            if is_joined and isinstance(there, Missing) and FULL_ID.fullmatch(name):
-                continue  # its processes are gone with it
+            is_gone = isinstance(there, Missing) and FULL_ID.fullmatch(name)
+            if is_joined and is_gone and not one.outlives(name):
+                continue
             if not isinstance(there, Thing):
                 return not_there(there)
             if is_joined and there.id != name:

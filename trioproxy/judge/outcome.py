@@ -251,5 +251,10 @@ def name_of_client(peer: str) -> str:
     return peer if "unix:" in peer else peer.rpartition(":")[0]
 
 
+def host_of_client(peer: str) -> str:
+    """The same as `--only-from` has it: an IPv6 address without brackets."""
+    return name_of_client(peer).replace("[", "").replace("]", "")
+
+
 Observer = Callable[[Outcome], None]
 """Somebody who looks at ends. It must not raise, wait or keep what it need not."""

@@ -89,21 +89,23 @@ class Reference(NamedTuple):
     def leads_to(self, thing: Thing, known: Known) -> Iterator[tuple[Thing, Kind, str]]:
         """What a request gets by way of a container, as a kind and a name in `known`, behind that
         container: volumes of one that it reaches into, networks that one joins which it starts,
-        and whose processes one sees, with the volumes of those. `known` may grow meanwhile."""
+        and what one joined itself, with the volumes of that. `known` may grow meanwhile."""
         if self.reaches:
             yield from ((thing, Kind.VOLUME, name) for name in thing.volumes)
         if self.starts:
             yield from ((thing, Kind.NETWORK, name) for name in thing.unpinned)
-        met = {"", thing.id}
-        while self.reaches and thing.joined not in met:
-            met.add(thing.joined)
-            yield thing, Kind.CONTAINER, thing.joined
-            there = known.get((Kind.CONTAINER, thing.joined))
-            # By a name, which the Engine keeps where nothing had it, one may have joined itself.
-            if not isinstance(there, Thing) or there.id != thing.joined:
-                return
-            thing = there
-            yield from ((there, Kind.VOLUME, name) for name in there.volumes)
+        met, reached = {"", thing.id}, [thing] * self.reaches
+        for one in reached:
+            for joined in one.joined.values():
+                if joined in met:
+                    continue
+                met.add(joined)
+                yield one, Kind.CONTAINER, joined
+                there = known.get((Kind.CONTAINER, joined))
+                # By a name, which the Engine keeps where nothing had it, one may have joined itself.
+                if isinstance(there, Thing) and there.id == joined:
+                    reached.append(there)
+                    yield from ((there, Kind.VOLUME, name) for name in there.volumes)
 
 
 class Named(NamedTuple):

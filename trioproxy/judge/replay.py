@@ -5,7 +5,7 @@ are words left, and what the Engine said of the names in it; where these are not
 what the new policy wants to know, it is refused.
 """
 
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Final, assert_never
 
 from trioproxy.api.form import Asked
 from trioproxy.errors import BadRequest
@@ -26,12 +26,10 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.outcome import Verdict
+from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import UNREAD, Decision
 from trioproxy.limits.marks import MARKED
 from trioproxy.limits.things import Known, Thing
-
-if TYPE_CHECKING:
-    from trioproxy.judge.pruning import Listed
 
 
 def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
@@ -90,11 +88,9 @@ def _goes_on_as_now(gate: Gate, verdict: Verdict, *, is_sent: bool) -> bool:
 
 def _kept_of(
     gate: Gate, verdict: Verdict, need: NeedBody | NeedListed, *, is_sent: bool
-) -> "ParsedBody | Kept | Listed | Decision | None":
+) -> ParsedBody | Kept | Listed | Decision | None:
     """What is left of a request's body, or a prune's list; `UNREAD` where that tells too little."""
     if isinstance(need, NeedListed):
-        from trioproxy.judge.pruning import Listed
-
         # Ids are left, by which nothing can be judged by other lists.
         return Listed(need.prune) if verdict.form.objects == gate.objects else UNREAD
     # By how the body was read when it went on. As a whole: its arguments and names are here, as words, and any limits

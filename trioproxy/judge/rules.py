@@ -9,12 +9,13 @@ path to a ruling, which is asked for each row at the start, with the row's templ
 path, and afterwards for what is in no row.
 """
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from trioproxy.api import query
 from trioproxy.api.families import (
@@ -26,6 +27,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.fields import PODMANS
 from trioproxy.api.matched import Request, Route, shown
+from trioproxy.api.redaction import may_tell_more
 from trioproxy.api.routes import (
     ENDPOINTS,
     OPERATIONS,
@@ -35,13 +37,13 @@ from trioproxy.api.routes import (
     section_prefix,
     unlisted,
 )
+from trioproxy.errors import BadTarget
+from trioproxy.judge.showing import Showing
+from trioproxy.judge.showing import showings as showings_of
 from trioproxy.limits.limit import NO_LIMITS, Limits
-from trioproxy.limits.objects import NAME, NO_OBJECTS, Objects
+from trioproxy.limits.objects import LISTED_BY, NAME, NO_OBJECTS, Objects
 from trioproxy.limits.things import NOT_FOUND
 from trioproxy.values import ordered_class, settle, value_class
-
-if TYPE_CHECKING:
-    from trioproxy.judge.showing import Showing
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -205,7 +207,7 @@ class Policy:
     """What is decided on each route that has a method and a path of its own."""
     opened_operations: frozenset[str] = field(init=False, compare=False, repr=False)
     """The operations of the table that it opens."""
-    showings: "Mapping[str, Showing]" = field(init=False, compare=False, repr=False)
+    showings: Mapping[str, Showing] = field(init=False, compare=False, repr=False)
     """How answers are shown, by operation; what is not in it goes on as it comes."""
     drops_nodes: bool = field(init=False, compare=False)
     """Whether containers go on, and are reached into, without the capability for nodes.
@@ -225,9 +227,6 @@ class Policy:
             opened.add(OPTIONS.operation)
         showings: Mapping[str, Showing] = {}
         if self.objects or self.hides:
-            # Here, for most policies neither list nor hide anything.
-            from trioproxy.judge.showing import showings as showings_of
-
             showings = showings_of(self.objects, self.hides or frozenset())
         touches = any(rows[one].allowed and one.touches_containers for one in rows)
         settle(
@@ -264,11 +263,16 @@ class Policy:
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
         endpoint, target = request.endpoint, request.target
-        if target.query and self.limits and (message := _does_more(request)):
+        counts = target.query and self._limits_more(request.operation)
+        if counts and (message := _does_more(request)):
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         if target.query and row is not None and row.allowed:
-            refusal = self._refuses_ps(request) or _refuses_podmans(request)
+            refusal = (
+                self._refuses_ps(request)
+                or self._refuses_name(request)
+                or _refuses_podmans(request)
+            )
             if refusal is not None:
                 return refusal
         if row is not None and endpoint is not None:
@@ -278,6 +282,13 @@ class Policy:
             if is_told and not (has_slashes and endpoint.section in self.words):
                 return row
         return self.decide_route(request.method, endpoint, target.path, target.shown)
+
+    def _limits_more(self, operation: str) -> bool:
+        """Whether it counts what an operation does by its query: beside limits; and of who may
+        start containers, who is root by a checkpoint, unless he may make one, and is told so."""
+        if self.limits or operation != "ContainerStart":
+            return bool(self.limits)
+        return self.opens(operation, "CheckpointCreate") == (operation,)
 
     def _refuses_ps(self, request: Request) -> Decision | None:
         """Refuse arguments by which a list of processes may tell what is not for this client."""
@@ -293,6 +304,20 @@ class Policy:
             told = f"print environments by them, which {REDACT_VARIABLE} hides"
         message = f"{request.shown} with ps_args={text} is not allowed: ps may {told}; -ef, aux and -eo pid,comm pass"
         return refuse(reason, rule, message)
+
+    def _refuses_name(self, request: Request) -> Decision | None:
+        """Refuse to call a container so that it is taken for another one.
+
+        The Engine looks for names first, so whoever names a stranger's container by its
+        short id would reach this one: its owner by hand, or another policy's client. A
+        network may: testcontainers for Node calls each of its own by 12 such digits.
+        """
+        if not self.objects.limits(Kind.CONTAINER) or not (
+            name := _like_an_id(request)
+        ):
+            return None
+        message = f"{request.operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
+        return refuse(Reason.OBJECT, LISTED_BY[Kind.CONTAINER], message)
 
     def decide_route(
         self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
@@ -472,19 +497,24 @@ UNJUDGED: Final = refuse(Reason.UNJUDGED, "", "")
 
 
 def asks_more(request: Request) -> bool:
-    """Whether a file may refuse it by its query alone, whatever it lists."""
+    """Whether a file may refuse it by its query alone, whatever it lists; not for one that
+    nobody reads, which the Engine refuses, or the file as it is."""
     if not request.target.query:
         return False
-    told = _does_more(request) or _telling_more(request)
-    return bool(told or _refuses_podmans(request))
+    try:
+        told = _does_more(request) or _telling_more(request) or _like_an_id(request)
+        return bool(told or _refuses_podmans(request))
+    except BadTarget:
+        return False
 
 
 def _does_more(request: Request) -> str:
     """Say by which key the Engine does what no variable limits; empty: by none.
 
-    Experimental Engines restore from `checkpoint-dir`, wherever that is: a brother of the
-    routes for checkpoints, which no variable limits either. And before 28 whose files those
-    are that are copied in was looked up by `getent`, of the container, as root of the host.
+    Experimental Engines restore from `checkpoint=../../DIR`, wherever that is, processes with
+    all capabilities: a brother of the routes for checkpoints, which no variable limits either.
+    And before 28 whose files those are that are copied in was looked up by `getent`, of the
+    container, as root of the host.
     """
     operation = request.operation
     if operation not in {"ContainerStart", "PutContainerArchive"}:
@@ -492,7 +522,7 @@ def _does_more(request: Request) -> str:
     for key, value in query.parse(request.target.query):
         if operation == "ContainerStart":
             if value and key in _CHECKPOINTS:
-                return f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
+                return f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to"
         # Podman takes a name in any case.
         elif key.casefold() not in _COPIES and value.casefold() not in _NO:
             return f"{request.shown} with {key[:64]!a} is not allowed: by copyUIDGID Engines before 28 run a program of the container as root of the host, so leave it out (docker cp without -a)"
@@ -517,11 +547,23 @@ def _refuses_podmans(request: Request) -> Decision | None:
     return refuse(Reason.UNLIMITABLE, "", message)
 
 
+_LIKE_AN_ID: Final = re.compile(r"/?([0-9a-f]{12,64})")
+"""What tools show of an id, and as much more as it has."""
+
+
+def _like_an_id(request: Request) -> str:
+    """The name that a container gets, if it may be the beginning of an id; or empty."""
+    if request.operation not in {"ContainerCreate", "ContainerRename"}:
+        return ""
+    given = query.values_of(query.parse(request.target.query), "name")
+    return next(
+        (found[1] for one in given if (found := _LIKE_AN_ID.fullmatch(one))), ""
+    )
+
+
 def _telling_more(request: Request) -> str:
     """The arguments of `ps` by which more may be told than of one container; empty: none."""
     if request.endpoint is None or not request.endpoint.lists_processes:
         return ""
-    from trioproxy.api.redaction import may_tell_more
-
     asked = query.values_of(query.parse(request.target.query), "ps_args")
     return next((f"{one[:64]!a}" for one in asked if one and may_tell_more(one)), "")

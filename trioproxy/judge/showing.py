@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Generator, Mapping
 from dataclasses import field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from trioproxy.api import query
 from trioproxy.api.answers import (
@@ -31,6 +31,7 @@ from trioproxy.api.answers import (
 from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Hides, Kind
+from trioproxy.api.redaction import Redaction
 from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
@@ -38,9 +39,6 @@ from trioproxy.judge.sums import Sum, sum_of
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import FULL_ID, Thing, listed
 from trioproxy.values import ordered_class, settle, value_class
-
-if TYPE_CHECKING:
-    from trioproxy.api.redaction import Redaction
 
 # --- What is needed, and what comes of it -----------------------------------------
 
@@ -127,7 +125,7 @@ class Showing:
     objects: Objects
     limit: int = 0
     """How many elements at most; 0: all."""
-    redaction: "Redaction | None" = None
+    redaction: Redaction | None = None
     """What is hidden in each of them; None: nothing."""
     is_brief: bool = False
     """Whether sums go on without the lists that they are made of."""
@@ -360,9 +358,6 @@ def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]
     """Say of each operation how its answer is shown, where that is not as it comes."""
     redaction = None
     if hides:
-        # Here, for most policies hide nothing.
-        from trioproxy.api.redaction import Redaction
-
         redaction = Redaction(hides)
     found = dict[str, Showing]()
     for operation, answer in ANSWERS.items():

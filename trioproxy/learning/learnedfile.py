@@ -19,7 +19,7 @@ opens a file.
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import Final
@@ -33,7 +33,7 @@ from trioproxy.api.families import (
     VARIABLES,
 )
 from trioproxy.api.routes import LIMITED as ASKING
-from trioproxy.api.routes import OPERATIONS, Risk, kinds_of, row_of
+from trioproxy.api.routes import Risk, kinds_of, row_of
 from trioproxy.file.envfile import format_value
 from trioproxy.file.exact import passing
 from trioproxy.file.incumbents import TECNATIVA
@@ -237,21 +237,21 @@ def _left_open(
     asking = [n for n in granted if n in ASKING and ASKING[n][0] not in families]
     if asking:
         yield f"what {listed(asking)} may ask for"
-    if not policy.objects and any(kinds_of(n) for n in granted if n in OPERATIONS):
+    if not policy.objects and any(map(kinds_of, granted)):
         yield f"{LEFT_OPEN}{TAKEN_OUT * learned.is_taken_out}"
-    for kind, only in sorted(policy.objects.by_kind.items()):
+    for kind, only in policy.objects.by_kind.items():
         if only.is_any:
             yield f"which {kind}s may be named"
 
 
 def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:
-    return sorted(
+    return [
         words
         for variable, words in _SPECIAL.items()
         if VARIABLES[variable].family in policy.limits.families & asked
         and variable not in asked
         and not getattr(policy.limits.limit_of(variable), "value", "")
-    )
+    ]
 
 
 def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:
@@ -300,7 +300,7 @@ class _Old:
         self._head += block
 
     def _take(self, line: str, key: str) -> None:
-        if key == _LEARNED and (found := re.match(r'# Learned for "(\S+?)";', line)):
+        if found := re.match(r'# Learned for "(\S+?)";', line):
             self.name = found[1]
         elif key in _OUR_VARIABLES:
             self._values[key] = line
@@ -329,7 +329,7 @@ class _Old:
         What stood above a line that is gone goes to the next one that is left. What ends
         in an empty line heads the file, and so does what stood above nothing.
         """
-        keyed = [(line, key or "") for line, key in _walk("\n".join(lines))]
+        keyed = [*_walk("\n".join(lines))]
         there = {key for _, key in keyed}
         gone = {name: [f"# {name}: {note}"] for name, note in self.notes.items()}
         above, below = dict[str, list[str]](), ""
@@ -339,8 +339,8 @@ class _Old:
             above[below] = [*block, *note, *above.get(below, ())]
         yield from self._head
         yield from above.pop("", ())
-        for line, key in keyed:
-            yield from above.pop(key, ()) if key else ()
+        for line, of in keyed:
+            yield from above.pop(of, ()) if of else ()
             yield line
 
 
@@ -396,12 +396,11 @@ def keep_foreign(old: str) -> str:
 # --- For others -----------------------------------------------------------------------
 
 
-def in_tecnativa(granted: Iterable[str]) -> str:
+def in_tecnativa(granted: Collection[str]) -> str:
     """Say which variables let the same pass in tecnativa, and how much they open there.
 
     What is not said has the default there.
     """
-    granted = sorted(granted)
     values = smallest_sections(granted, TECNATIVA)
     words = [
         f"{name}={value}"

@@ -208,7 +208,7 @@ class _Proposing:
             line = f"{_EMPTY[family]}="
             told = f"the file has none of its lists; to close it, add {line}"
             return told if is_granted else ""
-        read = {one.operation for one in self._used if one.variable in set(Family)}
+        read = {one.operation for one in self._used}
         # Who can ask for nothing but fields that none of us knows was read, whatever was looked at.
         unread = [
             name
@@ -265,7 +265,7 @@ class _Proposing:
             for one in self._capped(variable, Item(item, frozenset({item})))
         ]
         items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
-        had = sorted(has.item for has in self._had if has.variable == variable)
+        had = (has.item for has in self._had if has.variable == variable)
         items += (Item(one, frozenset({one})) for one in had)
         for item in items:
             if refused := self._refused(declined, item):
@@ -311,7 +311,7 @@ class _Proposing:
 
     def _capped(self, variable: str, item: Item) -> Iterator[Item]:
         """The values of an item that are not beyond the ceiling."""
-        for value in sorted(item.values):
+        for value in item.values:
             one = Item(value, frozenset({value}))
             if self._is_within(variable, one):
                 yield one
@@ -335,7 +335,7 @@ class _Proposing:
         listed = self._listed.get(variable, [])
         patterns = _listed(self._patterns(variable, listed))
         found = list[Pattern]()
-        for name, item in sorted(self._marks - self._known.wish.restore):
+        for name, item in self._marks - self._known.wish.restore:
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
                     if not patterns.fit_all_of(pattern):

@@ -13,12 +13,13 @@ as Python's tempfile makes them, and an end from a `_` on. What is left between 
   in images no year. A time has nine digits and more, and what stands behind a date is one;
 - `{hexN}`, of seven at least, with a digit in each;
 - `{randN}`, of six at least and one length, none of them in two runs;
+- `{hex4}`, in a folder that is another digest or UUID each time;
 
-and none of the last two where they differ in less than five places (`tenant_a`, `mp3files`
-and `mp4files`), or where all are of the shape of words, or read like some: in English names
-one letter follows another in 250 ways out of 676, and whoever draws lots hits these half as
-often. What a person chose is so nearly never opened; a maker whose names look like words is
-missed, and they are listed.
+and none of `{hexN}` and `{randN}` where they differ in less than five places (`tenant_a`,
+`mp3files` and `mp4files`), or where all are of the shape of words, or read like some: in
+English names one letter follows another in 250 ways out of 676, and whoever draws lots hits
+these half as often. What a person chose is so nearly never opened; a maker whose names look
+like words is missed, and they are listed.
 """
 
 import re
@@ -77,6 +78,7 @@ _YEAR: Final = re.compile("(?:19|20)[0-9]{2}")
 _DESCRIBED: Final = re.compile("g[0-9a-f]{7,40}")
 """A commit, as `git describe` names it."""
 _HEX: Final = re.compile(r"(?=.*[0-9])[0-9a-f]{7,64}")
+_SHORT: Final = re.compile(r"[0-9a-f]{4}")
 _RAND: Final = re.compile(r"[A-Za-z0-9_]{6,64}")
 _VERSION: Final = re.compile(r"(?:.*[^A-Za-z])?[vV](?:[0-9_]*|[0-9]+[a-z]+)")
 _OF_PYTHON: Final = re.compile(r"([A-Za-z0-9]{3,})[a-z0-9_]{8}")
@@ -118,6 +120,7 @@ def tokens_of(text: str) -> Iterator[Token]:
         yield Token(str(one.lastgroup), one[0])
 
 
+_SLASH: Final = Token("fixed", "/")
 _EDGE: Final = (Token("fixed", ""),) * 2
 """What stands around a whole name."""
 
@@ -132,6 +135,8 @@ class Slot(NamedTuple):
     """Whether a dot follows, and a digit."""
     is_time: bool
     """Whether a date is in front of it, or a commit behind it, as `git describe` has one."""
+    is_inside: bool
+    """Whether it is below a folder that is a digest or a UUID, and another one in each name."""
 
 
 Pieces = Mapping[str, frozenset[str]]
@@ -145,6 +150,9 @@ def slot_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slo
     ends = [(mark.text, one.text) for *_, mark, one in near]
     described = [mark == "-" and bool(_DESCRIBED.fullmatch(one)) for mark, one in ends]
     dated = [any(one.kind == "date" for one in name[:at]) for name in names]
+    folders = names[0][:at]
+    end = max((n for n, one in enumerate(folders) if one == _SLASH), default=0)
+    above = [[name[n] for name in names] for n in range(end)]
     return Slot(
         is_image=is_image,
         is_behind_dot=any(
@@ -152,7 +160,13 @@ def slot_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slo
         ),
         is_before_dot=any(mark == "." and one[:1].isdigit() for mark, one in ends),
         is_time=all(map(or_, dated, described)),
+        is_inside=not is_image
+        and any(len({*one}) > 1 and all(map(_is_drawn, one)) for one in above),
     )
+
+
+def _is_drawn(token: Token) -> bool:
+    return token.kind == "uuid" or bool(_HEX.fullmatch(token.text))
 
 
 class Made(NamedTuple):
@@ -176,7 +190,8 @@ def made_up(pieces: Pieces, place: Slot) -> Iterator[Made]:
         if len(one) <= _LONGEST and (runs != every or len(every) < 2)
     }
     while len(left) > 1:
-        found = sorted(_makers(left, place), key=_weight, reverse=True)
+        makers = chain(_makers(left, place), _inside(left, place))
+        found = sorted(makers, key=_weight, reverse=True)
         taken = set[str]()
         for one in found:  # what has lost a piece to another is looked at again
             if taken.isdisjoint(one.pieces):
@@ -219,6 +234,13 @@ def _makers(pieces: Pieces, place: Slot) -> Iterator[Made]:
             word = _prefix(middles[one] for one in several) if is_file else ""
             hole = f"{{{kind}{size - len(word)}}}"
             yield Made(f"{front}{word}{hole}{back}", frozenset(several))
+
+
+def _inside(pieces: Pieces, place: Slot) -> Iterator[Made]:
+    """What a program makes of few digits in a folder of its own, as Toil for each job."""
+    several = frozenset(filter(_SHORT.fullmatch, pieces))
+    if place.is_inside and len(several) > 1 and not all(map(str.isalpha, several)):
+        yield Made("{hex4}", several)
 
 
 def _prefix(names: Iterable[str]) -> str:

@@ -118,7 +118,7 @@ def _enough(
         for rule in incumbent.rules
         if any(rule.fits(*use) for use in pending)
     }
-    helpful, found = sorted(with_rules - needed), list[frozenset[str]]()
+    helpful, found = with_rules - needed, list[frozenset[str]]()
     for size in range(len(helpful) + 1):
         for more in map(frozenset, combinations(helpful, size)):
             is_new = not any(less <= more for less in found)

@@ -5,9 +5,6 @@ limited; as soon as one is, each of the others allows what is harmless and no mo
 for those that count only when they are set themselves. So a new variable of ours, or a
 new field of the Engine's, is closed in every file that limits its family.
 
-What reads items of lists is imported where it is used. Who lists nothing has it loaded behind
-the listeners (`proxy.door`), so that nobody waits for it.
-
 A list is compared with arguments in their normal form, escaped as in the file: a `*` that
 a client wrote is `%2A` there, and no wildcard.
 """
@@ -15,9 +12,10 @@ a client wrote is `%2A` there, and no wildcard.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trioproxy.api import normal
+from trioproxy.api.arguments import Argument
 from trioproxy.api.families import (
     BUILT,
     CONDITIONS,
@@ -31,17 +29,16 @@ from trioproxy.api.families import (
     Family,
     Places,
 )
+from trioproxy.api.form import Asked
 from trioproxy.api.routes import LIMITED, of_family
 from trioproxy.errors import ConfigError
+from trioproxy.limits import places
+from trioproxy.limits.lookup import Lookup
+from trioproxy.limits.patterns import Pattern, places_of
+from trioproxy.limits.places import Tree
+from trioproxy.limits.sorts import Varies, listable, parse_pattern, sort_of
+from trioproxy.limits.things import Thing
 from trioproxy.values import settle, value_class
-
-if TYPE_CHECKING:
-    from trioproxy.api.arguments import Argument
-    from trioproxy.api.reading import Asked
-    from trioproxy.limits.lookup import Lookup
-    from trioproxy.limits.patterns import Pattern
-    from trioproxy.limits.places import Tree
-    from trioproxy.limits.things import Thing
 
 BINDS = "CREATE_BINDS"
 """The variable that lists binds, by which root and our own files are judged."""
@@ -72,18 +69,11 @@ class Limit:
     variable: str
     patterns: "tuple[Pattern, ...]" = ()
     is_any: bool = False
-    _lookup: "Lookup | None" = field(init=False, repr=False, compare=False)
-    _writable: "Tree | None" = field(
-        init=False, repr=False, compare=False, default=None
-    )
+    _lookup: Lookup | None = field(init=False, repr=False, compare=False)
+    _writable: Tree | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        lookup = None
-        if self.patterns:
-            from trioproxy.limits.lookup import Lookup
-
-            lookup = Lookup(self.patterns)
-        settle(self, _lookup=lookup)
+        settle(self, _lookup=Lookup(self.patterns) if self.patterns else None)
 
     def allows(self, value: str) -> bool:
         """Whether a value, in normal form, is listed."""
@@ -104,14 +94,12 @@ class Limit:
         """
         if "@" not in value:
             return False
-        from trioproxy.limits.sorts import Varies, sort_of
-
         if sort_of(self.variable).varies is not Varies.IMAGE:
             return False
         parts = normal.told_apart(value)
         return parts is not None and all(map(self.lists, parts))
 
-    def writable(self) -> "Tree":
+    def writable(self) -> Tree:
         """Of a list of binds, all that they may write, by every name that it has.
 
         Kept with this very list: another one is equal if it is written alike, and may
@@ -129,11 +117,8 @@ class Limit:
         return ANY if self.is_any else ",".join(one.text for one in self.patterns)
 
 
-def _bound(patterns: "Iterable[Pattern]", *, is_written: bool = False) -> "Tree":
-    from trioproxy.limits import places
-    from trioproxy.limits.patterns import places_of
-
-    return places.Tree(
+def _bound(patterns: Iterable[Pattern], *, is_written: bool = False) -> Tree:
+    return Tree(
         name
         for pattern in patterns
         # Of each bind the folder and all in it, by every name that these have.
@@ -212,7 +197,7 @@ class Limits:
         return places | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
     def refuses(
-        self, operation: str, asked: "Asked", named: "frozenset[Argument]" = frozenset()
+        self, operation: str, asked: Asked, named: frozenset[Argument] = frozenset()
     ) -> Refusal | None:
         """Say what a request asks for that is not within these limits.
 
@@ -243,7 +228,7 @@ class Limits:
         """Whether what containers and volumes may have is limited."""
         return Family.CREATE in self.families
 
-    def goes_by_names(self, argument: "Argument") -> bool:
+    def goes_by_names(self, argument: Argument) -> bool:
         """Whether an argument is judged by what the Engine says: by the names of what may
         be an id, or by whether it is the default."""
         limit = self.limit_of(argument.variable)
@@ -257,7 +242,7 @@ class Limits:
         return not (is_whole and limit.allows(argument.value))
 
     def refuses_thing(
-        self, operation: str, argument: "Argument", thing: "Thing"
+        self, operation: str, argument: Argument, thing: Thing
     ) -> Refusal | None:
         """Say whether what an argument names is not within these limits."""
         if argument.unless_default:
@@ -282,10 +267,8 @@ class Limits:
             return refused
         return replace(refused, message=f"{refused.message}: {NOT_BUILT}")
 
-    def item(self, variable: str, text: str) -> "Pattern":
+    def item(self, variable: str, text: str) -> Pattern:
         """Read an item as it would stand in a list here. Raises `ConfigError`."""
-        from trioproxy.limits.sorts import parse_pattern
-
         places, proxy = self.places, self.proxy_socket
         return parse_pattern(variable, text, places=places, proxy=proxy)
 
@@ -295,7 +278,7 @@ class Limits:
         by_variable = dict(sorted({**self.by_variable, **made}.items()))
         return replace(self, by_variable=by_variable)
 
-    def with_more(self, items: "Mapping[str, Iterable[Pattern]]") -> "Limits":
+    def with_more(self, items: Mapping[str, Iterable[Pattern]]) -> "Limits":
         """The same with more items in some lists, of which none lists anything."""
         more = {name: (*self.patterns_of(name), *of) for name, of in items.items()}
         return self.with_lists(more)
@@ -363,8 +346,6 @@ class Limits:
         limit = self.limit_of(BINDS)
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
-        from trioproxy.limits import places
-
         own = list(places.names(places.place((normal.quote(path),))))
         own += [one.inside for one in own] if also_inside else []
         tree = _bound(limit.patterns) if also_read else limit.writable()
@@ -427,8 +408,6 @@ def split_items(name: str, value: str, source: str, *, what: str) -> tuple[str, 
 def _parse_limit(
     name: str, value: str, places: Places, proxy: str, source: str
 ) -> Limit:
-    from trioproxy.limits.sorts import parse_pattern
-
     items = split_items(name, value, source, what="values")
     if items == (ANY,):
         return Limit(variable=name, is_any=True)
@@ -463,9 +442,7 @@ _LONGEST_TOLD: Final = 256
 """Characters of an item in a refusal, which stands on a line of the log as well."""
 
 
-def _refusal(operation: str, argument: "Argument") -> Refusal:
-    from trioproxy.limits.sorts import listable
-
+def _refusal(operation: str, argument: Argument) -> Refusal:
     what, shown = argument.place, argument.shown
     if shown:
         # Who adds it to the list as it is read here must not add a pattern.

@@ -12,6 +12,7 @@ finds labels. A mark that the client could take back, or give by another way (`c
 of a commit, which win over its body), would be none.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -121,7 +122,7 @@ _Struct = tuple[Keys, Mapping[str, Json]]
 def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
     """The labels that a body gives."""
     top: _Struct = (), body
-    if operation != "ImageCommit" or body.get(key_of(body, "Labels")) is not None:
+    if body.get(key_of(body, "Labels")) or not _takes_no_more(operation, top):
         yield below(top, "Labels")
     if operation != "ContainerCreate":
         return
@@ -138,6 +139,14 @@ def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
             if isinstance(mount, dict) and _is_volume(mount):
                 options = below(((*keys, name, index), mount), "VolumeOptions")
                 yield below(options, "Labels")
+
+
+def _takes_no_more(operation: str, top: _Struct) -> bool:
+    """Whether labels would change what else is made: an image, or a network that has those of another."""
+    if operation == "NetworkCreate":
+        _, other = below(top, "ConfigFrom")
+        return bool(other.get(key_of(other, "Network")))
+    return operation == "ImageCommit"
 
 
 def _is_volume(mount: Mapping[str, Json]) -> bool:
@@ -180,8 +189,6 @@ def _names(text: str) -> list[str]:
     """Every name in the labels of a build, as often as it comes: a map as JSON."""
     if not text:
         return []
-    import json
-
     pairs = list[tuple[str, object]]()
     try:
         json.loads(text, object_pairs_hook=pairs.extend)

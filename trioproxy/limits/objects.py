@@ -37,8 +37,6 @@ OF_LABEL: Final = "@label:"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 """What the Engine calls objects."""
-_LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
-"""What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = (*BRIDGE, "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
@@ -51,7 +49,7 @@ class Only:
     """What one variable lists."""
 
     variable: str
-    items: tuple[str, ...] = ()
+    items: tuple[str, ...]
     """As they are written."""
     holds: Callable[[Thing], bool] = field(compare=False, repr=False)
     """Whether an object is listed."""
@@ -222,28 +220,12 @@ class Objects:
         if row.touch is not Touch.MAKES or asked is None or asked.is_told:
             return None  # what went on was judged, and is made
         thing = made(kind, asked)
-        if refusal := self.refuses_name(operation, kind, thing.names[0]):
-            return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
             return None
         name = LISTED_BY[kind]
         what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
         message = f"{operation} makes a {kind}{what} that {name} does not list"
         return Refusal(variable=name, message=message, item=thing.names[0])
-
-    def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
-        """Say why a container may not have a name: it may be the beginning of an id.
-
-        The Engine looks for names first, so whoever names a stranger's container by its
-        short id would reach this one: its owner by hand, or another policy's client. A
-        network may: testcontainers for Node calls each of its own by 12 such digits.
-        """
-        if kind is not Kind.CONTAINER or not self.limits(kind):
-            return None
-        if not _LIKE_AN_ID.fullmatch(name):
-            return None
-        message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
-        return Refusal(variable=LISTED_BY[kind], message=message)
 
 
 NO_OBJECTS = Objects()

@@ -20,18 +20,18 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 
 _IN_RUN: Final = """
-    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi confexts containerd containers credentials crio
-    crun dbus depmod.d docker environment.d extensions fail2ban guest-services host-services/docker.proxy.sock incus
-    initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch podman polkit-1 qemu-server runc runit s6
-    s6-rc screen service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
-    wpa_supplicant
+    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi charon.vici confexts containerd containers
+    control.unit.sock credentials crio crun dbus depmod.d docker environment.d extensions fail2ban guest-services
+    host-services/docker.proxy.sock incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch
+    pluto podman polkit-1 qemu-server runc runit s6 s6-rc screen service snapd.socket sudo sysctl.d systemd sysusers.d
+    tailscale tmpfiles.d udev user userdb wpa_supplicant
 """
 _IN_VAR: Final = """
     backups/shadow.bak guix lib/NetworkManager lib/alternatives lib/amazon lib/apt lib/buildkit lib/cloud lib/confexts
     lib/containerd lib/containers lib/dkms lib/docker lib/dpkg lib/etcd lib/extensions lib/extrausers lib/incus lib/k0s
-    lib/kubelet lib/libvirt lib/lxc lib/lxd lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables lib/rancher
-    lib/rpm lib/snapd lib/sss lib/sudo lib/systemd lib/tailscale lib/vz/snippets lib/waagent service snap/docker
-    snap/lxd snap/microk8s spool/anacron spool/at spool/cron
+    lib/kubelet lib/libvirt lib/lxc lib/lxd lib/machines lib/minikube lib/pacman lib/polkit-1 lib/portables
+    lib/pve-cluster lib/rancher lib/rpm lib/snapd lib/sss lib/sudo lib/systemd lib/tailscale lib/vz/snippets
+    lib/waagent service snap/docker snap/lxd snap/microk8s spool/anacron spool/at spool/cron
 """
 _IN_HOMES: Final = """
     .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
@@ -57,49 +57,54 @@ services' own: rsyslog follows a link that is put in place of a file, and writes
 logs to where that leads. Packages, once they were checked, and what is run of them. What each
 shell of NixOS runs, root's too, by its PATH."""
 
-_TREES: Final[Mapping[str, places.Place]] = _places(
-    *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
-    *("/opt/cni", "/opt/containerd", "/opt/nri", "/ostree", "/overlay", "/proc", "/root"),
-    *("/.snapshots", "/snap", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
-    *("/initrd.img.old", "/vmlinuz.old"),
-    *(f"/run/{name}" for name in _IN_RUN.split()),
-    *(f"/var/{name}" for name in _IN_VAR.split()),
-    *(f"/home/*/{name}" for name in _IN_HOMES.split()),
-    *(*_IN_TMP, *_WRITTEN),
-)  # fmt: skip
-"""Where whoever may write, or read keys, is root, or soon; by the names of `places`.
 
-What root runs or reads as its own, as packages' scripts, a supervisor's services and the
-states of containers are; sockets by which root does what it is told (a container's root is
-root to D-Bus, libvirt and LXD as well), or asks who is who; what a user's shell runs, for who may ask the
-Engine is root; other roots of this system, as snapshots are.
-"""
+@cache  # they are made when they are first asked for: a start waits for neither
+def _trees() -> Mapping[str, places.Place]:
+    """Where whoever may write, or read keys, is root, or soon; by the names of `places`.
+
+    What root runs or reads as its own, as packages' scripts, a supervisor's services and the
+    states of containers are; sockets by which root does what it is told (a container's root is
+    root to D-Bus, libvirt and LXD as well), or asks who is who; what a user's shell runs, for who may ask the
+    Engine is root; other roots of this system, as snapshots are.
+    """
+    return _places(
+        *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
+        *("/opt/cni", "/opt/containerd", "/opt/nri", "/ostree", "/overlay", "/proc", "/root"),
+        *("/.snapshots", "/snap", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
+        *("/initrd.img.old", "/vmlinuz.old"),
+        *(f"/run/{name}" for name in _IN_RUN.split()),
+        *(f"/var/{name}" for name in _IN_VAR.split()),
+        *(f"/home/*/{name}" for name in _IN_HOMES.split()),
+        *(*_IN_TMP, *_WRITTEN),
+    )  # fmt: skip
 
 
 @cache
 def _tree() -> places.Tree:
     """The same, with all that lies in them, for look-ups."""
-    both = (one for place in _TREES.values() for one in (place, place.inside))
+    both = (one for place in _trees().values() for one in (place, place.inside))
     return places.Tree(both)
 
 
 def names() -> Iterator[str]:
     """How these places end: what is one of them where it stands for what varies."""
-    for path in _TREES:
+    for path in _trees():
         parts = path.replace("*", "a").split("/")
         yield from ("/".join(parts[at:]) for at in range(1, len(parts)))
 
 
-_READABLE: Final = frozenset(
-    _places(
+@cache
+def _readable() -> frozenset[places.Place]:
+    """What may be read there, and no more."""
+    found = _places(
         "/etc/ca-certificates", "/etc/group", "/etc/hostname", "/etc/hosts",
         "/etc/localtime", "/etc/machine-id", "/etc/os-release", "/etc/passwd",
         "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/run/cdi", "/run/udev",
         "/usr/lib/modules", "/usr/lib/os-release", "/usr/share/ca-certificates",
         "/usr/share/zoneinfo",
-    ).values()
-)  # fmt: skip
-"""What may be read there, and no more."""
+    )  # fmt: skip
+    return frozenset(found.values())
+
 
 SOCKET: Final = re.compile(
     r".*/(?:docker(?:\.(?:raw|proxy))?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti|finch|isulad)"
@@ -140,7 +145,7 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
         itself = [
             name
             for name in places.names(given, links)
-            if not (is_read_only and name in _READABLE)
+            if not (is_read_only and name in _readable())
         ]
         if _ROOT in itself and given != _ROOT:
             return "may be the root of a system"
@@ -149,7 +154,7 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
             continue  # nearly always, and none of them need be tried
         # A bind is root in three ways: as such a place, by lying in one, and by holding one. Who binds `/var` has
         # `/var/lib/docker`. A folder for reading is held to the same, for keys are read.
-        for tree, place in _TREES.items():
+        for tree, place in _trees().items():
             if is_read_only and tree in _WRITTEN:
                 continue
             if any(place.meets(name) for name in itself):

@@ -297,6 +297,11 @@ _HARMLESS_DEVICES: Final = re.compile(
     r"|hidraw[0-9]+|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
 )
 """Devices that are no way to the host's memory or disks."""
+# A serial port is the console of many a host: who has it reads what is typed there, and by `TIOCM_LOOP`, for which nobody
+# needs a capability, types himself. So does a keyboard that has new firmware, by its `hidraw`. Most are neither.
+MAYBE_CONSOLES: Final = re.compile(r"/dev/(?:hidraw|tty(?:AMA|S))[0-9]+")
+"""Devices by which somebody may type on the host, where they are that."""
+_CONSOLES: Final = re.compile(r"/dev/(?:console|hidraw|input|tty|uinput).*")
 DEVICES: Final = _known("""\
 gpu     | GPUs
 rule    | rules for devices
@@ -323,6 +328,8 @@ def _root_of_device(item: str) -> str:
         return ""
     if path.startswith("/dev/bus/usb"):
         return "may be a disk of the host, as all that is plugged in"
+    if _CONSOLES.fullmatch(path):
+        return "may be the host's console, or a keyboard of it"
     return "may be the host's disks or memory"
 
 
@@ -443,7 +450,7 @@ _OPTIONS: Final = """\
 ! ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options options of volume drivers
 . ContainerCreate:HostConfig.StorageOpt options of the storage driver
 ! ContainerCreate:HostConfig.Sysctls settings of the kernel
-- ContainerCreate:HostConfig.Tmpfs mount options
+! ContainerCreate:HostConfig.Tmpfs mount options
 . ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts options of network drivers
 . ContainerExec:Env names in the environment of commands
 - ContainerUpdate:CgroupParent the control group above
@@ -496,14 +503,15 @@ _HARMLESS: Final = "|".join(
     re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
 )
 # Any file of the host, to which Podman writes what a container prints; any socket, to which the Engine connects as root,
-# and sends whole lines of the client's: a `tag` may have them. One address of another machine is none of these.
+# and sends whole lines of the client's: a `tag` may have them. By a URL it asks any server on the loopback, with any
+# path, and tells the answer: Splunk's may send it there. One address of another machine is none of these.
 _ELSEWHERE: Final = (
-    r"=(?:(?:tcp|tcp\+tls|udp)%3A//)?(?!(?i:(?:ip6-)?localhost)|127\.|0\.)"
+    r"=(?:(?:tcp|tcp\+tls|udp|https?)%3A//)?(?!(?i:(?:ip6-)?localhost)|127\.|0\.)"
     r"[A-Za-z0-9][A-Za-z0-9.-]*(?:%3A\d+)?\Z"
 )
 _LOG_ANYWHERE: Final = (
-    r"ContainerCreate:HostConfig\.LogConfig\.Config\."
-    rf"(?:path|(?:fluentd|syslog)-address(?!{_ELSEWHERE}))(?:=|\Z)"
+    r"ContainerCreate:HostConfig\.LogConfig\.Config\.(?:path|awslogs-credentials-endpoint"
+    rf"|(?:(?:fluentd|syslog)-address|splunk-url|awslogs-endpoint)(?!{_ELSEWHERE}))(?:=|\Z)"
 )
 # Any but the host's, which is four letters, as those of a hole may be.
 _NAMED_NETWORK: Final = (

@@ -67,8 +67,9 @@ class Thing(NamedTuple):
     """Networks that a container joins by their names when it starts."""
     volumes: tuple[str, ...] = ()
     """The volumes of a container, by name."""
-    joined: str = ""
-    """The container whose processes a container sees, by id: each has its files in `/proc`."""
+    joined: Labels = MappingProxyType({})
+    """The containers whose processes, memory or network a container has, by the field that says
+    so: their ids. Of processes that it sees each has its files in `/proc`."""
     users: "tuple[Thing, ...]" = ()
     """The containers that use a volume which nobody named."""
     members: frozenset[str] = frozenset()
@@ -133,6 +134,15 @@ class Thing(NamedTuple):
         """Whether it is a volume of the Engine's own disk, and nothing but that."""
         return self.value.get("Driver") == "local" and not self.value.get("Options")
 
+    def outlives(self, joined: str) -> bool:
+        """Whether a container has something of one that it joined and that is gone: of each but
+        its processes, which end with it."""
+        return any(
+            name == joined
+            for field, name in self.joined.items()
+            if field != OF_PROCESSES
+        )
+
     def gives(self, argument: Argument) -> bool:
         """Whether it is an Engine that gives by default what is asked for."""
         is_engine = self.kind is Kind.ENGINE and argument.unless_default
@@ -193,8 +203,7 @@ def made(kind: Kind, asked: "Asked") -> Thing:
     body = asked.sent().body or {}
     name = text_of(body.get("Name"))
     if kind is Kind.CONTAINER:
-        given = dict(reversed(query.parse(asked.query)))
-        name = given.get("name", "").removeprefix("/")
+        name = query.value_of(query.parse(asked.query), "name").removeprefix("/")
     return Thing(kind, "", (name,), dict(entries(body.get("Labels"))), inherited={})
 
 
@@ -284,7 +293,6 @@ def _container(value: Mapping[str, Json]) -> Thing:
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
     command = " ".join(map(str, list_of(config.get("Cmd"))))
-    mode, _, joined = text_of(host.get("PidMode")).partition(":")
     # What a step of the classic builder runs in: of an image for several platforms it has the
     # labels of one, and the Engine says another's.
     is_step = (
@@ -299,10 +307,21 @@ def _container(value: Mapping[str, Json]) -> Thing:
         text_of(value.get("Image")),
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
-        joined=joined if mode == "container" else "",
+        joined=dict(_joined(host)),
         value=value,
         part=part_of(value),
     )
+
+
+OF_PROCESSES: Final = "PidMode"
+_JOINING: Final = (OF_PROCESSES, "IpcMode", "NetworkMode")
+
+
+def _joined(host: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    for field in _JOINING:
+        mode, _, name = text_of(host.get(field)).partition(":")
+        if mode == "container":
+            yield field, name
 
 
 _OF_BUILDS: Final = "#(nop) "

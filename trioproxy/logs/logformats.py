@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
 from trioproxy.evidence.sight import REFUSED, UNPROVEN
-from trioproxy.judge.outcome import name_of_client
+from trioproxy.judge.outcome import host_of_client
 from trioproxy.logs.logdates import httplog_date, rfc3339
 from trioproxy.values import ordered_class
 
@@ -193,7 +193,7 @@ def _wollomatic_request(words: Words) -> LogEntry | None:
         return None
     return LogEntry(
         date=rfc3339(words.get("time", b"")),
-        client=_client_of(_text(words, "client")),
+        client=host_of_client(_text(words, "client")),
         method=_text(words, "method"),
         target=target,
         result=result,
@@ -225,7 +225,7 @@ def _sockguard_request(words: Words) -> LogEntry | None:
     return LogEntry(
         date=rfc3339(words.get(date, b"")),
         # Go calls a client without a name of its own `@`.
-        client="unix" if peer in {"", "@", "unix"} else _client_of(peer),
+        client="unix" if peer in {"", "@", "unix"} else host_of_client(peer),
         method=_text(words, "method"),
         # "Raw" is said of its version: what was escaped in it is decoded, as it is where
         # the Engine chooses a route.
@@ -293,7 +293,7 @@ def _our_request(words: Words) -> LogEntry | None:
     named, at, _ = _text(words, "client").partition("@")
     return LogEntry(
         date=rfc3339(words.get("time", b"")),
-        client=named if at else _client_of(named),
+        client=named if at else host_of_client(named),
         method=_text(words, "method"),
         target=path,
         result=result if result != "-" else "",
@@ -307,11 +307,6 @@ def _our_request(words: Words) -> LogEntry | None:
 
 def _client(text: bytes) -> str:
     return text.decode("ascii", "replace").removeprefix("::ffff:")
-
-
-def _client_of(peer: str) -> str:
-    """The client without its port, as the recorder has it."""
-    return name_of_client(peer).strip("[]")
 
 
 def text_bytes(value: object) -> bytes:

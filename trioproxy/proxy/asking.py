@@ -34,6 +34,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.power import ROOT_WORD, Power, weigh
 from trioproxy.limits.grant import Grant
 from trioproxy.proxy import listeners
+from trioproxy.proxy.capacity import wait_for_room
 from trioproxy.proxy.hours import MOST_KEPT, Hours, Whose, names, policy_of
 from trioproxy.proxy.log import Log
 from trioproxy.threads import in_thread
@@ -72,8 +73,8 @@ class Said(StrEnum):
 
 
 NOES: Final = {
-    Said.NO: "a person was asked and said no",
-    Said.NO_HOUR: "a person was asked and said no, for an hour",
+    Said.NO: "who was asked said no",
+    Said.NO_HOUR: "who was asked said no, for an hour",
 }
 """By what a request stays refused, and what its client is told."""
 
@@ -188,7 +189,7 @@ class Asking:
     hours: Hours
     files: Callable[[], Mapping[str, str]]
     """Those of all policies, by what their clients are called."""
-    seconds: float = 30.0
+    seconds: float
     reread: Callable[[str], Awaitable[None]] | None = None
     """Reads the file of a policy again."""
     _askers: dict[Asker, None] = field(default_factory=dict)
@@ -311,7 +312,8 @@ class Asking:
             old = widen(policy, hours)
             return weigh(old, widen(old, grants), grants)
 
-        question.powers, question.root = await in_thread(compute)
+        turn = self.hours.turn
+        question.powers, question.root = await in_thread(compute, limiter=turn)
 
     # -- another policy ------------------------------------------------------------
 
@@ -358,9 +360,26 @@ class Asking:
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
         try:
             with self._scope:
-                await trio.serve_listeners(self._attend, [listener])
+                async with listener, trio.open_nursery() as nursery:
+                    await self._accept_from(listener, nursery)
         finally:
             self.close()
+
+    async def _accept_from(
+        self, listener: trio.SocketListener, nursery: trio.Nursery
+    ) -> None:
+        """Accept askers until cancelled. Not `trio.serve_listeners`, which tells by Python's
+        own log what goes wrong: that writes to stderr, and waits for whoever reads it."""
+        is_exhausted = False
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                await wait_for_room(self.log, error, is_told=is_exhausted)
+                is_exhausted = True
+            else:
+                is_exhausted = False
+                nursery.start_soon(self._attend, stream)
 
     async def _attend(self, stream: trio.SocketStream) -> None:
         """Listen to one asker until it leaves; its failures are its own."""
@@ -410,6 +429,7 @@ class Asking:
             line, mark, rest = pending.partition(b"\n")
             if mark:
                 pending = rest
+                await trio.lowlevel.checkpoint()  # who says a lot holds nobody else
                 await self._hear(asker, line)
                 continue
             if len(pending) > LONGEST_SAID:

@@ -1,15 +1,23 @@
 """Who has a place: how many connections there may be, of all clients and of each."""
 
+import errno
 import itertools
 import resource
 from collections import Counter
 from typing import Final
 
-from trioproxy.config import Config, client_limit
+import trio
+
+from trioproxy.config import Config, Level, client_limit
 from trioproxy.proxy.client import Client, Clients
+from trioproxy.proxy.log import Log
 
 SPARE_DESCRIPTORS: Final = 96
 """For log and files, for those who are turned away, and for a health check."""
+
+EXHAUSTED: Final = dict.fromkeys((errno.EMFILE, errno.ENFILE), "out-of-descriptors")
+EXHAUSTED_PAUSE: Final = 0.1
+"""Seconds to wait where nobody can be accepted, most of the time for a descriptor."""
 
 MOST_LOOKED_AT: Final = 16
 """Idle connections that one newcomer has looked at: each is a call of the system."""
@@ -18,6 +26,14 @@ TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor
 TOO_MANY_OF_ONE: Final = (
     "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
 )
+
+
+async def wait_for_room(log: Log, error: OSError, *, is_told: bool) -> None:
+    """Wait where nobody can be accepted, and say so, unless that `is_told` already."""
+    if not is_told:
+        event = EXHAUSTED.get(error.errno or 0, "cannot-accept")
+        log.line(Level.ERR, event, error=error)
+    await trio.sleep(EXHAUSTED_PAUSE)
 
 
 def raise_descriptor_limit() -> int:

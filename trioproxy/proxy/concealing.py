@@ -37,8 +37,6 @@ async def concealed(
     if content.surplus or not response.keep_alive:
         engine.drop()
     names = told(message, asked)
-    if not names:
-        return message
     strangers = set(names[MOST:])
     for name in names[:MOST]:
         try:

@@ -69,7 +69,7 @@ class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
     def __init__(
-        self, upstream: Address, watch: Watch, hindrance: Callable[[], str] = str
+        self, upstream: Address, watch: Watch, hindrance: Callable[[], str]
     ) -> None:
         """`hindrance` says why nobody is served now, whatever the Engine does; "" for no
         reason."""

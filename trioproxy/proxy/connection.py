@@ -27,7 +27,6 @@ from trioproxy.errors import (
     BadRequest,
     ClientLost,
     HeadEvicted,
-    TrioProxyError,
     UpstreamError,
     leaf_of,
 )
@@ -56,6 +55,7 @@ from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
 from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange
+from trioproxy.proxy.removing import Removing
 from trioproxy.proxy.resolve import Resolver, under_way
 from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.watch import HUNG_UP
@@ -202,7 +202,7 @@ class Connection(Sides):
             self.exchange = None
             self.admission.tell(outcome)
         elif self._judged is not None:
-            status = CRASHED.status if self._crash is not None else 0
+            status = replies.CRASHED.status if self._crash is not None else 0
             self._tell_unresolved(self._judged, status, ending, 0, self._began)
         self.client.close()
 
@@ -235,7 +235,7 @@ class Connection(Sides):
                 admitted = await self._ask(admitted, began, self.shared.asking, raw)
             if admitted.refusal:
                 return await self._refuse(admitted, began)
-        kind = Exchange if admitted.verdict.removals is None else _removing()
+        kind = Exchange if admitted.verdict.removals is None else Removing
         self.exchange = exchange = kind(self, admitted, began)
         # What has a body, or is long, is held until it is sent, and no longer.
         del admitted, raw
@@ -480,7 +480,7 @@ class Connection(Sides):
         # Bytes of an answer that are out cannot be taken back: the break is all we can say.
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:
-            answer = replies.error(CRASHED)
+            answer = replies.error(replies.CRASHED)
             if exchange is not None:
                 exchange.status, exchange.is_ours = 500, True
                 exchange.serial = next(self.shared.serials)
@@ -491,15 +491,3 @@ class Connection(Sides):
                     await self.client.wire.send_all(answer)
                     await self.client.linger(self.shared.buffer)
         return f"crash:{type(leaf).__name__}"
-
-
-def _removing() -> type[Exchange]:
-    # Loaded with the policy: most limit nothing that is pruned.
-    from trioproxy.proxy.removing import Removing
-
-    return Removing
-
-
-CRASHED = TrioProxyError(
-    "this is a bug of the proxy, and its log has the place: please report it"
-)

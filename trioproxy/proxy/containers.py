@@ -169,7 +169,7 @@ class Containers:
                         del self._turns[address]
                 full, name = found.thing.id, found.thing.names[0]
                 is_here = not is_late and gone.isdisjoint({full, ""})
-                if self.welcome and found.names and is_here:
+                if self.welcome and is_here:
                     await self.welcome([*found.names])
                 if full in gone:
                     raise Nobody(f"the container {name} has gone, left, or was renamed")

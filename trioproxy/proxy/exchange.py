@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
@@ -34,21 +34,22 @@ from trioproxy.http.framing import (
     content_of,
     until_close,
 )
+from trioproxy.http.hearing import Hearing
 from trioproxy.http.response import ResponseHead, with_body, with_close
+from trioproxy.http.tar import Looker, Rewriter
 from trioproxy.judge.fills import CREATION
 from trioproxy.judge.outcome import FAILED, WHOLE, Moment, Outcome, Verdict
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admitted
 from trioproxy.proxy.client import DRAIN_SECONDS
+from trioproxy.proxy.concealing import concealed
+from trioproxy.proxy.counting import Counting
+from trioproxy.proxy.narrowing import Narrowing
 from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
 from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, RESET
 from trioproxy.values import ordered_class
-
-if TYPE_CHECKING:
-    from trioproxy.http.tar import Rewriter
-    from trioproxy.proxy.narrowing import Narrowing
 
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
@@ -86,16 +87,13 @@ class Uploading:
 
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     over: trio.Event = field(default_factory=trio.Event)
-    tar: "Rewriter | None" = None
+    tar: Rewriter | None = None
     """What reads the body, where that is a tar and read as it passes."""
 
 
-def _rewriter_of(verdict: Verdict) -> "Rewriter | None":
+def _rewriter_of(verdict: Verdict) -> Rewriter | None:
     if not verdict.reads_tar:
         return None
-    # Here, for most policies limit nothing.
-    from trioproxy.http.tar import Looker, Rewriter
-
     return Rewriter() if verdict.unpacks else Looker()
 
 
@@ -130,7 +128,7 @@ class Exchange:
     _is_tunnel: bool = False
     _is_engine_fit: bool = False
     _sent_at_once: int = 0
-    _narrowing: "Narrowing | None" = None
+    _narrowing: Narrowing | None = None
 
     @property
     def is_sent(self) -> bool:
@@ -433,10 +431,6 @@ class Exchange:
     async def _narrow(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass on what may be shown of an answer, or all of it, and count what would not be
         shown; True if the client knows where it ends."""
-        # Loaded with the policy: most limit nothing that is shown.
-        from trioproxy.proxy.counting import Counting
-        from trioproxy.proxy.narrowing import Narrowing
-
         client, verdict = self._sides.client, self.admitted.verdict
         one_kind = Counting if verdict.showing is None else Narrowing
         showing = verdict.showing or verdict.tried
@@ -460,9 +454,6 @@ class Exchange:
         It is known before the client has the bytes that tell it, for the next request of the
         client may name it.
         """
-        # Loaded with the policy: most do not list what is built.
-        from trioproxy.http.hearing import Hearing
-
         self._begin_to_answer()
         hearing = Hearing(response.framing, self._sides.admission.built.add)
         surplus = await self._relay_body(response, head, data, hearing)
@@ -471,9 +462,6 @@ class Exchange:
 
     async def _conceal(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass on an error without what it tells of strangers; True if the client may go on."""
-        # Loaded with the policy: most list nothing.
-        from trioproxy.proxy.concealing import concealed
-
         sides, asked = self._sides, self.admitted.verdict.request.target.path.encode()
         message = await concealed(sides, response, data, asked)
         self._begin_to_answer()

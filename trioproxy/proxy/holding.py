@@ -173,7 +173,8 @@ class Held:
         parsed, reading = self._parsed, self._reading
         while True:
             gate = self._admission.gate
-            beside = self._admission.beside(self._hours.gate(gate, grants))
+            wide = await self._hours.gate_made(gate, grants)
+            beside = self._admission.beside(wide)
             found, self._body = await self._connection.answer(
                 beside.judge(parsed), reading, self._body
             )
@@ -211,9 +212,8 @@ class Held:
             if more is None or more in grants:
                 return None
             grants = (*grants, more)
-            # Each makes the lists anew, which is long where they are.
-            await self._connection.client.wire.let_others()
-            wide = self._hours.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
+            more_of_all = tuple(dict.fromkeys((*hours, *grants)))
+            wide = await self._hours.gate_made(gate, more_of_all)
             beside = self._admission.beside(wide)
             found, _ = await self._connection.answer(
                 beside.judge(parsed), reading, self._body, is_trial=True

@@ -22,6 +22,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.listeners import name_of
 from trioproxy.proxy.log import Log
+from trioproxy.threads import in_thread
 
 HOUR: Final = 3_600.0
 """Seconds for which an answer holds that is for an hour."""
@@ -112,6 +113,9 @@ class Hours:
         self.widen = widen
         self.seconds = seconds
         """How long an hour is."""
+        self.turn = trio.CapacityLimiter(1)
+        """Who makes lists anew in a thread, and weighs them: more than one at a time would be
+        done no sooner, and who is served waits for each after each call of the system."""
         self._log = log
         self._kept: list[Hour] = []
         self._declined: dict[tuple[Whose, frozenset[Grant]], End] = {}
@@ -155,17 +159,33 @@ class Hours:
 
     def gate(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
         """The same gate with more in its lists. Raises `ConfigError` where that cannot be."""
+        return self._known(gate, grants) or self._keep(
+            gate, grants, self._wide(gate, grants)
+        )
+
+    async def gate_made(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
+        """The same; a new one is made in a thread, for all lists are, and they may be long."""
+        if known := self._known(gate, grants):
+            return known
+        wide = await in_thread(self._wide, gate, grants, limiter=self.turn)
+        return self._keep(gate, grants, wide)
+
+    def _known(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate | None:
         if not grants:
             return gate
-        key = (id(gate), grants)
-        known = self._gates.get(key)
-        if known is None:
-            policy = self.widen(policy_of(gate), grants)
-            wide = replace(gate, policy=policy, objects=policy.objects, ending="")
-            if len(self._gates) >= MOST_GATES:
-                self._gates.clear()
-            known = self._gates[key] = (gate, wide)
-        return known[1]
+        known = self._gates.get((id(gate), grants))
+        return known and known[1]
+
+    def _wide(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
+        policy = self.widen(policy_of(gate), grants)
+        policy.limits.make_ready()
+        return replace(gate, policy=policy, objects=policy.objects, ending="")
+
+    def _keep(self, gate: Gate, grants: tuple[Grant, ...], wide: Gate) -> Gate:
+        if len(self._gates) >= MOST_GATES:
+            self._gates.clear()
+        self._gates[id(gate), grants] = gate, wide
+        return wide
 
     def gate_of(self, gate: Gate, allowed: Allowed) -> Gate:
         """What judges what goes on already, by a gate of now."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy.config import (
-    ANYBODY,
     UID,
     Address,
     Entry,
@@ -26,7 +25,7 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
-from trioproxy.judge.outcome import name_of_client
+from trioproxy.judge.outcome import host_of_client
 from trioproxy.values import settle, value_class
 
 BACKLOG = 1024
@@ -55,7 +54,7 @@ class Listener:
     file: tuple[int, ...] = ()
     """That file, as it was bound: device, inode, and when it was made, for inodes are
     used again."""
-    entry: Entry = ANYBODY
+    entry: Entry
     """Who may come in by it."""
     is_lent: bool = False
     """Whether who started us listens on it too: then those who wait there are not lost
@@ -440,7 +439,7 @@ def group_of(peer: str) -> str:
     All of 127.0.0.0/8, and `::1`, are this machine; of IPv6 whoever has one address has
     the 2**64 beside it. `peer`: as `peer_of` names it, an IPv4 in an IPv6 as that IPv4.
     """
-    host = name_of_client(peer).strip("[]")
+    host = host_of_client(peer)
     if is_loopback(host):
         return LOOPBACK
     if ":" not in host or peer.startswith("unix:"):
@@ -459,7 +458,7 @@ def client_name_of(peer: str) -> str:
             f"{peer} is also whoever has no number in this user namespace: give that client"
             " a listener with policy="
         )
-    return file_name_of(name_of_client(peer).strip("[]"))
+    return file_name_of(host_of_client(peer))
 
 
 def peer_of(sock: socket.socket, address: object) -> str:
@@ -518,7 +517,7 @@ def _astray(sock: socket.socket, host: str) -> str:
 
 def is_near(peer: str) -> bool:
     """Whether a client's address is of a network that we are on, as one of IPv4 may be."""
-    return peer[0] != "[" or bool(_near(name_of_client(peer).strip("[]")))
+    return peer[0] != "[" or bool(_near(host_of_client(peer)))
 
 
 def _near(host: str) -> set[int]:

@@ -250,11 +250,6 @@ class Log:
             # An event is set once: the next entry sets a new one.
             self._filled = trio.Event()
 
-    def flush(self) -> None:
-        """Write as much as the reader takes at once."""
-        while self._entries and self._write_some():
-            pass
-
     def finish(self) -> None:
         """Say what has been counted and was not told, and write all there is.
 

@@ -21,7 +21,6 @@ from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
 from trioproxy.proxy.resolve import ask, ask_each, segment
-from trioproxy.proxy.watch import HUNG_UP
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"
@@ -41,8 +40,7 @@ class Removing(Exchange):
         assert removals is not None  # noqa: S101  who makes one looks at that
         client, shared = self._sides.client, self._sides.shared
         self._is_responding = True
-        if client.wire.heard & HUNG_UP:
-            self._react_to_hangup()
+        self._react_to_hangup()
         try:
             report = await self._remove(removals)
         except (UpstreamError, BadRequest) as error:

@@ -13,6 +13,11 @@ from trioproxy.judge.rules import Decision, Reason
 PREFIX: Final = "trioproxy: "
 SERVER: Final = "trioproxy"
 
+CRASHED: Final = TrioProxyError(
+    "this is a bug of the proxy, and its log has the place: please report it"
+)
+"""What a crash is to its client: 500."""
+
 PHRASES: Final = {
     200: "OK",
     400: "Bad Request",

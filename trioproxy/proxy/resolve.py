@@ -8,7 +8,7 @@ of that fails, so does the request. What is remembered of them is what is judged
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
@@ -27,6 +27,7 @@ from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, left_of_one_chunk, one_chunk
 from trioproxy.http.response import Expectation, ResponseHead
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
+from trioproxy.judge.pruning import Listed, Prune
 from trioproxy.judge.references import Reference
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
@@ -45,11 +46,8 @@ from trioproxy.limits.things import (
 )
 from trioproxy.proxy.built import Built
 from trioproxy.proxy.engine import PIECE, Content, Engine
+from trioproxy.proxy.listing import Take, take_each
 from trioproxy.proxy.shared import Remembered
-
-if TYPE_CHECKING:
-    from trioproxy.judge.pruning import Listed, Prune
-    from trioproxy.proxy.listing import Take
 
 QUESTIONS_SECONDS: Final = 50.0
 """From the first question about a request to the last byte of the last answer: 504.
@@ -127,7 +125,7 @@ class Resolver:
         self._own = remembered.own
         self._known = dict[tuple[Kind, str], Thing | Missing]()
 
-    async def answer(self, need: NeedThings | NeedListed) -> "Known | Listed | Missing":
+    async def answer(self, need: NeedThings | NeedListed) -> Known | Listed | Missing:
         """Ask what is needed. Raises `UpstreamError` and `BadRequest`."""
         if isinstance(need, NeedListed):
             return await self._list(need.prune)
@@ -203,14 +201,12 @@ class Resolver:
         thing = await self._look_up(kind, text)
         return thing if isinstance(thing, Thing) else None
 
-    async def _list(self, prune: "Prune") -> "Listed | Missing":
+    async def _list(self, prune: Prune) -> Listed | Missing:
         """Ask for all of a kind, and keep of that what a prune may remove.
 
         The client's version stands in the question: where the Engine takes none of that, its
         answer is what the client gets.
         """
-        from trioproxy.judge.pruning import Listed
-
         if prune.until is not None:
             engine = await self._look_up(*ENGINE)
             now = engine.value.get("SystemTime") if isinstance(engine, Thing) else None
@@ -459,8 +455,7 @@ async def under_way(engine: Engine) -> frozenset[str]:
     found = set[str]()
 
     def take(value: jsonbody.Json) -> None:
-        if isinstance(value, dict):  # and no warning
-            found.update(describe(Kind.VOLUME, value).names)
+        found.update(describe(Kind.VOLUME, value).names)
 
     def leave(value: jsonbody.Json) -> None:
         found.difference_update(listed(CONTAINER, value).volumes)
@@ -477,7 +472,7 @@ async def under_way(engine: Engine) -> frozenset[str]:
 
 
 async def look_through(
-    engine: Engine, kind: Kind, target: str, take: "Take", deadline: float
+    engine: Engine, kind: Kind, target: str, take: Take, deadline: float
 ) -> None:
     """Give each that the Engine lists of a kind to `take`. Raises `UpstreamError`. Closing: as
     `ask`."""
@@ -508,7 +503,7 @@ def _missing(status: int, raw: bytes) -> Missing:
     return Missing(status, message if isinstance(message, str) else "")
 
 
-def _question_for(prune: "Prune") -> str:
+def _question_for(prune: Prune) -> str:
     """The question for all of a kind, so far as the Engine can tell what counts."""
     filters = dict[str, jsonbody.Json]()
     if prune.kind is not Kind.CONTAINER:
@@ -559,14 +554,12 @@ def ask(
 
 
 async def ask_each(
-    engine: Engine, target: str, shape: str, take: "Take", deadline: float
+    engine: Engine, target: str, shape: str, take: Take, deadline: float
 ) -> tuple[int, bytes]:
     """Ask for lists, and give each of their elements to `take` (`listing.take_each`).
 
     Gives the status, and the body of what is no list. Raises `UpstreamError`. Closing: as `ask`.
     """
-    # Loaded with the policy: most limit nothing that is listed.
-    from trioproxy.proxy.listing import take_each
 
     async def read(head: ResponseHead, data: bytes) -> bytes:
         if head.status not in _HAS_IT:
@@ -621,7 +614,7 @@ async def _begin(
         engine.drop()
         await engine.send_request(question)
         head, data = await engine.read_head(ANSWER, size=PIECE)
-    if head.is_interim or head.switches:
+    if head.is_interim:
         raise UpstreamError(f"the Engine answers {head.status} to a question")
     return head, data
 

@@ -1,6 +1,5 @@
 """Listeners, a task per connection, and the way to an orderly end."""
 
-import errno
 import select
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,20 +10,25 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from trioproxy.api.routes import compile_dockers
 from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import ClientLost, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.guard import Guard
-from trioproxy.judge.outcome import Observer, name_of_client
-from trioproxy.proxy import listeners
+from trioproxy.judge.outcome import Observer, host_of_client, name_of_client
+from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.built import Built
-from trioproxy.proxy.capacity import TOO_MANY, Capacity, raise_descriptor_limit
+from trioproxy.proxy.capacity import (
+    TOO_MANY,
+    Capacity,
+    raise_descriptor_limit,
+    wait_for_room,
+)
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
-from trioproxy.proxy.connection import CRASHED, Connection
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free, give_back_what_lies_between
@@ -36,6 +40,7 @@ from trioproxy.proxy.wire import Wire
 
 if TYPE_CHECKING:
     from trioproxy.proxy.asking import Asking
+    from trioproxy.proxy.connection import Connection
     from trioproxy.proxy.containers import Containers
     from trioproxy.proxy.engine import Engine
     from trioproxy.proxy.metrics import Metrics
@@ -44,10 +49,6 @@ IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
 
 REAP_EVERY: Final = 30.0
-EXHAUSTED: Final = dict.fromkeys((errno.EMFILE, errno.ENFILE), "out-of-descriptors")
-EXHAUSTED_PAUSE: Final = 0.1
-"""Seconds to wait where nobody can be accepted, most of the time for a descriptor."""
-
 ACCEPTS: Final = 16
 """Clients accepted in one go, after which those that are here have their turn."""
 
@@ -178,7 +179,10 @@ class Server:
         the clients that have this policy, and of no others. `is_containers`: whether a
         container may have it.
         """
-        load(gate)
+        gate.limits.make_ready()
+        if gate.audits:  # loaded with the first: most logs are text
+            from trioproxy.evidence import keeping  # noqa: F401
+
         log = self._metrics.of(client).note if self._metrics else self.log.request
         observers = (log, *observers)
         if is_containers:
@@ -226,7 +230,7 @@ class Server:
         self._guard_anew(names=frozenset(self._of_containers))
         self.cut("policy-gone", lambda one: one.admission.client in clients)
 
-    def cut(self, why: str, is_meant: Callable[[Connection], object]) -> None:
+    def cut(self, why: str, is_meant: "Callable[[Connection], object]") -> None:
         """End the connections that are meant."""
         for connection in list(self.connections):
             if is_meant(connection):
@@ -281,7 +285,7 @@ class Server:
     ) -> tuple[Sequence[str], str]:
         """See `Containers.choose`; who is none of a container's is called as he is welcomed."""
         if self._containers is not None and listener.reach is not Reach.UNIX:
-            age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
+            age, host = listeners.age_of(wire.sock), host_of_client(peer)
             return await self._containers.choose(engine, host, age)
         assert self._welcome is not None  # noqa: S101  else the listener has a policy
         return [await self._welcome([listeners.client_name_of(peer)])], ""
@@ -316,14 +320,16 @@ class Server:
             admission = self._admissions[name, listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
-            connection = Connection(client, admission, shared, engine)
+            connection = self._connect(client, admission, shared, engine)
             self._add(connection)
         except TrioProxyError as error:
             engine.drop()
             await turned_away.refuse(wire, peer, error)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
             self.log.crash(peer, leaf_of(error))
-            await turned_away.answer(wire, str(CRASHED), status=CRASHED.status)
+            await turned_away.answer(
+                wire, str(replies.CRASHED), status=replies.CRASHED.status
+            )
         finally:
             if connection is None:
                 engine.drop()
@@ -366,13 +372,18 @@ class Server:
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 if self.asking is not None:
+                    from trioproxy.proxy import holding  # noqa: F401  before it is needed
+
                     background.start_soon(self.asking.run)
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._turned_away.tell)
-                # Behind the listeners, so that nobody waits for them, and before anybody.
-                from trioproxy.proxy import door  # noqa: F401
+                # Behind the listeners, so that nobody waits for it, and before anybody comes, so that
+                # no request is the first to need what another program on disk may have by then.
+                from trioproxy.proxy.connection import Connection
 
+                self._connect = Connection
+                compile_dockers()
                 task_status.started()
                 await self._accept_all(bound, scraped, background)
                 background.cancel_scope.cancel()
@@ -500,11 +511,8 @@ class Server:
                 except OSError as error:
                     # Of some there is no end, as of a listener that another process shuts
                     # down.
-                    if not is_exhausted:
-                        is_exhausted = True
-                        event = EXHAUSTED.get(error.errno or 0, "cannot-accept")
-                        self.log.line(Level.ERR, event, error=error)
-                    await trio.sleep(EXHAUSTED_PAUSE)
+                    await wait_for_room(self.log, error, is_told=is_exhausted)
+                    is_exhausted = True
                 else:
                     is_exhausted = False
                     take(sock, address)
@@ -557,17 +565,19 @@ class Server:
             self._watch.start_soon(nursery, serve, wire, peer, name, listener)
             return
         client = Client(wire, peer, name, self._shared.clients)
-        connection = Connection(client, admission, self._shared, self._shared.engine())
+        connection = self._connect(
+            client, admission, self._shared, self._shared.engine()
+        )
         self._add(connection)
         # Most have spoken by now: look, rather than wait to be told.
         wire.heard |= select.EPOLLIN
         self._watch.start_soon(nursery, connection.serve, self._ended)
 
-    def _add(self, connection: Connection) -> None:
+    def _add(self, connection: "Connection") -> None:
         self.connections.add(connection)
         self._shared.accepted += 1
 
-    def _ended(self, connection: Connection) -> None:
+    def _ended(self, connection: "Connection") -> None:
         self.connections.discard(connection)
         self._capacity.forget(connection.client)
         self._one_ended.set()
@@ -611,10 +621,10 @@ class Server:
         for connection in self.connections:
             connection.client.end()
 
-    def _idle(self) -> list[Connection]:
+    def _idle(self) -> "list[Connection]":
         return [one for one in self.connections if one.client.is_idle]
 
-    def _streaming(self) -> list[Connection]:
+    def _streaming(self) -> "list[Connection]":
         return [connection for connection in self.connections if connection.streams]
 
     async def _wait_until(self, is_done: Callable[[], bool], seconds: float) -> None:
@@ -623,19 +633,6 @@ class Server:
                 if self._one_ended.is_set():  # else somebody else waits for it
                     self._one_ended = trio.Event()
                 await self._one_ended.wait()
-
-
-def load(gate: Gate) -> None:
-    """Load what a gate needs beside what all do, before the first request that it judges."""
-    gate.limits.make_ready()
-    if gate.showings:
-        from trioproxy.proxy import concealing, counting, removing  # noqa: F401
-    if gate.knows_built:
-        from trioproxy.http import hearing  # noqa: F401
-    if gate.tried:
-        from trioproxy.proxy import counting  # noqa: F401
-    if gate.audits:
-        from trioproxy.evidence import keeping  # noqa: F401
 
 
 async def _asks_for_health(wire: Wire) -> bool:

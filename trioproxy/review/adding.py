@@ -77,11 +77,8 @@ class Adding:
 
     def _opened(self, grants: Sequence[Grant]) -> Iterator[Way]:
         items = self._items(grants)
-        # Whether they are items alone, and of lists that there are.
-        are_more = not _operations(grants) and all(
-            map(self._policy.limits.limit_of, items)
-        )
-        if are_more:
+        has_lists = all(map(self._policy.limits.limit_of, items))
+        if has_lists and not _operations(grants):
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))

@@ -92,10 +92,8 @@ class Arranged:
             case Kind.IMAGE:  # by its id, or by a name that may be the beginning of one
                 digits = text.removeprefix("sha256:")
                 tags: list[Json] = [f"{text}:latest"] if text == digits else []
-                value: Json = {
-                    "Id": f"sha256:{digits.ljust(64, '0')}",
-                    "RepoTags": tags,
-                }
+                whole = f"sha256:{digits.ljust(64, '0')}"
+                value: Json = {"Id": whole, "RepoTags": tags}
                 return describe(kind, value)._replace(is_built=text == BUILT_IMAGE)
             case Kind.EXEC:
                 return self._look_up(Kind.CONTAINER, self.container_of_exec)
@@ -109,17 +107,19 @@ class Arranged:
         found = things.get(name) or next(by_id, None)
         if found is None:
             return Missing(NOT_FOUND, f"no such {kind}: {name}")
-        thing = describe(kind, found)
         if kind is Kind.CONTAINER:
-            return thing._replace(inherited={})
+            return _container(found)
+        thing = describe(kind, found)
         return thing._replace(users=self._users(thing.id) if thing.is_anonymous else ())
 
     def _users(self, volume: str) -> tuple[Thing, ...]:
-        things = (
-            describe(Kind.CONTAINER, one)._replace(inherited={})
-            for one in self._things[Kind.CONTAINER].values()
-        )
+        things = map(_container, self._things[Kind.CONTAINER].values())
         return tuple(one for one in things if volume in one.volumes)
+
+
+def _container(value: Json) -> Thing:
+    """A container that has nothing from its image."""
+    return describe(Kind.CONTAINER, value)._replace(inherited={})
 
 
 def id_of(name: str) -> str:

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
-from types import MappingProxyType
 from typing import Final, assert_never
 
 from trioproxy.api import normal, query
@@ -63,20 +62,18 @@ SITE: Final = Site(reach=Reach.NETWORK)
 """Where a web page may reach the proxy as well."""
 _NAMED: Final = re.compile(r"\{(name|store)\}((?:-?[a-z0-9]+|-?\{n\}|-?\{all\})*)")
 _COUNTED: Final = re.compile(r"\{(?:n|all|i)\}")
-_MADE: Final = MappingProxyType(
-    {
-        "/containers/create": Kind.CONTAINER,
-        "/networks/create": Kind.NETWORK,
-        "/volumes/create": Kind.VOLUME,
-    }
-)
+_MADE: Final[Mapping[str, Kind]] = {
+    "/containers/create": Kind.CONTAINER,
+    "/networks/create": Kind.NETWORK,
+    "/volumes/create": Kind.VOLUME,
+}
 IMAGE: Final = "busybox:latest"
 """Where the file lists none, for any will do."""
 PAD: Final = "x" * 2_000_000
 JSON: Final = "application/json"
 BLOCK: Final = 512
 """Bytes that an archive has at least."""
-_KINDS: Final = MappingProxyType({"name": Kind.CONTAINER, "store": Kind.VOLUME})
+_KINDS: Final[Mapping[str, Kind]] = {"name": Kind.CONTAINER, "store": Kind.VOLUME}
 
 
 MOST_STRUCK: Final = 64
@@ -100,9 +97,9 @@ class Tried:
 
     attack: Attack
     standing: Fate
-    why: str = ""
+    why: str
     """Of what is not open: what was said or done."""
-    remedy: str = ""
+    remedy: str
     """Of what is open: what would shut it."""
 
 
@@ -272,10 +269,8 @@ def words_of(policy: Policy) -> dict[str, str]:
     """Words for an attack: what it names is listed, where anything is."""
     image = next(_values(policy, "CREATE_IMAGES"), IMAGE)
     binds = sorted(_binds(policy), key=lambda one: one.endswith(READ_ONLY))
-    tags = [
-        *(one for one in (image,) if policy.limits.lists("CREATE_TAGS", one)),
-        *_values(policy, "CREATE_TAGS"),
-    ]
+    is_tag = policy.limits.lists("CREATE_TAGS", image)
+    tag = image if is_tag else next(_values(policy, "CREATE_TAGS"), "attack:latest")
     devices = [
         one
         for one in _values(policy, "CREATE_DEVICES")
@@ -286,7 +281,7 @@ def words_of(policy: Policy) -> dict[str, str]:
         **_rooted(binds),
         "device": next(iter(devices), "{disk}"),
         **dict.fromkeys(("image", "filled", "voluminous"), image),
-        "tag": next(iter(tags), "attack:latest"),
+        "tag": tag,
         "shared": next(iter(binds), "/srv/shared").removesuffix(READ_ONLY),
         "command": next(_values(policy, "EXEC_COMMANDS"), "sh"),
         "open_network": _network(policy),
@@ -511,14 +506,12 @@ class Attempt:
         self, request: Request, passed: gate.Passes, body: Mapping[str, Json]
     ) -> None:
         """Have what a request makes, and note what of it does not go on as it came."""
-        sent = (
-            passed.sent.body if passed.sent and passed.sent.body is not None else body
-        )
+        edited = passed.sent.body if passed.sent else None
+        sent = body if edited is None else edited
         if self._gate.form.unpacks(request.operation):
             self.undone.add("unpacked")
-        if self._hides and any(
-            row.is_redacted for row in OPERATIONS[request.operation]
-        ):
+        shown = OPERATIONS[request.operation] if self._hides else ()
+        if any(row.is_redacted for row in shown):
             self.undone.add("redacted")
         if request.operation == "ContainerExec":
             self._engine.container_of_exec = request.parameter
@@ -567,10 +560,7 @@ def _made(thing: Thing | Missing) -> Thing | Missing:
 def _undone(body: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterator[str]:
     """What of a creation does not go on as it came."""
     before, host = (map_of(one.get("HostConfig")) for one in (body, sent))
-    fill = [
-        sum(bool(v.edits) for v in fills.mounted(dict(one))) for one in (body, sent)
-    ]
-    if fill[1] < fill[0]:
+    if _fillable(sent) < _fillable(body):
         yield "nocopy"
     elif before.get("Binds") != host.get("Binds"):
         yield "socket"
@@ -580,11 +570,15 @@ def _undone(body: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterator[str]
         yield "nodes"
 
 
+def _fillable(body: Mapping[str, Json]) -> int:
+    """In how many places a creation may have the Engine fill a volume."""
+    return sum(bool(one.edits) for one in fills.mounted(dict(body)))
+
+
 def _paths(host: Mapping[str, Json]) -> list[Json]:
     """The paths of a `HostConfig` that the Engine does not clean."""
-    options = (
-        map_of(one.get("VolumeOptions")) for one in structs_of(host.get("Mounts"))
-    )
+    mounts = structs_of(host.get("Mounts"))
+    options = (map_of(one.get("VolumeOptions")) for one in mounts)
     configs = (map_of(one.get("DriverConfig")) for one in options)
     devices = [map_of(one.get("Options")).get("device") for one in configs]
     return devices + [one.get("PathOnHost") for one in structs_of(host.get("Devices"))]

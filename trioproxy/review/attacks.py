@@ -54,9 +54,8 @@ class Attack:
 @cache
 def attacks() -> tuple[Attack, ...]:
     """All of them, the worst first, else in the order of the data."""
-    found = [
-        Attack(**_columns(each)) for row in _data()["attack"] for each in _each(row)
-    ]
+    rows = _data()["attack"]
+    found = [Attack(**_columns(each)) for row in rows for each in _each(row)]
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.gives)))
 
 

@@ -70,12 +70,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
 def _nodes_lost(old: Policy, new: Policy) -> Iterator[Grant]:
     """What `new` refuses, and takes from what it makes, beside operations that pack files. Where
     it is `new` that has none of these, it is no more that could do harm."""
-    is_there = old.is_confined and not old.limits.lists_nodes
-    if (
-        is_there
-        and reached(old.opened_operations)
-        and new.drops_nodes > old.drops_nodes
-    ):
+    left_them = old.is_confined and not (old.limits.lists_nodes or old.drops_nodes)
+    if left_them and new.drops_nodes and reached(old.opened_operations):
         beside = listed(packing(new.opened_operations))
         words = f"containers that can make device nodes, beside {beside}"
         yield Grant(OPERATIONS_VARIABLE, words)

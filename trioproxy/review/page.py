@@ -221,17 +221,11 @@ def _operations(file: PolicyFile, sheet: Sheet) -> Section:
     by_level = defaultdict[str, list[Line]](list)
     for one in sorted(sheet.operations, key=lambda one: one.power.rank):
         by_level[one.power.level].append(one)
-    tables = [
-        headed(
-            [badge(Power(level)), f" {WORDS[level]}"],
-            _granted(
-                sheet,
-                lines,
-                f"{count(len(lines), 'operation')}, {Power(level).shown}",
-            ),
-        )
-        for level, lines in by_level.items()
-    ]
+    tables = list[Children]()
+    for level, lines in by_level.items():
+        caption = f"{count(len(lines), 'operation')}, {Power(level).shown}"
+        title = [badge(Power(level)), f" {WORDS[level]}"]
+        tables.append(headed(title, _granted(sheet, lines, caption)))
     return Section(
         "operations",
         "What it may do",
@@ -273,7 +267,7 @@ def _name(line: Line) -> Children:
     return [
         element("strong", code(line.grant.item)),
         [[" ", element("span", one, class_="effect")] for one in marks],
-        under(f"{endpoint.method} {endpoint.template}"),
+        under(line.route),
     ]
 
 
@@ -318,15 +312,11 @@ def _lists(sheet: Sheet, limits: Sequence[Limited]) -> list[Children]:
 def _attacks(file: PolicyFile) -> Section:
     """Which known attacks it shuts, and what would shut the others."""
     trials = try_all(file.variables, file.policy)
-    rows = [
-        [
-            one.attack.name,
-            badge(Power(one.attack.gives)),
-            code(one.remedy) if one.remedy else "no line",
-            one.attack.source,
-        ]
-        for one in chain(*trials.groups)
-    ]
+    rows = list[list[Children]]()
+    for one in chain(*trials.groups):
+        gives = badge(Power(one.attack.gives))
+        remedy = code(one.remedy) if one.remedy else "no line"
+        rows.append([one.attack.name, gives, remedy, one.attack.source])
     heads = ("Attack", "It gives", "What would shut it", "Known from")
     return Section(
         "attacks",
@@ -341,15 +331,11 @@ def _others(lines: Iterable[Line], flows: Iterable[Flow]) -> Section:
     halves: list[Children] = [
         [code(one.has), " without ", code(one.lacks), f": {one.why}"] for one in flows
     ]
-    rows = [
-        [
-            code(one.grant.name),
-            badge(one.power),
-            one.note or str(one.standing),
-            f"{one.seen.count}\u00d7" if one.seen and one.seen.count else "never",
-        ]
-        for one in lines
-    ]
+    rows = list[list[Children]]()
+    for one in lines:
+        why = one.note or str(one.standing)
+        asked = f"{one.seen.count}\u00d7" if one.seen and one.seen.count else "never"
+        rows.append([code(one.grant.name), badge(one.power), why, asked])
     heads = ("Operation or value", "Risk", "Why it is not granted", "Asked for")
     return Section(
         "left-out",
@@ -454,28 +440,17 @@ def _drift(file: PolicyFile, live: Record) -> Section:
     facts = live.evidence.completeness()
     # Unused is what was not used in the last days that were watched.
     unused = sheet.unused(facts.last - UNUSED_DAYS * DAY)
-    refused: list[list[Children]] = [
-        [
-            code(one.grant.name),
-            [
-                one.told,
-                under(badge(one.power), f": {one.power.why}")
-                if one.power.is_root
-                else None,
-            ],
-            [f"{one.seen.count}\u00d7", under(f"last {day(one.seen.last)}")],
-            _who(one),
-        ]
-        for one in sheet.refused
-        if one.seen
-    ]
+    refused = list[list[Children]]()
+    for one in sheet.refused:
+        root = under(badge(one.power), f": {one.power.why}")
+        why: Children = [one.told, root if one.power.is_root else None]
+        if seen := one.seen:
+            asked: Children = [f"{seen.count}\u00d7", under(f"last {day(seen.last)}")]
+            refused.append([code(one.grant.name), why, asked, _who(one)])
     heads = ("What", "Why", "Asked for", "By")
-    is_watched = bool(live.evidence.facts)
-    none = (
-        "It refuses nothing that was sent."
-        if is_watched
-        else "Nothing is recorded there."
-    )
+    none = "It refuses nothing that was sent."
+    if not live.evidence.facts:
+        none = "Nothing is recorded there."
     return Section(
         "drift",
         "What really happens",
@@ -491,9 +466,8 @@ def _drift(file: PolicyFile, live: Record) -> Section:
 def _watched(evidence: Evidence) -> str:
     """Say how much was watched."""
     facts = evidence.completeness()
-    return (
-        f"{days(facts.first, facts.last)}, {describe_watch(facts)}{from_logs(evidence)}"
-    )
+    when = days(facts.first, facts.last)
+    return f"{when}, {describe_watch(facts)}{from_logs(evidence)}"
 
 
 def _provenance(
@@ -503,9 +477,8 @@ def _provenance(
     live: Record | None,
 ) -> Section:
     dropped = learned.evidence.dropped() if learned else 0
-    compare_with = (
-        f"trioproxy diff OLD.env {argument(file.path)} --as html -o PAGE.html"
-    )
+    name = argument(file.path)
+    compare_with = f"trioproxy diff OLD.env {name} --as html -o PAGE.html"
     rows: dict[str, Children] = {
         "File": _source(file),
         "Evidence": _source(learned) if learned else None,

@@ -21,9 +21,8 @@ class Section:
     def __init__(self, place: str, title: str, *content: Children) -> None:
         self.place = place
         self.title = title
-        self.markup = element(
-            "section", element("h2", title, id=place), *content, aria_labelledby=place
-        )
+        heading = element("h2", title, id=place)
+        self.markup = element("section", heading, *content, aria_labelledby=place)
 
 
 def para(*content: Children, class_: str | None = None) -> Markup:
@@ -66,23 +65,12 @@ def table(
     so its role is said; and the head of each cell is written in front of it.
     """
     head = [element("th", one, scope="col", role="columnheader") for one in heads]
-    body = [
-        element(
-            "tr",
-            [
-                element(
-                    "td" if at else "th",
-                    element("span", name, class_="label", aria_hidden="true"),
-                    element("div", cell),
-                    role="cell" if at else "rowheader",
-                    scope=None if at else "row",
-                )
-                for at, (name, cell) in enumerate(zip(heads, row, strict=True))
-            ],
-            role="row",
-        )
-        for row in rows
-    ]
+    body = list[Markup]()
+    for row in rows:
+        first, *others = zip(heads, row, strict=True)
+        cells = [_cell(*first, tag="th", role="rowheader", scope="row")]
+        cells += [_cell(*one, tag="td", role="cell") for one in others]
+        body.append(element("tr", cells, role="row"))
     if not body:
         return None
     return element(
@@ -93,6 +81,13 @@ def table(
         role="table",
         class_=class_,
     )
+
+
+def _cell(
+    name: str, content: Children, *, tag: str, role: str, scope: str | None = None
+) -> Markup:
+    label = element("span", name, class_="label", aria_hidden="true")
+    return element(tag, label, element("div", content), role=role, scope=scope)
 
 
 def badge(power: Power) -> Children:

@@ -1,8 +1,7 @@
 """What an item of a list stands for, where it is more than itself."""
 
 import re
-from collections.abc import Iterator
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from trioproxy.api.arguments import DEFAULT_USER
@@ -18,17 +17,15 @@ from trioproxy.limits.sorts import OWN_IMAGES
 HOLE: Final = re.compile(rf"(/\*\Z|{varying.HOLE.pattern})")
 """What stands for more than itself in an item: all below a path, or a hole."""
 
-_KINDS: Final = MappingProxyType(
-    {
-        "num": "any digits",
-        "uuid": "a UUID",
-        "date": "a date, as 2026-11-20 or 20261120",
-        "uid": "the number of a user, 1000 to 59999",
-        "hex": "exactly {} of 0-9 and a-f",
-        "rand": "exactly {} letters, digits or _",
-        "": "exactly {} letters, digits, _ or -",
-    }
-)
+_KINDS: Final[Mapping[str, str]] = {
+    "num": "any digits",
+    "uuid": "a UUID",
+    "date": "a date, as 2026-11-20 or 20261120",
+    "uid": "the number of a user, 1000 to 59999",
+    "hex": "exactly {} of 0-9 and a-f",
+    "rand": "exactly {} letters, digits or _",
+    "": "exactly {} letters, digits, _ or -",
+}
 
 _BUILT: Final = "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none"
 
@@ -47,7 +44,6 @@ def reading(grant: Grant, policy: Policy) -> Iterator[tuple[str, str]]:
         return
     if variable == "CREATE_IMAGES" and item in OWN_IMAGES:
         yield item, _BUILT
-        return
     for hole in dict.fromkeys(HOLE.findall(item)) if item != ANY else ():
         yield hole, _hole(hole)
     for (hole, name), place in zip(MOVING.items(), policy.limits.places, strict=True):

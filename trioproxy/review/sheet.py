@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import chain
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, NOWHERE, OBJECTS, OPERATIONS_VARIABLE, Places
@@ -127,6 +128,12 @@ class Line:
         return row_of(self.grant.item) if self.grant.is_operation else None
 
     @property
+    def route(self) -> str:
+        """Method and template of an operation of the table; empty for all else."""
+        endpoint = self.endpoint
+        return f"{endpoint.method} {endpoint.template}" if endpoint else ""
+
+    @property
     def does(self) -> str:
         """Why it is root, what the operation does, or what the item is."""
         return self.power.why or what_of(*self.grant)
@@ -232,15 +239,11 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
             refused[items.written(one)].append((one, refusal))
     grants = list(grants_of(policy))
     seen = _seen_of(grants, uses, evidence) if evidence else {}
-    granted = [
-        Line(
-            grant=one,
-            standing=Standing.GRANTED,
-            power=powers.of(one),
-            seen=seen.get(one),
-        )
-        for one in grants
-    ]
+    granted = list[Line]()
+    for grant in grants:
+        power, of_it = powers.of(grant), seen.get(grant)
+        line = Line(grant=grant, standing=Standing.GRANTED, power=power, seen=of_it)
+        granted.append(line)
     others = _others(policy, evidence, refused) if evidence else ()
     return Sheet(
         policy=policy,
@@ -302,10 +305,7 @@ class _Use(NamedTuple):
     @property
     def is_used(self) -> bool:
         """Whether any answer shows a need."""
-        ends = (
-            *self.facts.results,
-            *(e for one in self.facts.runs.values() for e in one),
-        )
+        ends = chain(self.facts.results, *self.facts.runs.values())
         return any(is_need(self.sight, end) for end in ends)
 
 
@@ -453,19 +453,13 @@ class _Items:
 
     def _may_pass(self, one: _Use) -> bool:
         """Whether something passes though no item fits it, or may, as far as it is known."""
-        variable, limits, value = (
-            one.grant.variable,
-            self._policy.limits,
-            self._whole(one),
-        )
+        policy, variable, value = self._policy, one.grant.variable, self._whole(one)
         if one.reached:  # which nobody looks at without lists of objects
-            is_free = not (
-                self._policy.drops_nodes if one.is_of_nodes else self._policy.objects
-            )
-            return is_free or limits.lists_had(variable, value)
+            judges = policy.drops_nodes if one.is_of_nodes else policy.objects
+            return not judges or policy.limits.lists_had(variable, value)
         if variable not in OBJECTS:
-            return limits.lists(variable, value)
-        only = self._policy.objects.by_kind.get(OBJECTS[variable])
+            return policy.limits.lists(variable, value)
+        only = policy.objects.by_kind.get(OBJECTS[variable])
         # By a label it may be listed, unless it was refused.
         return only is None or (bool(only.labels) and REFUSED not in one.facts.results)
 
@@ -526,9 +520,8 @@ def flips_of(old: Policy, new: Policy, evidence: Evidence) -> Flips:
     decided = [
         one for one in uses if one.grant.is_operation or one.sight.operation in both
     ]
-    before, after = (
-        _refusals(policy, decided, evidence.newest_places) for policy in (old, new)
-    )
+    places = evidence.newest_places
+    before, after = (_refusals(policy, decided, places) for policy in (old, new))
     return Flips(
         recorded=len({one.grant for one in uses}),
         refused=tuple(_more_of(after, before, Adding(new), evidence)),
@@ -597,21 +590,15 @@ def _others(policy: Policy, evidence: Evidence, refused: _Refusals) -> Iterator[
             old_api = evidence.oldest_api if grant.name in outdated else None
             standing, note = _standing(uses, old_api)
         is_of_nodes = bool(uses) and all(one.is_of_nodes for one in uses)
-        yield replace(
-            _line(grant, of_it, adding, evidence),
-            standing=standing,
-            note=note,
-            is_nameable=_is_nameable(policy, grant) and not is_of_nodes,
-        )
+        is_nameable = _is_nameable(policy, grant) and not is_of_nodes
+        line = _line(grant, of_it, adding, evidence)
+        yield replace(line, standing=standing, note=note, is_nameable=is_nameable)
     for state in unseen_states(evidence, policy.opened_operations):
-        for grant in map(Grant.of_operation, state.lacks):
-            if grant not in refused:
-                yield Line(
-                    grant=grant,
-                    standing=Standing.UNSEEN,
-                    power=adding.power(grant),
-                    note=f"usual after a {state.state.shown}, which never came up",
-                )
+        note = f"usual after a {state.state.shown}, which never came up"
+        lacking = map(Grant.of_operation, state.lacks)
+        for grant in (one for one in lacking if one not in refused):
+            power = adding.power(grant)
+            yield Line(grant=grant, standing=Standing.UNSEEN, power=power, note=note)
 
 
 def _standing(uses: list[_Use], old_api: str | None) -> tuple[Standing, str]:

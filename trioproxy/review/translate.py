@@ -190,15 +190,10 @@ def _sections(policy: Policy, incumbent: Incumbent, source: str) -> Exported:
     # All of them: what is not written has the image's default, which may open something.
     written = smallest_sections(policy.granted, incumbent)
     image = f"{incumbent.image} {incumbent.version}"
-    text = _text(
-        [
-            f"# from {format_value(source)} by trioproxy, for {image}",
-            *(f"{name}={value}" for name, value in written.items()),
-        ]
-    )
+    head = f"# from {format_value(source)} by trioproxy, for {image}"
     opened = opened_operations(written, [incumbent])
     return Exported(
-        text=text,
+        text=_text([head, *map("=".join, written.items())]),
         over=tuple(sorted(opened - policy.opened_operations)),
         missing=unopenable(policy.granted, incumbent),
     )

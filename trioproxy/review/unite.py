@@ -146,12 +146,9 @@ class _Uniting:
             hole: Counter(part.limits.places[at] for part in parts if _has(part, hole))
             for at, hole in enumerate(MOVING)
         }
-        self._places = Places(
-            *(
-                max(sorted(one), key=one.__getitem__, default="")
-                for one in uses.values()
-            )
-        )
+        counts = uses.values()
+        most = (max(sorted(one), key=one.__getitem__, default="") for one in counts)
+        self._places = Places(*most)
         self._differ = [hole for hole, one in uses.items() if len(one) > 1]
         self._output_first = sorted(parts, key=lambda one: not one.is_output)
         self._declined = {
@@ -359,9 +356,8 @@ class _Uniting:
     def _written(self, item: str, places: Places) -> str:
         """An item as the union has it: `{base}` only where it means the same in all."""
         both = zip(places, self._places, strict=True)
-        return Places(*(mine if mine != all_ else "" for mine, all_ in both)).meant(
-            item
-        )
+        others = Places(*(mine if mine != all_ else "" for mine, all_ in both))
+        return others.meant(item)
 
     def _tell_of_idle(self, idle: Sequence[Member], name: str) -> None:
         for part in idle:

@@ -51,9 +51,8 @@ def _together(
         told = f"{first.told}, nor {count(len(more), 'more value')} like it"
         grant = first.grant._replace(item=item.text)
         of_it = _sum([seen[value] for value in sorted(item.values)])
-        yield replace(
-            first, grant=grant, power=adding.power(grant), told=told, seen=of_it
-        )
+        power = adding.power(grant)
+        yield replace(first, grant=grant, power=power, told=told, seen=of_it)
 
 
 def _sum(several: list[Seen]) -> Seen:

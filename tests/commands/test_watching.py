@@ -1,6 +1,6 @@
 """How learning goes on, in lines: counted from the evidence when somebody looks."""
 
-from trioproxy.commands.status import Watching
+from trioproxy.commands.live import Watching
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route

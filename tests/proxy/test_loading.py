@@ -1,9 +1,7 @@
-"""All that decides is loaded before the first request: nothing of it is found on disk later."""
+"""All that decides is loaded before the first request, and made: nothing of it is found on disk later."""
 
 import ast
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +9,9 @@ import pytest
 
 import trioproxy
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import Gate
-from trioproxy.proxy.server import load
 
 PACKAGE = Path(trioproxy.__file__).parent
-ROOMS = ("api", "limits", "judge", "http", "proxy")
+ROOMS = ("api", "limits", "judge", "file", "http", "evidence", "proxy")
 
 
 def imported_in_functions() -> Iterator[tuple[str, str]]:
@@ -39,33 +35,25 @@ def imported_in_functions() -> Iterator[tuple[str, str]]:
                         )
 
 
-def test_the_door_loads_what_functions_import() -> None:
-    """Nothing that judges or moves bytes is imported for the first time by a request.
+FEATURES = {
+    ("connection.py", "trioproxy.proxy.holding"),
+    ("log.py", "trioproxy.evidence.keeping"),
+    ("server.py", "trioproxy.evidence.keeping"),
+    ("server.py", "trioproxy.proxy.connection"),
+    ("server.py", "trioproxy.proxy.containers"),
+    ("server.py", "trioproxy.proxy.holding"),
+    ("server.py", "trioproxy.proxy.metrics"),
+    ("server.py", "trioproxy.proxy.scraping"),
+}
+"""What serves, behind the listeners; what asks a person, tells what creations asked for, knows clients by their containers,
+and measures."""
 
-    What only narrows answers, or tells of creations, comes with the first policy that does; and
-    what knows clients by their containers, asks a person, or measures, when the listeners are
-    bound, where anything does.
-    """
-    script = (
-        "import sys, trioproxy.proxy.server, trioproxy.proxy.door\n"
-        "from dataclasses import replace\n"
-        "from trioproxy.file.permissions import parse_policy\n"
-        "from trioproxy.judge.gate import Gate\n"
-        "from trioproxy.proxy.server import load\n"
-        "policy, _ = parse_policy({'ALLOW_OPERATIONS': 'ContainerList',"
-        " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env', 'CREATE_IMAGES': '@built'})\n"
-        "load(Gate.enforcing(policy))\n"
-        "load(replace(Gate.trying(policy), audits=True))\n"
-        "import trioproxy.proxy.containers, trioproxy.proxy.holding\n"
-        "import trioproxy.proxy.metrics, trioproxy.proxy.scraping\n"
-        "print(*sys.modules, sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip
-    loaded = set(done.stdout.decode().split())
+
+def test_functions_import_features_alone() -> None:
+    """Nothing that judges or moves bytes is imported by a function, so that no request is the first to need it; what is a
+    feature of its own, and what serves, is loaded when a server starts."""
     found = set(imported_in_functions())
-    ours = {(file, name) for file, name in found if name.startswith("trioproxy.")}
-    assert {(file, name) for file, name in ours if name not in loaded} == set()
-    assert ours
+    assert {one for one in found if one[1].startswith("trioproxy.")} == FEATURES
 
 
 def test_what_values_are_tried_with_is_made_before_a_request(
@@ -76,7 +64,7 @@ def test_what_values_are_tried_with_is_made_before_a_request(
     lists = {"CREATE_BINDS": "/srv/a-*,/srv/b", "CREATE_IMAGES": "app:*"}
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **lists})
     read, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **lists})
-    load(Gate.enforcing(policy))
+    policy.limits.make_ready()
 
     def compiled(text: str) -> None:
         raise AssertionError(text)
