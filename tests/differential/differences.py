@@ -168,7 +168,7 @@ CHECKPOINTS = Difference(
     there="a start from one passes",
     here="passes where `CheckpointCreate` does",
     reason="it is root, with CRIU",
-    test="tests/judge/test_gate.py::test_a_start_from_a_checkpoint_passes_where_one_may_be_made",
+    test=_DIFFERENTIAL,
 )
 VERBS_GRANT = Difference(
     name="verbs at 1",
@@ -224,6 +224,7 @@ def classify(path: str, decision: Decision) -> Difference:
         Reason.WRITE_LIKE_READ: WRITE_LIKE_READS,
         Reason.EXEC: EXEC,
         Reason.VERB: VERBS_AT_0,
+        Reason.UNLIMITABLE: CHECKPOINTS,
     }.get(decision.reason, VERB_BEGINNINGS)
 
 

@@ -89,6 +89,7 @@ ALWAYS = (
     HttpRequest(method="GET", target="/containers/x/toplevel/json"),
     HttpRequest(method="GET", target="/containers/x/start"),
     HttpRequest(method="POST", target="/containers/x/startled"),
+    HttpRequest(method="POST", target="/containers/x/start?checkpoint=x"),
     HttpRequest(method="PUT", target="/containers/parent/alias/archive?path=/"),
     HttpRequest(method="PATCH", target="/containers/parent/alias/logs"),
     HttpRequest(method="POST", target="/v1.45/containers/x/stop?t=1"),
