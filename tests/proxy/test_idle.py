@@ -1,9 +1,11 @@
 """Idle connections: each end that they have, and whom they make room for."""
 
+import os
+
 import pytest
 from trio.testing import MockClock
 
-from tests.fakes import Client, settle
+from tests.fakes import Client, request, settle
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.proxy import server as server_module
 from trioproxy.proxy.server import IDLE_SECONDS, REAP_EVERY
@@ -52,6 +54,28 @@ async def test_who_is_idle_ends(
     assert proxy.open_connections() == 0
     if end not in {"leaves", "reset"}:
         assert await client.read_gone() == "end"
+
+
+@pytest.mark.parametrize("end", ["idle", "drain"])
+async def test_whose_next_request_is_here_is_idle_no_more(
+    proxy: Proxy, mock_clock: MockClock, end: str
+) -> None:
+    """Whoever asks in the moment in which idle connections end is answered: else it would not know
+    whether its request ran."""
+    await proxy.serve()
+    client = await proxy.connect(tcp=True)
+    await ask(client)
+    await settle()
+    if end == "drain":
+        proxy.nursery.start_soon(proxy.server.drain)
+        await settle()
+    else:
+        for _ in range(int(IDLE_SECONDS / REAP_EVERY)):
+            mock_clock.jump(REAP_EVERY)
+            await settle()
+    os.write(client.sock.fileno(), request())
+    mock_clock.jump(REAP_EVERY if end == "idle" else 1)
+    assert (await client.read_response()).status == 200
 
 
 async def test_memory_goes_back_while_clients_are_served(

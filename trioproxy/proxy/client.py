@@ -85,9 +85,7 @@ class Client:
             return False
 
     def idle_for(self, now: float) -> float:
-        """How long it has been idle, as far as was asked before."""
-        if not self.is_idle:
-            return 0.0
+        """How long an idle one has been so, as far as was asked before."""
         if self.idle_since is None:
             self.idle_since = now
         return now - self.idle_since
@@ -95,6 +93,12 @@ class Client:
     def end(self) -> None:
         """End its connection now, and what is being served."""
         self.scope.cancel()
+
+    def end_silent(self) -> None:
+        """End an idle one, unless its next request is here: ended before that is read, the client
+        would find a reset, and not know whether it ran."""
+        if not self.has_spoken():
+            self.end()
 
     async def read_head(self) -> bytes | None:
         """Wait for a request head; None where the client has no more.

@@ -591,9 +591,9 @@ class Server:
             await trio.sleep(REAP_EVERY)
             give_back_what_lies_between()
             now = trio.current_time()
-            for connection in self.connections:
-                if connection.client.idle_for(now) >= IDLE_SECONDS:
-                    connection.client.end()
+            for client in tuple(self._shared.clients.idle):
+                if client.idle_for(now) >= IDLE_SECONDS:
+                    client.end_silent()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
         """Take no more clients and let those here finish; then `run` returns.
@@ -608,9 +608,10 @@ class Server:
         self._accepting.cancel()
         if self.asking is not None:
             self.asking.stop()
-        await self._wait_until(lambda: not self._idle(), ABOUT_TO_ASK)
-        for connection in self._idle():
-            connection.client.end()
+        idle = self._shared.clients.idle
+        await self._wait_until(lambda: not idle, ABOUT_TO_ASK)
+        for client in tuple(idle):
+            client.end_silent()
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
             connection.client.end()
@@ -620,9 +621,6 @@ class Server:
         self._shared.is_over = True
         for connection in self.connections:
             connection.client.end()
-
-    def _idle(self) -> "list[Connection]":
-        return [one for one in self.connections if one.client.is_idle]
 
     def _streaming(self) -> "list[Connection]":
         return [connection for connection in self.connections if connection.streams]
