@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -92,6 +93,25 @@ async def test_what_the_engine_does_not_remove(own: Proxy) -> None:
     )
     answer = json.loads((await client.read_response("POST")).body)
     assert answer == {"ContainersDeleted": [every[4]], "SpaceReclaimed": 0}
+
+
+@pytest.mark.parametrize("size", [1, 300], ids=["values", "bytes"])
+async def test_a_container_of_which_more_is_told_than_is_read(
+    own: Proxy, size: int
+) -> None:
+    """Whoever makes one says how long its description is: it stays, and the others go."""
+    client, engine, _ = await asking(own, "/v1.45/containers/prune")
+    await engine.send(told([container(), container(Id=OTHER)]))
+    await answering(engine, image())
+    await engine.read_request()
+    with suppress(BrokenPipeError):  # it is read no further
+        await engine.send(told({"Id": ID, "Config": {"Env": ["x" * size] * 20_001}}))
+    if size > 1:
+        await engine.read_gone()
+        engine = await own.fake.accept()
+    await answering(engine, inspected(7, OTHER), removed(f"containers/{OTHER}"))
+    answer = json.loads((await client.read_response("POST")).body)
+    assert answer == {"ContainersDeleted": [OTHER], "SpaceReclaimed": 7}
 
 
 NOTHING = {

@@ -13,14 +13,14 @@ from typing import Final
 import trio
 
 from trioproxy.api.families import Kind
-from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.errors import BadRequest, TooMuch, UpstreamError
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY
 from trioproxy.judge.pruning import Removals
 from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
-from trioproxy.proxy.resolve import ask, ask_each, segment
+from trioproxy.proxy.resolve import ask, ask_each, parse_answer, segment
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"
@@ -79,10 +79,13 @@ class Removing(Exchange):
         return _report(kind, gone, freed)
 
     async def _look_at(self, path: str) -> Mapping[str, jsonbody.Json] | None:
-        """What takes room in a container, and when it was made; None: it is gone."""
-        status, raw = await ask(self._sides.engine, "GET", f"{path}/json?size=1")
-        value = jsonbody.parse(raw) if status in _DONE else None
-        return value if isinstance(value, dict) else None
+        """What takes room in a container, and when it was made; None: it is gone, or too much to
+        be read, as whoever made it may have it."""
+        with suppress(TooMuch):
+            status, raw = await ask(self._sides.engine, "GET", f"{path}/json?size=1")
+            value = parse_answer(raw) if status in _DONE else None
+            return value if isinstance(value, dict) else None
+        return None
 
     async def _sizes(self) -> dict[str, int]:
         """What volumes take on the disk, by name; nothing where the Engine does not say in time.
