@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from tests.fakes import (
     CHUNK_END,
+    HEAD_END,
     HEADS,
     Client,
     EngineConnection,
@@ -487,6 +488,23 @@ async def test_a_question_that_is_not_answered(own: Proxy) -> None:
     assert (await client.read_response()).status == 502
 
 
+@pytest.mark.parametrize("target", ["/events", "/images/json", "/volumes"])
+async def test_a_list_that_does_not_come(
+    own: Proxy, autojump_clock: MockClock, target: str
+) -> None:
+    """What an answer is judged by is waited for as any question is: then 504."""
+    client, engine = await listing(own, target=target)
+    images = [{"Id": IMAGE, "Labels": OWN, "Containers": 1}]
+    said = {"/images/json": answer(images), "/volumes": answer({"Volumes": VOLUMES})}
+    await engine.send(said.get(target, HEADS["events"]))
+    questions = await own.fake.accept()
+    for _ in range(ONE_BY_ONE if target == "/volumes" else 0):
+        await questions.answer(body=b"[]")
+    began = trio.current_time()
+    assert (await client.read_response()).status == 504
+    assert trio.current_time() - began == pytest.approx(QUESTIONS_SECONDS, abs=1)
+
+
 LIMITS = {
     "limit=1": (b"all=1", 1),
     "limit=2&all=0": (b"all=1", 2),
@@ -910,6 +928,19 @@ async def test_an_error_that_names_nothing(own: Proxy) -> None:
     assert (await client.read_response("POST")).body == body
 
 
+async def test_an_error_of_which_the_engine_never_says(
+    own: Proxy, autojump_clock: MockClock
+) -> None:
+    """All that it may name is asked about by one deadline; then it is left out."""
+    every = " ".join(f'"{number:064x}"' for number in range(1, 5))
+    said = json.dumps({"message": f"in use by {every}"}).encode()
+    client, _ = await failing(own, response("409 Conflict", body=said))
+    began = trio.current_time()
+    told = json.loads((await client.read_response("POST")).body)["message"]
+    assert told.count("(not listed)") == 4
+    assert trio.current_time() - began == pytest.approx(QUESTIONS_SECONDS, abs=1)
+
+
 async def test_an_error_that_comes_packed(own: Proxy) -> None:
     """What is in it cannot be read here, and would be read by the client: it does not go on."""
     packed = gzip.compress(json.dumps(TAKEN).encode())
@@ -990,6 +1021,37 @@ async def test_a_shadow_passes_on_any_pieces(tried: Proxy) -> None:
         assert await client.read_until(CHUNK_END) == CHUNKED + body
     await settle()
     assert len(tried.lines_of(" would_hide=1")) == 1
+
+
+async def test_what_a_shadow_has_not_read_whole_has_room(tried: Proxy) -> None:
+    """An element that is long is held until its end is there: it has room as bodies have, and gives
+    it back."""
+    client, engine = await listing(tried)
+    begin, end = json.dumps([listed(1, {"long": LONG_LABEL})]).encode().split(b'xx"')
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    async with trio.open_nursery() as nursery:
+        size = len(begin) + len(end) + 3
+        nursery.start_soon(engine.send, head % size + begin)
+        await client.read_until(HEAD_END)
+        await client.count(len(begin))
+    await settle()
+    kept = tried.server._shared.bodies.kept_of
+    assert kept.total() == len(begin) - 1  # the list has begun
+    await engine.send(b'xx"' + end)
+    await client.count(len(end) + 3)
+    await settle()
+    assert not kept
+
+
+async def test_a_shadow_waits_for_no_list(
+    tried: Proxy, autojump_clock: MockClock
+) -> None:
+    """Events go on, in a while, beside an Engine that does not say what there is."""
+    client, engine = await listing(tried, target="/events")
+    raw = chunk(json.dumps(event(1)).encode() + b"\n")
+    await engine.send(HEADS["events"] + raw)
+    await engine.send(raw)
+    assert (await client.read_until(raw + raw)).startswith(HEADS["events"])
 
 
 async def test_a_shadow_follows_events(tried: Proxy) -> None:

@@ -38,9 +38,10 @@ async def concealed(
         engine.drop()
     names = told(message, asked)
     strangers = set(names[MOST:])
+    # One, so that all of them are asked about by one deadline.
+    resolver = Resolver(engine, gate, sides.shared.remembered)
     for name in names[:MOST]:
         try:
-            resolver = Resolver(engine, gate, sides.shared.remembered)
             if not await _is_shown(resolver, gate.narrows, name):
                 strangers.add(name)
         except UpstreamError:

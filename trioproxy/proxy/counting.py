@@ -69,6 +69,7 @@ class Counting(Narrowing):
             if self._turns.are_due(piece):
                 await self._wire.let_others()
             await self._shown(piece)
+        self._weigh(self._elements.held)
         self._asking.let_go()
 
     async def _try(self, look: Callable[[], Awaitable[None]]) -> None:

@@ -15,9 +15,10 @@ Events ask what there is when they begin, for of what goes they tell an id alone
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from math import inf
 from sys import getsizeof
 from typing import Final
+
+import trio
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
@@ -62,7 +63,7 @@ from trioproxy.proxy.bodies import Reading, in_turns
 from trioproxy.proxy.engine import Content
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import LISTS, Resolver, ask_each, check_told, shape_of
+from trioproxy.proxy.resolve import LISTS, QUESTIONS_SECONDS, Resolver, look_through
 from trioproxy.proxy.sides import Sides
 from trioproxy.proxy.wire import Wire
 
@@ -504,5 +505,5 @@ class _Asking:
 
     async def _list(self, kind: Kind, take: Take) -> None:
         """Look at all of a kind, at any length."""
-        status, _ = await ask_each(self._engine, LISTS[kind], shape_of(kind), take, inf)
-        check_told(status, f"which {kind}s it has")
+        deadline = trio.current_time() + QUESTIONS_SECONDS
+        await look_through(self._engine, kind, LISTS[kind], take, deadline)
