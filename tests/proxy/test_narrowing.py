@@ -148,6 +148,16 @@ async def test_a_head_alone(named: Proxy) -> None:
     assert await engine.has_more()
 
 
+async def test_a_body_behind_a_head_alone(named: Proxy) -> None:
+    """Bytes that no answer has are none of the next one's: that connection has served."""
+    client, engine = await listing(named, method="HEAD")
+    await engine.send(answer([STRANGER]))
+    await client.read_head()
+    await client.ask("GET", "/containers/json")
+    await (await named.fake.accept()).read_request()
+    assert await engine.read_gone() == "end"
+
+
 @pytest.mark.parametrize("status", ["400 Bad Request", "500 Internal Server Error"])
 async def test_what_shows_nothing_goes_on(named: Proxy, status: str) -> None:
     """An error is the Engine's own, byte for byte."""

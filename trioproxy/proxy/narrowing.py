@@ -130,12 +130,12 @@ class Narrowing:
         `head`: as the client would get it else; `data` came behind it. Raises
         `UpstreamError`.
         """
+        self._content = Content(self._wire, self._framing, data)
         if expected.is_head:
             self.is_over = True
             return with_body(head)  # its length would tell how much there is of others'
         if is_packed(head):
             raise unreadable("it comes packed")
-        self._content = Content(self._wire, self._framing, data)
         out = bytearray()
         await self._asking.know(self._showing.follows)
         is_live = self._showing.answer.shape is Shape.LINES
