@@ -30,8 +30,7 @@ from trioproxy.errors import (
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, Framing
 from trioproxy.http.request import HeaderFields
-from trioproxy.proxy.budget import Budget
-from trioproxy.proxy.client import Client
+from trioproxy.proxy.client import Budget, Client
 from trioproxy.proxy.engine import Content
 from trioproxy.proxy.wire import Wire
 from trioproxy.quoting import in_quotes
