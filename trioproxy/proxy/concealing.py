@@ -10,7 +10,7 @@ from trioproxy.judge.conflicts import told, without
 from trioproxy.limits.objects import Objects
 from trioproxy.proxy.engine import Content
 from trioproxy.proxy.resolve import Resolver
-from trioproxy.proxy.sides import Sides
+from trioproxy.proxy.shared import Sides
 
 MOST_OF_A_MESSAGE: Final = 64 * 1024
 """Bytes of an error: 502. The Engine's have some hundred."""

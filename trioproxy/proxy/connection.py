@@ -57,7 +57,7 @@ from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, Exchange
 from trioproxy.proxy.removing import Removing
 from trioproxy.proxy.resolve import Resolver, under_way
-from trioproxy.proxy.sides import Sides
+from trioproxy.proxy.shared import Sides
 from trioproxy.proxy.watch import HUNG_UP
 from trioproxy.steps import Result
 

@@ -46,7 +46,7 @@ from trioproxy.proxy.concealing import concealed
 from trioproxy.proxy.counting import Counting
 from trioproxy.proxy.narrowing import Narrowing
 from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
-from trioproxy.proxy.sides import Sides
+from trioproxy.proxy.shared import Sides
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, RESET
 from trioproxy.values import ordered_class

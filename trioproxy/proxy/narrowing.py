@@ -64,7 +64,7 @@ from trioproxy.proxy.engine import Content
 from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, QUESTIONS_SECONDS, Resolver, look_through
-from trioproxy.proxy.sides import Sides
+from trioproxy.proxy.shared import Sides
 from trioproxy.proxy.wire import Wire
 
 SHORT: Final = 64 * 1024

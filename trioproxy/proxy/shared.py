@@ -1,4 +1,4 @@
-"""What all connections of a server share, whatever policy they are judged by."""
+"""What all connections of a server share, whatever policy they are judged by; the two sides of one."""
 
 import itertools
 import os
@@ -11,14 +11,15 @@ from trioproxy.config import Address
 from trioproxy.http.memo import Memo
 from trioproxy.judge.outcome import Waits
 from trioproxy.limits.things import Labels, Missing, Thing
-from trioproxy.proxy.bodies import Bodies
-from trioproxy.proxy.client import Clients
+from trioproxy.proxy.admission import Admission
+from trioproxy.proxy.bodies import Bodies, Reading
+from trioproxy.proxy.client import Client, Clients
 from trioproxy.proxy.condition import Health
 from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
-from trioproxy.proxy.reservations import Reservations
+from trioproxy.proxy.reservations import Reservation, Reservations
 from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
@@ -108,3 +109,33 @@ class Shared:
         if self.is_measured:
             engine.waits = Waits()
         return engine
+
+
+@dataclass(slots=True, eq=False)
+class Sides:
+    """What all exchanges of one connection use: their `Connection`."""
+
+    client: Client
+    admission: Admission
+    shared: Shared
+    engine: Engine
+    reservation: Reservation | None = None
+    """Of the volumes that the request under way relies on, if it is such a one."""
+    reading: Reading | None = None
+    """What the request under way makes us hold, if its body or its names are judged."""
+
+    def release(self, *, may_use: bool = True, is_answered: bool = False) -> None:
+        """Let others have the volumes: the Engine has answered, or does nothing.
+
+        `may_use`: whether it may have made a container that has them. `is_answered`: whether
+        that is its own word, and not what stands between.
+        """
+        if self.reservation is not None:
+            self.reservation.release(may_use=may_use, is_answered=is_answered)
+            self.reservation = None
+
+    def let_go(self) -> None:
+        """Hold nothing of the request under way any more."""
+        if self.reading is not None:
+            self.reading.release()
+            self.reading = None
