@@ -7,9 +7,9 @@ import pytest
 from tests.fakes import Client, EngineConnection, chunk, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.file.permissions import parse_policy
+from trioproxy.http.hearing import MOST_BUILT, Built
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.limit import NOT_BUILT
-from trioproxy.proxy.built import MOST_BUILT, Built
 
 ID = f"sha256:{'a1' * 32}"
 POLICY = {**OPEN, "CREATE_IMAGES": "@built", "CREATE_BINDS": "/srv/app"}

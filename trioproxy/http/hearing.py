@@ -10,6 +10,9 @@ A quiet build has no such line, but the id in a `stream`; nor have builds before
 that it gave behind it; so these count when the answer has ended with them, and not otherwise.
 
 Nothing is refused here: of a line that is long or cannot be read no image is known.
+
+What was heard is what `@built` stands for. A policy keeps it (`Built`), as long as the process
+runs: a reload forgets nothing of it, and another policy knows nothing of it.
 """
 
 import re
@@ -23,6 +26,11 @@ from trioproxy.http.framing import Boundary, Dechunked, Framing, content_of
 
 LONGEST_TOLD: Final = 1_024
 """Bytes of a line that is read: those that tell an id have a tenth of that."""
+
+MOST_BUILT: Final = 2_048
+"""Images that were built through one policy and are known: half a megabyte of ids."""
+
+SHORT_ID: Final = 12
 
 _ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 _SAID: Final = re.compile(
@@ -96,3 +104,28 @@ class Hearing:
         if isinstance(stream, str):
             own = _SAID.fullmatch(stream)
             self._said = own[1] if own else said * stream.startswith(_NAMED)
+
+
+class Built:
+    """The images that were made through one policy, by the ids that the Engine's answers had.
+
+    Never by what is in an image: labels are inherited, pulled and loaded, and anybody can write
+    one. So nothing is known of what was built before this process began.
+    """
+
+    __slots__ = ("_ids",)
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def add(self, digits: str) -> None:
+        """Know one more, in full or by its short id; the oldest is forgotten."""
+        self._ids.pop(digits, None)
+        self._ids[digits] = None
+        if len(self._ids) > MOST_BUILT:
+            del self._ids[next(iter(self._ids))]
+
+    def has(self, full_id: str) -> bool:
+        """Whether an image is one of them."""
+        digits = full_id.removeprefix("sha256:")
+        return digits in self._ids or digits[:SHORT_ID] in self._ids

@@ -254,7 +254,7 @@ class Limits:
         limit = self.limit_of(argument.variable)
         if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
             return None
-        # `@built` goes by what answers of builds and commits told through this policy (`proxy.built`), and by nothing
+        # `@built` goes by what answers of builds and commits told through this policy (`http.hearing`), and by nothing
         # that an image says of itself: its names and labels are its builder's to choose.
         if thing.is_built and limit.lists(BUILT):
             return None

@@ -25,6 +25,7 @@ from trioproxy.apiversion import is_older, too_old
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY, Framing
+from trioproxy.http.hearing import Built
 from trioproxy.http.hosts import UNIX, Site
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import (
@@ -50,7 +51,6 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.outcome import Observer, Outcome, Verdict
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy import replies
-from trioproxy.proxy.built import Built
 from trioproxy.proxy.condition import PROBES, Probe
 from trioproxy.values import ordered_class
 

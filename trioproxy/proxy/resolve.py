@@ -25,6 +25,7 @@ from trioproxy.errors import (
 )
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, left_of_one_chunk, one_chunk
+from trioproxy.http.hearing import Built
 from trioproxy.http.response import Expectation, ResponseHead
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.pruning import Listed, Prune
@@ -44,7 +45,6 @@ from trioproxy.limits.things import (
     listed,
     users_of,
 )
-from trioproxy.proxy.built import Built
 from trioproxy.proxy.engine import PIECE, Content, Engine
 from trioproxy.proxy.listing import Take, take_each
 from trioproxy.proxy.shared import Remembered

@@ -13,6 +13,7 @@ import trio
 from trioproxy.api.routes import compile_dockers
 from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import ClientLost, TrioProxyError, leaf_of
+from trioproxy.http.hearing import Built
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.guard import Guard
@@ -20,7 +21,6 @@ from trioproxy.judge.outcome import Observer, host_of_client, name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
-from trioproxy.proxy.built import Built
 from trioproxy.proxy.capacity import (
     TOO_MANY,
     Capacity,
