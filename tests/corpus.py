@@ -16,7 +16,7 @@ from trioproxy.file.variables import (
     SWITCHES,
     VERBS,
 )
-from trioproxy.proxy.own import Own
+from trioproxy.hostpath import Own
 
 ROUTES = Path(__file__).parent / "data" / "routes.tsv"
 OWNER = {"trioproxy.owner": "app"}

@@ -16,6 +16,7 @@ import trio
 from tests.fakes import request
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.file.permissions import parse_policy
+from trioproxy.hostpath import Own
 from trioproxy.http import jsonbody
 from trioproxy.http.response import Expectation, ResponseHead, parse_response
 from trioproxy.judge.gate import (
@@ -36,7 +37,6 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.outcome import Verdict
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Remembered
 from trioproxy.proxy.wire import Wire

@@ -1,8 +1,11 @@
-"""Where a file of this container lies on the Engine's host, by the mount table.
+"""Where a file of this container lies on the Engine's host, by the mount table, and which one it is.
 
 For each mount the kernel says which folder of its file system is mounted, and not where
 the host has that file system. So what is told is where it lies if that is at `/` (or at
 `/run`, where a tmpfs is), and whether another place may be it.
+
+Docker mounts a file of the container's own folder as /etc/hostname, and volumes from folders
+that have their names: by that no client may reach the container of this process.
 """
 
 import os
@@ -14,6 +17,12 @@ from trioproxy.values import value_class
 
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _UPPER: Final = re.compile(r"(?:^|,)upperdir=([^,]*)")
+
+_FOLDER: Final = re.compile(
+    r"/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)\Z"
+)
+_VOLUME: Final = re.compile(r"/volumes/([^/]+)/_data\Z")
+_FILES: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
 
 CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
 """Files that Docker and Podman put into a container."""
@@ -88,3 +97,26 @@ def mount_of(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     path += "/"
     found = [one for one in mounts if path.startswith(f"{one.place.rstrip('/')}/")]
     return max(reversed(found), key=lambda one: len(one.place), default=None)
+
+
+@value_class
+class Own:
+    """The container of this process, as the Engine knows it."""
+
+    id: str = ""
+    """Empty: it is in none, or cannot tell."""
+    volumes: frozenset[str] = frozenset()
+
+
+def find_own(table: Path = Path("/proc/self/mountinfo")) -> Own:
+    """Read it off the mount table (proc_pid_mountinfo(5))."""
+    ids, volumes = dict[str, str](), set[str]()
+    for one in read_mounts(table):
+        if one.place in _FILES and (seen := _FOLDER.search(one.root)):
+            ids[one.place] = seen[1]
+        if seen := _VOLUME.search(one.root):
+            volumes.add(seen[1])
+    # Who joins another's network has that one's /etc/hosts and /etc/resolv.conf, in a pod of
+    # Podman's too. With Docker its /etc/hostname as well: then it takes itself for that one.
+    found = ids.get("/etc/hostname", next(iter(ids.values()), ""))
+    return Own(id=found, volumes=frozenset(volumes) if found else frozenset())

@@ -22,7 +22,7 @@ from trioproxy.commands.folder import policies_in, read_unlinked
 from trioproxy.config import Config, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
-from trioproxy.proxy.own import Own
+from trioproxy.hostpath import Own
 
 ALL = ("/containers/json", "/images/json", "/volumes")
 LISTS = {"ps": "ContainerList", "images": "ImageList", "volumes": "VolumeList"}

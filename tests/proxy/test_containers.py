@@ -36,13 +36,13 @@ from trioproxy.commands.serving import Serving
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
+from trioproxy.hostpath import Own
 from trioproxy.http.framing import Dechunked
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.proxy import containers, listeners, server
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER
 from trioproxy.proxy.server import Server
 

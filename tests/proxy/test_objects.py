@@ -17,8 +17,8 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.file.permissions import parse_policy
+from trioproxy.hostpath import Own, find_own
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.own import Own, find_own
 
 JSON = "Content-Type: application/json"
 ID = "a1" * 32

@@ -20,8 +20,8 @@ from trioproxy.commands.servedpolicy import NewPolicy, ServedPolicy, look
 from trioproxy.commands.serving import AT_ONCE, Serving
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
+from trioproxy.hostpath import Own
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
 
 PING = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemPing"})[0])

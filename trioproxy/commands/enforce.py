@@ -23,12 +23,11 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.files import is_one_file
-from trioproxy.hostpath import is_mount, read_mounts
+from trioproxy.hostpath import Own, find_own, is_mount, read_mounts
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
 from trioproxy.proxy import listeners
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import Own, find_own
 from trioproxy.proxy.server import Server
 
 if TYPE_CHECKING:

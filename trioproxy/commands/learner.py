@@ -33,11 +33,11 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
+from trioproxy.hostpath import find_own
 from trioproxy.judge.gate import Gate
 from trioproxy.learning.store import Store, Written
 from trioproxy.limits.objects import NO_OBJECTS
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
 from trioproxy.threads import in_thread
 from trioproxy.values import value_class

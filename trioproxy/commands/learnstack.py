@@ -17,8 +17,8 @@ from trioproxy.commands import learner, start, tell
 from trioproxy.commands.asked import Call
 from trioproxy.config import USER, Config, TcpAddress
 from trioproxy.errors import ConfigError, Nobody
+from trioproxy.hostpath import find_own
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
 from trioproxy.threads import in_thread
 

@@ -22,14 +22,13 @@ from trioproxy.file.opening import refuse_opening
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
-from trioproxy.hostpath import replaced
+from trioproxy.hostpath import Own, replaced
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.judge.shadow import ShadowTally
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
 from trioproxy.quoting import argument
 from trioproxy.threads import APART, in_thread

@@ -22,10 +22,9 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
 from trioproxy.files import is_one_file
-from trioproxy.hostpath import is_in_container
+from trioproxy.hostpath import Own, is_in_container
 from trioproxy.judge.rules import Policy
 from trioproxy.proxy import listeners
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS
 

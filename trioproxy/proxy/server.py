@@ -13,6 +13,7 @@ import trio
 from trioproxy.api.routes import compile_dockers
 from trioproxy.config import ANYBODY, Config, Level, Listened
 from trioproxy.errors import ClientLost, TrioProxyError, leaf_of
+from trioproxy.hostpath import Own
 from trioproxy.http.hearing import Built
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
@@ -32,7 +33,6 @@ from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free, give_back_what_lies_between
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.turnedaway import TurnedAway
 from trioproxy.proxy.watch import Watch, Watched

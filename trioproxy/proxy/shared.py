@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.config import Address
+from trioproxy.hostpath import Own
 from trioproxy.http.memo import Memo
 from trioproxy.judge.outcome import Waits
 from trioproxy.limits.things import Labels, Missing, Thing
@@ -17,7 +18,6 @@ from trioproxy.proxy.client import Client, Clients
 from trioproxy.proxy.condition import Health
 from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.reservations import Reservation, Reservations
 from trioproxy.proxy.watch import Watch
