@@ -42,8 +42,8 @@ from trioproxy.judge.gate import Gate
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.proxy import containers, listeners, server
 from trioproxy.proxy.containers import LONGEST_EVENT
+from trioproxy.proxy.inquiry import MOST_OF_AN_ANSWER
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER
 from trioproxy.proxy.server import Server
 
 OWN = "0" * 64

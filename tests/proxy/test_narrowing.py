@@ -31,8 +31,8 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.http.elements import MOST_OF_AN_ELEMENT
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.things import ANONYMOUS
+from trioproxy.proxy.inquiry import QUESTIONS_SECONDS
 from trioproxy.proxy.narrowing import ONE_BY_ONE, SHORT
-from trioproxy.proxy.resolve import QUESTIONS_SECONDS
 
 IMAGE = "sha256:" + "cd" * 32
 SECRET = "hunter2"

@@ -20,7 +20,7 @@ from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS
-from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER, QUESTIONS_SECONDS
+from trioproxy.proxy.inquiry import MOST_OF_AN_ANSWER, QUESTIONS_SECONDS
 
 JSON = "Content-Type: application/json"
 CREATE = "/v1.45/containers/create"

@@ -42,16 +42,16 @@ from trioproxy.http.framing import CHUNKED
 from trioproxy.judge import identity
 from trioproxy.limits.things import Thing
 from trioproxy.proxy.engine import Content, Engine
-from trioproxy.proxy.resolve import (
+from trioproxy.proxy.inquiry import (
     ANSWER,
     OK,
     ask,
     check_told,
-    inherited,
     parse_answer,
     with_filters,
     written,
 )
+from trioproxy.proxy.resolve import inherited
 from trioproxy.proxy.shared import Shared
 
 CHOOSE_SECONDS: Final = 5.0

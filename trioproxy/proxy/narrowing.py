@@ -61,9 +61,9 @@ from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import Reading, in_turns
 from trioproxy.proxy.engine import Content
-from trioproxy.proxy.listing import Take, Turns
+from trioproxy.proxy.inquiry import LISTS, QUESTIONS_SECONDS, Take, Turns, look_through
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import LISTS, QUESTIONS_SECONDS, Resolver, look_through
+from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Sides
 from trioproxy.proxy.wire import Wire
 

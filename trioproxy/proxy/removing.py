@@ -20,7 +20,7 @@ from trioproxy.judge.pruning import Removals
 from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
-from trioproxy.proxy.resolve import ask, ask_each, parse_answer, segment
+from trioproxy.proxy.inquiry import ask, ask_each, parse_answer, segment
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"

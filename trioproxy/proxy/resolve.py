@@ -1,4 +1,4 @@
-"""Questions of ours to the Engine: what does it have under the names in a request?
+"""What the Engine has under the names in a request, as far as it has to be asked.
 
 Asked on the connection that will carry the request itself, which nobody uses meanwhile:
 so a question costs one round trip, and neither a socket nor a connection. An answer has
@@ -7,26 +7,14 @@ of that fails, so does the request. What is remembered of them is what is judged
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 import trio
 
-from trioproxy import percent
 from trioproxy.api.families import Kind
-from trioproxy.errors import (
-    BadRequest,
-    BodyTooLarge,
-    EngineTooSlow,
-    TooMuch,
-    Untold,
-    UpstreamError,
-    UpstreamLost,
-)
+from trioproxy.errors import Untold
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import CHUNKED, left_of_one_chunk, one_chunk
 from trioproxy.http.hearing import Built
-from trioproxy.http.response import Expectation, ResponseHead
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.pruning import Listed, Prune
 from trioproxy.judge.references import Reference
@@ -45,18 +33,24 @@ from trioproxy.limits.things import (
     listed,
     users_of,
 )
-from trioproxy.proxy.engine import PIECE, Content, Engine
-from trioproxy.proxy.listing import Take, take_each
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.inquiry import (
+    HAS_IT,
+    LISTS,
+    OK,
+    QUESTIONS_SECONDS,
+    ask,
+    ask_each,
+    check_told,
+    escaped,
+    look_through,
+    parse_answer,
+    segment,
+    shape_of,
+    too_slow,
+    with_filters,
+)
 from trioproxy.proxy.shared import Remembered
-
-QUESTIONS_SECONDS: Final = 50.0
-"""From the first question about a request to the last byte of the last answer: 504.
-
-The Engine tells nothing of a container into which it copies, for as long as that takes, and a
-client without us waits. Most give up after 60 s: by then they have read why."""
-
-MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
-"""Bytes of an answer: 502."""
 
 DEFAULTS_SECONDS: Final = 10.0
 """For how long an answer says what containers have by default."""
@@ -74,22 +68,9 @@ _TEMPLATES: Final = {
 }
 """Where the Engine describes what it has under a name."""
 
-LISTS: Final = {
-    Kind.CONTAINER: "/containers/json?all=1",
-    Kind.NETWORK: "/networks",
-    Kind.VOLUME: "/volumes",
-}
-"""Where it lists what it has."""
-
-_KEPT: Final = percent.UNRESERVED | frozenset(b":")
-OK: Final = 200
-_HAS_IT: Final = frozenset({OK, 201})
 _GONE: Final = 404
 _HAS_NONE: Final = frozenset({400, 404, 409})
 """No such thing, a name that can be none, or one that is the beginning of two."""
-
-ANSWER: Final = Expectation(False, b"1.1", False, False)
-"""How the answer to a question is read."""
 
 
 class Resolver:
@@ -311,7 +292,7 @@ class Resolver:
             self._heard += len(raw)
             self._hear(len(raw))
             return status, raw
-        raise _too_slow()
+        raise too_slow()
 
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
         name = text if kind is Kind.ENGINE else segment(kind, text)
@@ -428,9 +409,9 @@ async def inherited(
     if labels is None:
         target = _TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, image)
         if part not in {"", image}:
-            target += f"?platform={percent.encode(jsonbody.render(platform), _KEPT)}"
+            target += f"?platform={escaped(jsonbody.render(platform))}"
         status, raw = await ask_for(target)
-        if status not in _HAS_IT:
+        if status not in HAS_IT:
             return status, None
         found, told, has_parts = labels_of_image(parse_answer(raw))
         # An Engine before 28.1 knows no platforms here, and gives the id of the whole image.
@@ -439,7 +420,7 @@ async def inherited(
         if has_parts and not (part or thing.value):
             # Listed for an older client.
             status, raw = await ask_for(_TEMPLATES[Kind.CONTAINER] % thing.id)
-            if status not in _HAS_IT:
+            if status not in HAS_IT:
                 return status, None
             whole = describe(Kind.CONTAINER, parse_answer(raw))
             return await inherited(ask_for, remembered, whole, judged)
@@ -471,32 +452,6 @@ async def under_way(engine: Engine) -> frozenset[str]:
     return frozenset(found)
 
 
-async def look_through(
-    engine: Engine, kind: Kind, target: str, take: Take, deadline: float
-) -> None:
-    """Give each that the Engine lists of a kind to `take`. Raises `UpstreamError`. Closing: as
-    `ask`."""
-    status, _ = await ask_each(engine, target, shape_of(kind), take, deadline)
-    check_told(status, f"which {kind}s it has")
-
-
-def parse_answer(raw: bytes) -> jsonbody.Json:
-    """Read an answer to a question strictly. Raises `Untold`."""
-    try:
-        return jsonbody.parse(raw)
-    except BadRequest as error:
-        kind = TooMuch if isinstance(error, BodyTooLarge) else Untold
-        raise kind(
-            f"the Docker Engine's answer to a question is no JSON: {error}"
-        ) from error
-
-
-def check_told(status: int, what: str) -> None:
-    """Raise `Untold` where the Engine does not say what it is asked."""
-    if status not in _HAS_IT:
-        raise Untold(f"the Docker Engine answers {status} to the question {what}")
-
-
 def _missing(status: int, raw: bytes) -> Missing:
     value = parse_answer(raw)
     message = value.get("message") if isinstance(value, dict) else None
@@ -512,135 +467,3 @@ def _question_for(prune: Prune) -> str:
         filters["label"] = [label]
     path = LISTS[prune.kind]
     return with_filters(path, filters) if filters else path
-
-
-def shape_of(kind: Kind) -> str:
-    """How such a list is cut (`http.elements`)."""
-    return "lists" if kind is Kind.VOLUME else "list"
-
-
-def with_filters(path: str, filters: Mapping[str, jsonbody.Json]) -> str:
-    """Write filters behind the path of a list."""
-    written = percent.encode(jsonbody.render(filters), _KEPT)
-    return f"{path}{'&' if '?' in path else '?'}filters={written}"
-
-
-def segment(kind: Kind, text: str) -> str:
-    """Write a name so that it is one segment, whatever is in it. Raises `BadRequest` for none."""
-    name = text.removeprefix("/")
-    if not {"", ".", ".."}.isdisjoint(name.split("/")):
-        raise BadRequest(f"{text[:64]!a} is no name of a {kind}")
-    return percent.encode(name.encode("utf-8", "surrogateescape"), _KEPT)
-
-
-def _too_slow() -> EngineTooSlow:
-    return EngineTooSlow(
-        "the Docker Engine does not say what the request names"
-        f" ({QUESTIONS_SECONDS:.0f} s): is it overloaded or hung?"
-    )
-
-
-def ask(
-    engine: Engine, method: str, target: str, body: object = None
-) -> Awaitable[tuple[int, bytes]]:
-    """Send a request of ours; give status and body of its answer.
-
-    Without a body it may go out again on a new connection, if it is not answered on one
-    that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless the
-    answer came whole.
-    """
-    request = written(method, target, body)
-    return _asked(engine, request, body is None, partial(_read_body, engine))
-
-
-async def ask_each(
-    engine: Engine, target: str, shape: str, take: Take, deadline: float
-) -> tuple[int, bytes]:
-    """Ask for lists, and give each of their elements to `take` (`listing.take_each`).
-
-    Gives the status, and the body of what is no list. Raises `UpstreamError`. Closing: as `ask`.
-    """
-
-    async def read(head: ResponseHead, data: bytes) -> bytes:
-        if head.status not in _HAS_IT:
-            return await _read_body(engine, head, data)
-        await take_each(engine, head.framing, data, shape, take)
-        return b""
-
-    with trio.move_on_at(deadline):
-        return await _asked(engine, written("GET", target), True, read)
-    raise _too_slow()
-
-
-Read = Callable[[ResponseHead, bytes], Awaitable[bytes]]
-"""Reads the body of an answer, of which some came with its head."""
-
-
-async def _asked(
-    engine: Engine, request: bytes, is_repeatable: bool, read: Read
-) -> tuple[int, bytes]:
-    """Send a request of ours, and have its answer read; the connection is kept if that came
-    whole."""
-    is_whole = False
-    try:
-        head, data = await _begin(engine, request, is_repeatable)
-        raw = await read(head, data)
-        is_whole = head.keep_alive
-        return head.status, raw
-    finally:
-        if not is_whole:
-            engine.drop()
-
-
-def written(method: str, target: str, body: object = None) -> bytes:
-    """Write a request of ours."""
-    head, raw = f"{method} {target} HTTP/1.1\r\nHost: docker\r\n", b""
-    if body is not None:
-        raw = jsonbody.render(body)
-        head += f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
-    return f"{head}\r\n".encode() + raw
-
-
-async def _begin(
-    engine: Engine, question: bytes, is_repeatable: bool
-) -> tuple[ResponseHead, bytes]:
-    await engine.send_request(question)
-    try:
-        head, data = await engine.read_head(ANSWER, size=PIECE)
-    except UpstreamLost:
-        if not is_repeatable or not engine.is_reused or engine.has_answered:
-            raise
-        # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
-        engine.drop()
-        await engine.send_request(question)
-        head, data = await engine.read_head(ANSWER, size=PIECE)
-    if head.is_interim:
-        raise UpstreamError(f"the Engine answers {head.status} to a question")
-    return head, data
-
-
-async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
-    """Read the body of an answer whole; bytes behind it are none of an answer's."""
-    if head.framing is CHUNKED:
-        # The Engine writes it in one chunk, and that comes in pieces.
-        pieces, left = [data], left_of_one_chunk(data)
-        while 0 < left <= MOST_OF_AN_ANSWER and (
-            piece := await engine.wire.recv(min(left, PIECE))
-        ):
-            pieces.append(piece)
-            left -= len(piece)
-        data = b"".join(pieces)
-        if (raw := one_chunk(data)) is not None:
-            return raw
-    elif len(data) == head.framing.length:
-        return data
-    content, raw = Content(engine.wire, head.framing, data), None
-    if head.framing.length <= MOST_OF_AN_ANSWER:
-        raw = await content.whole(MOST_OF_AN_ANSWER)
-    if raw is None:
-        raise TooMuch(
-            f"the Engine's answer to a question is longer than {MOST_OF_AN_ANSWER} bytes"
-        )
-    if content.surplus:
-        raise UpstreamError("the Engine sent bytes behind its answer")
-    return raw
