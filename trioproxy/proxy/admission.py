@@ -260,10 +260,6 @@ class Admission:
             need = go_on(one)
         return Pending(parsed, one, need, self.gate)
 
-    def beside(self, gate: Gate) -> "Admission":
-        """Judge by another gate at the same place, and keep nothing of it."""
-        return Admission(gate, self._site, self._observers, self.client)
-
     def render(
         self, parsed: Parsed, found: Found, body: bytes | None = None
     ) -> Admitted:

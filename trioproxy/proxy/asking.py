@@ -15,7 +15,6 @@ Nobody here writes a file: an answer that is to last is written by the asker, be
 
 import json
 import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -383,7 +382,7 @@ class Asking:
 
     async def _attend(self, stream: trio.SocketStream) -> None:
         """Listen to one asker until it leaves; its failures are its own."""
-        uid = _uid_of(stream)
+        uid = listeners.uid_of(stream.socket)
         try:
             async with stream:
                 if uid != self.uid:
@@ -559,11 +558,6 @@ def _refuse_second(question: Question) -> None:
 
 
 NOBODY: Final = "nobody is there to be asked"
-
-
-def _uid_of(stream: trio.SocketStream) -> int:
-    credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int.from_bytes(credentials[4:8], "little")
 
 
 def _parse(line: bytes) -> Mapping[str, object]:

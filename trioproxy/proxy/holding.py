@@ -32,7 +32,7 @@ from trioproxy.judge.rules import Decision, Mode, Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, NOTHING
 from trioproxy.limits.sorts import NOT_KEPT, listable
-from trioproxy.proxy.admission import Admitted
+from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.asking import (
     MOST_HELD,
     MOST_OF_CLIENT,
@@ -174,7 +174,7 @@ class Held:
         while True:
             gate = self._admission.gate
             wide = await self._hours.gate_made(gate, grants)
-            beside = self._admission.beside(wide)
+            beside = Admission(wide)
             found, self._body = await self._connection.answer(
                 beside.judge(parsed), reading, self._body
             )
@@ -214,7 +214,7 @@ class Held:
             grants = (*grants, more)
             more_of_all = tuple(dict.fromkeys((*hours, *grants)))
             wide = await self._hours.gate_made(gate, more_of_all)
-            beside = self._admission.beside(wide)
+            beside = Admission(wide)
             found, _ = await self._connection.answer(
                 beside.judge(parsed), reading, self._body, is_trial=True
             )

@@ -157,14 +157,9 @@ class Hours:
 
     # -- what judges by it ---------------------------------------------------------
 
-    def gate(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
-        """The same gate with more in its lists. Raises `ConfigError` where that cannot be."""
-        return self._known(gate, grants) or self._keep(
-            gate, grants, self._wide(gate, grants)
-        )
-
     async def gate_made(self, gate: Gate, grants: tuple[Grant, ...]) -> Gate:
-        """The same; a new one is made in a thread, for all lists are, and they may be long."""
+        """The same gate with more in its lists. A new one is made in a thread, for all lists are,
+        and they may be long. Raises `ConfigError` where that cannot be."""
         if known := self._known(gate, grants):
             return known
         wide = await in_thread(self._wide, gate, grants, limiter=self.turn)
@@ -191,8 +186,11 @@ class Hours:
         """What judges what goes on already, by a gate of now."""
         still = self.of(allowed.who)
         hours = tuple(one for one in allowed.hours if one in still)
+        more = tuple(dict.fromkeys((*allowed.once, *hours)))
         try:
-            return self.gate(gate, tuple(dict.fromkeys((*allowed.once, *hours))))
+            return self._known(gate, more) or self._keep(
+                gate, more, self._wide(gate, more)
+            )
         except ConfigError:
             return gate
 

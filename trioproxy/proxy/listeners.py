@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.config import (
     UID,
@@ -27,6 +27,9 @@ from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 from trioproxy.judge.outcome import host_of_client
 from trioproxy.values import settle, value_class
+
+if TYPE_CHECKING:
+    from trio.socket import SocketType
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777
@@ -414,7 +417,7 @@ def age_of(sock: socket.socket) -> float:
     """
     with suppress(OSError):  # a kernel that does not tell: since it was accepted
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 48)
-        return int.from_bytes(info[44:48], "little") / 1000 + TICK
+        return int.from_bytes(info[44:48], sys.byteorder) / 1000 + TICK
     return 0.0
 
 
@@ -471,8 +474,13 @@ def peer_of(sock: socket.socket, address: object) -> str:
         if ":" not in host:
             return f"{host}:{address[1]}"
         return f"[{host}{_astray(sock, host)}]:{address[1]}"
+    return f"{UID}{uid_of(sock)}"
+
+
+def uid_of(sock: "socket.socket | SocketType") -> int:
+    """The user behind a Unix socket (unix(7))."""
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return f"{UID}{int.from_bytes(credentials[4:8], 'little')}"
+    return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
 ADDRESSES: Final = Path("/proc/net/if_inet6")

@@ -320,8 +320,7 @@ class Server:
             admission = self._admissions[name, listener.reach]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
             client.container, client.before = container, before
-            connection = self._connect(client, admission, shared, engine)
-            self._add(connection)
+            connection = self._begin(client, admission, engine)
         except TrioProxyError as error:
             engine.drop()
             await turned_away.refuse(wire, peer, error)
@@ -565,17 +564,18 @@ class Server:
             self._watch.start_soon(nursery, serve, wire, peer, name, listener)
             return
         client = Client(wire, peer, name, self._shared.clients)
-        connection = self._connect(
-            client, admission, self._shared, self._shared.engine()
-        )
-        self._add(connection)
+        connection = self._begin(client, admission, self._shared.engine())
         # Most have spoken by now: look, rather than wait to be told.
         wire.heard |= select.EPOLLIN
         self._watch.start_soon(nursery, connection.serve, self._ended)
 
-    def _add(self, connection: "Connection") -> None:
+    def _begin(
+        self, client: Client, admission: Admission, engine: "Engine"
+    ) -> "Connection":
+        connection = self._connect(client, admission, self._shared, engine)
         self.connections.add(connection)
         self._shared.accepted += 1
+        return connection
 
     def _ended(self, connection: "Connection") -> None:
         self.connections.discard(connection)
