@@ -1,10 +1,10 @@
 """Names that are not known: which stop the start, which are warned about, which are others'.
 
 A limit whose name was guessed limits nothing. In a policy file there is nothing but what is
-ours, so there every unknown name in capitals stops the start. A process environment that is
-the policy holds what others put there as well: of the names that begin as ours do, those of
-a table pass. Where it has the incumbents' variables alone, it may be one that services share,
-and a name stops only if it can be meant for us.
+ours, so there every unknown name stops the start that is in capitals, or begins as ours do in
+any letters. A process environment that is the policy holds what others put there as well: of
+the names that begin as ours do, those of a table pass. Where it has the incumbents' variables
+alone, it may be one that services share, and a name stops only if it can be meant for us.
 
 Beside that, in either, names that look like ours and do nothing: a warning each, with a
 suggestion. Silent about everything else that an environment holds: where a name is also an
@@ -100,8 +100,9 @@ def check_names(
 
 
 def _stops_in_file(name: str) -> bool:
-    is_close = name.upper() in PERMISSIONS or name.startswith(OUR_PREFIXES)
-    return is_close or _CAPITALS.fullmatch(name) is not None
+    # `create_mounts` was meant for us as CREATE_MOUNTS was.
+    is_ours = (upper := name.upper()) in PERMISSIONS or upper.startswith(OUR_PREFIXES)
+    return is_ours or _CAPITALS.fullmatch(name) is not None
 
 
 def _stops(name: str, value: str, *, is_ours: bool) -> bool:
@@ -135,11 +136,11 @@ def _may_be_meant(name: str) -> bool:
 def _hint(name: str, variables: Mapping[str, str]) -> str:
     if (upper := name.upper()) in PERMISSIONS:
         return f"did you mean {upper}? Names are in capitals"
-    if name.startswith(PREFIXES):
-        return suggest(name, variables)
-    if name.startswith(FAMILY_PREFIXES):
-        return _suggest_limit(name) or _names_of(name)
-    if name.startswith(REDACT_VARIABLE):
+    if upper.startswith(PREFIXES):
+        return suggest(upper, variables)
+    if upper.startswith(FAMILY_PREFIXES):
+        return _suggest_limit(upper) or _names_of(upper)
+    if upper.startswith(REDACT_VARIABLE):
         return f"did you mean {REDACT_VARIABLE}={Hides.ENV}?"
     return _advice_on_word(name) or (
         "remove it: a policy file holds what is granted and limited, and nothing else"
