@@ -197,7 +197,7 @@ def test_check_asks_the_engine(engine: Engine, strangers: None, tmp_path: Path) 
     body.write_text('{"Image": "busybox", "HostConfig": {"NetworkMode": ".."}}')
     assert check("POST", "/containers/create?name=web", "--body", str(body)) == (
         1,
-        "refused: 400, whatever the policy: '..' is no name of a network\n",
+        "refused: 400: '..' is no name of a network\n",
     )
     ran = run("check", str(file), "GET", "/containers/web/json", "--upstream", f"unix://{tmp_path}/none.sock")  # fmt: skip
     assert ran.status == 2

@@ -137,10 +137,12 @@ def _check_request(
     *,
     as_json: bool,
 ) -> int:
+    whatever = ", whatever the policy"
     try:
         if os.fsencode(method) in NEVER_FORWARDED:
             raise BadTarget(f"the method {method} is never forwarded")
         request = Request.parse(method, os.fsencode(target))
+        whatever = ""  # some policies do not look that closely
         found = _judge(file.policy, request, body, upstream)
     except BadRequest as error:
         if as_json:
@@ -148,7 +150,7 @@ def _check_request(
             data |= {"status": error.status, "message": str(error)}
             write_data(data)
         else:
-            show(f"refused: {error.status}, whatever the policy: {error}")
+            show(f"refused: {error.status}{whatever}: {error}")
         return REFUSED
     decision = _decision(found)
     answer = None
