@@ -183,6 +183,21 @@ def test_what_a_log_does_not_prove(read: Reading) -> None:
     assert {"ContainerAttach", "ContainerCreate"} < read.granted
 
 
+def test_unknown_routes_of_a_log_are_named(read: Reading) -> None:
+    """What the table has no route for is told as it is live, and not as a method in a section."""
+    lists = next(one for one in HAPROXY.splitlines() if b"/containers/json" in one)
+    piped = b"\n".join(
+        lists.replace(b"/containers/json", path)
+        for path in (b"/containers/json", b"/frob", b"/containers/web/frob", b"/frob")
+    )
+    told = "trioproxy: not granted: an unknown route, GET "
+    assert [one for one in lines(read(logs=("-",), piped=piped)) if told in one] == [
+        f"{told}/frob",
+        f"{told}/containers/{{id}}/frob",
+    ]
+    assert read.granted == {"ContainerList"}
+
+
 def test_what_requests_asked_for_is_not_in_a_log(read: Reading) -> None:
     """A log has no bodies: the end and the file say that a family is open."""
     created = HAPROXY.splitlines()[3].replace(b"GET", b"POST")

@@ -166,6 +166,7 @@ def _told_of(name: str, log: LogFile, asked: Call) -> Iterator[str]:
     yield from (f"{name}: {fault}" for fault in _unused(log))
     if log.others:
         yield f"{name}: {count(log.others, 'other line')} skipped"
+    yield from (f"not granted: an unknown route, {route}" for route in log.unknown)
     if not asked.apart and not asked.only_from and len(log.clients) > 1:
         yield (
             f"{name}: learned from {_names(log.clients)} together;"

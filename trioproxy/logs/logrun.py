@@ -32,6 +32,7 @@ from trioproxy.errors import BadTarget
 from trioproxy.evidence.recorder import Reasons
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who
+from trioproxy.evidence.unknown import ROUTES_KEPT, guess
 from trioproxy.logs.logformats import LogEntry
 from trioproxy.logs.loglines import read_line
 
@@ -58,6 +59,8 @@ class RouteMeaning(NamedTuple):
     sight: Sight | None
     version: str = ""
     fault: str = ""
+    unknown: str = ""
+    """Its route, where the table has none for it."""
 
 
 @dataclass(kw_only=True)
@@ -87,6 +90,8 @@ class LogFile:
     """Requests of clients that are not learned from, or not known."""
     unread: Reasons = field(default_factory=Reasons)
     """For which requests could not be read in exactly one way."""
+    unknown: dict[str, None] = field(default_factory=dict)
+    """Routes that the table does not have, in the order in which they came."""
     clients: set[str] = field(default_factory=set)
     """Who asked, learned from or not; at most one more than is told apart."""
 
@@ -167,6 +172,8 @@ class LogFile:
             evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
             if evidence is not None:
                 evidence.observe(meaning.sight, entry.result, self._when(date), who)
+            if meaning.unknown and len(self.unknown) < ROUTES_KEPT:
+                self.unknown[meaning.unknown] = None
 
     def _evidence_of(self, client: str) -> Evidence | None:
         evidence = self.evidence.get(client)
@@ -202,7 +209,8 @@ def _read(method: str, path: bytes) -> RouteMeaning:
     except BadTarget as error:
         return RouteMeaning(None, fault=str(error))
     version = target.version.removeprefix("/v") or "unversioned"
-    return RouteMeaning(Sight.of(request), version)
+    unknown = "" if request.endpoint else guess(request)
+    return RouteMeaning(Sight.of(request), version, unknown=unknown)
 
 
 def _origin_form(target: bytes) -> bytes:
