@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,11 @@ from tests.shell import (
     parameters,
     transcripts,
 )
-from trioproxy.api.families import VARIABLES
+from trioproxy.api.families import VARIABLES, Places
 from trioproxy.api.routes import ENDPOINTS, Risk
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
+from trioproxy.evidence.seen import Run
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import LIBPOD_VARIABLES
 from trioproxy.judge.meaning import meaning_of
@@ -542,6 +544,14 @@ def test_limits() -> None:
 def test_variables() -> None:
     """The page on arguments has each variable that limits what is asked for."""
     assert VARIABLES.keys() <= set(document("docs/arguments.md").spans)
+
+
+def test_fields_of_a_run() -> None:
+    """The page on evidence says what each field of a run holds."""
+    told = document("docs/evidence.md").text.split("The fields of a ")[1]
+    rows = re.findall(r"(?m)^\|(`.+?)\|", told)
+    kept = {one.name for one in fields(Run)} - {"places"}
+    assert set(re.findall(r"`(\w+)`", "".join(rows))) == kept | {*Places._fields}
 
 
 def test_a_strangers_walk() -> None:
