@@ -79,7 +79,7 @@ counter trioproxy_engine_errors_total client kind
 gauge trioproxy_engine_up
     1 if the Engine answers a ping, as health says; else 0.
 counter trioproxy_received_bytes_total client
-    Of bodies and tunnels, from clients to the Engine.
+    Of bodies and tunnels, from clients to the Engine, but for bodies that are judged.
 counter trioproxy_sent_bytes_total client
     Of bodies and tunnels, from the Engine to clients.
 gauge trioproxy_connections client
