@@ -112,7 +112,8 @@ def test_the_observers_are_all_told() -> None:
         return lambda outcome: told.append((number, outcome))
 
     for count in (0, 1, 2, 3):
-        admission = Admission(gate, observers=map(observer, range(count)))
+        admission = Admission(gate)
+        admission.reload(gate, map(observer, range(count)))
         outcome: Any = count
         admission.tell(outcome)
     assert told == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]

@@ -297,9 +297,8 @@ async def test_lines_that_were_dropped_are_counted_for_good(
 def test_no_client_makes_a_series(asked: list[tuple[str, str]]) -> None:
     """Whatever a client asks for, what it is counted by stands in our tables."""
     counts = Counts({}, lambda _: None)
-    admission = Admission(
-        Gate.enforcing(parse_policy(READS)[0]), observers=[counts.note]
-    )
+    admission = Admission(Gate.enforcing(parse_policy(READS)[0]))
+    admission.reload(admission.gate, [counts.note])
     for method, text in asked:
         raw = f"{method} /{text} HTTP/1.1\r\nHost: d\r\n\r\n".encode()
         verdict, status = None, 400

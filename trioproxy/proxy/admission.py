@@ -190,7 +190,6 @@ class Admission:
         self,
         gate: Gate,
         site: Site = UNIX,
-        observers: Iterable[Observer] = (),
         client: str = "",
         built: Built | None = None,
         oldest: str = "",
@@ -205,7 +204,7 @@ class Admission:
         self._site = site
         self._oldest = oldest
         self._header_memo: HeaderMemo = Memo()
-        self.reload(gate, observers)
+        self.reload(gate, ())
 
     def reload(self, gate: Gate, observers: Iterable[Observer] | None = None) -> None:
         """Judge by another gate from now on; what the old one said is forgotten.

@@ -192,7 +192,7 @@ class Server:
         before = old.gate if old else None
         for reach in Reach:
             site = Site(reach=reach, allowed_hosts=self.config.allowed_hosts)
-            fresh = Admission(gate, site, (), client, built, self._oldest)
+            fresh = Admission(gate, site, client, built, self._oldest)
             self._admissions.setdefault((client, reach), fresh).reload(gate, observers)
         if self.asking is not None:
             self.asking.reloaded(client, gate, before)
