@@ -905,14 +905,15 @@ async def failing(own: Proxy, error: bytes, *answers: bytes) -> tuple[Client, by
     assert (await engine.read_request()).line.startswith(b"POST /containers/create")
     await engine.send(error)
     asked = b""
+    questions = await own.fake.accept() if answers else engine
     for one in answers:
-        asked += (await engine.read_request()).line
-        await engine.send(one)
+        asked += (await questions.read_request()).line
+        await questions.send(one)
     return client, asked
 
 
 async def test_an_error_does_not_tell_of_a_stranger(own: Proxy) -> None:
-    """Whose name is taken is asked for, on the same connection, and left out of the answer."""
+    """Whose name is taken is asked for, and left out of the answer; the connection serves on."""
     error = response("409 Conflict", "Content-Type: application/json", body=json.dumps(TAKEN).encode())  # fmt: skip
     client, asked = await failing(own, error, container({}))
     assert f"/containers/{9:064x}/json".encode() in asked
@@ -920,6 +921,8 @@ async def test_an_error_does_not_tell_of_a_stranger(own: Proxy) -> None:
     assert told.status == 409
     assert told.one("Content-Length") == str(len(told.body)).encode()
     assert json.loads(told.body)["message"].endswith('container "(not listed)".')
+    await client.ask("GET", "/containers/json")
+    assert b"GET /containers/json" in await own.fake.connections[0].read_head()
 
 
 async def test_an_error_of_which_nobody_knows(own: Proxy) -> None:
@@ -936,6 +939,56 @@ async def test_an_error_that_names_nothing(own: Proxy) -> None:
     client, asked = await failing(own, response("409 Conflict", body=body), *missing)
     assert re.findall(rb"/(\w+)/0+9", asked) == [b"containers", b"networks"]
     assert (await client.read_response("POST")).body == body
+
+
+async def test_a_body_is_no_request_behind_a_question(named: Proxy) -> None:
+    """Of an attach that failed, and closed, what the client still sends goes nowhere: neither to the
+    Engine that is asked what its error tells, where it would be a request that nobody judged."""
+    client = await named.connect()
+    keys = f"{9:064x}"  # are none, and the Engine repeats them
+    await client.ask("POST", f"/containers/c1/attach?detachKeys={keys}", "Content-Length: 20000")  # fmt: skip
+    engine = await named.fake.accept()
+    await engine.read_head()
+    await engine.send(container(name="/c1"))
+    await engine.read_head()
+    await engine.send(b"HTTP/1.1 400 Bad Request\r\n\r\nInvalid detach keys (%b)\r\n" % keys.encode())  # fmt: skip
+    engine.close()
+    questions = await named.fake.accept()
+    await questions.read_request()
+    await client.send(request("POST", "/containers/create"))
+    assert await questions.arrived() == b""
+    await questions.send(container(name="/stranger"))
+    assert b"keys ((not listed))" in await client.read_until(b"listed))")
+
+
+@pytest.mark.parametrize("close", ["Connection: close", "X-Y: z"])
+async def test_an_error_before_the_body_was_read(named: Proxy, close: str) -> None:
+    """What is asked about it is no part of the body, which goes on beside that, or ends with the
+    connection: the error is there, and nothing has crashed."""
+    client = await named.connect()
+    await client.ask("PUT", "/containers/c1/archive?path=/", "Content-Length: 9000000")
+    engine = await named.fake.accept()
+    await engine.read_head()
+    await engine.send(container(name="/c1"))
+    await engine.read_head()
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def upload() -> None:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await client.send(b"x" * 9_000_000)
+
+        await settle()
+        error = b"in use by %064x" % 9
+        await engine.send(response("409 Conflict", close, f"Content-Length: {len(error)}", body=error))  # fmt: skip
+        questions = await named.fake.accept()
+        await questions.read_request()
+        await questions.send(container(name="/stranger"))
+        assert await client.read_until(b"listed)")
+        if close == "X-Y: z":
+            assert await engine.read(9_000_000) == b"x" * 9_000_000
+        nursery.cancel_scope.cancel()
+    assert not named.lines_of("crash")
 
 
 async def test_an_error_of_which_the_engine_never_says(

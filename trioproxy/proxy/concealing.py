@@ -20,32 +20,34 @@ MOST: Final = 32
 
 
 async def concealed(
-    sides: Sides, response: ResponseHead, data: bytes, asked: bytes
+    sides: Sides, response: ResponseHead, content: Content, asked: bytes
 ) -> bytes:
-    """Read an error, and give what may be shown of it.
+    """Read an error, and give what may be shown of it; `asked`: what the client named.
 
-    `data` came behind its head; `asked`: what the client named. Raises `UpstreamError`. Closing: the
-    connection is dropped unless it is fit for another request.
+    The Engine is asked on a connection of our own: it may answer with an error before it has read
+    the request, and what is still to come of that goes on beside this, on the other. A question
+    there would be a part of a body, and a body on a connection that was opened for a question a
+    request that nobody judged. Raises `UpstreamError`.
     """
     if is_packed(response.client):
         raise unreadable("it comes packed")
-    engine, gate = sides.engine, sides.admission.gate
-    content = Content(engine.wire, response.framing, data)
     message = await content.whole(MOST_OF_A_MESSAGE)
     if message is None:
         raise UpstreamError("the Docker Engine's error is too long to be read")
-    if content.surplus or not response.keep_alive:
-        engine.drop()
-    names = told(message, asked)
-    strangers = set(names[MOST:])
+    names, engine = told(message, asked), sides.shared.engine()
+    engine.waits = sides.engine.waits
+    gate, strangers = sides.admission.gate, set(names[MOST:])
     # One, so that all of them are asked about by one deadline.
     resolver = Resolver(engine, gate, sides.shared.remembered)
-    for name in names[:MOST]:
-        try:
-            if not await _is_shown(resolver, gate.narrows, name):
-                strangers.add(name)
-        except UpstreamError:
-            strangers.add(name)  # nobody knows whose it is
+    try:
+        for name in names[:MOST]:
+            try:
+                if not await _is_shown(resolver, gate.narrows, name):
+                    strangers.add(name)
+            except UpstreamError:
+                strangers.add(name)  # nobody knows whose it is
+    finally:
+        engine.drop()
     return without(message, strangers)
 
 

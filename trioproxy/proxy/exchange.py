@@ -44,6 +44,7 @@ from trioproxy.proxy.admission import Admitted
 from trioproxy.proxy.client import DRAIN_SECONDS
 from trioproxy.proxy.concealing import concealed
 from trioproxy.proxy.counting import Counting
+from trioproxy.proxy.engine import Content
 from trioproxy.proxy.narrowing import Narrowing
 from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
 from trioproxy.proxy.shared import Sides
@@ -335,7 +336,7 @@ class Exchange:
         those that the boundary has seen.
         """
         client, engine = self._sides.client, self._sides.engine
-        seen = 0
+        seen, wire = 0, engine.wire  # that one, and none that is opened later
         try:
             with uploading.scope:
                 while not self.upward.done:
@@ -348,10 +349,10 @@ class Exchange:
                         return
                     seen = self.upward.feed(client.early, 0, len(client.early))
                     while seen:
-                        sent = engine.wire.send_now(client.early[:seen])
+                        sent = wire.send_now(client.early[:seen])
                         client.take_early(sent)
                         if seen := seen - sent:
-                            await engine.wire.watch.writable(engine.wire)
+                            await wire.watch.writable(wire)
                 self._is_uploaded = True
         except UpstreamLost:
             return  # its answer, if there is one, is on its way
@@ -463,11 +464,12 @@ class Exchange:
     async def _conceal(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass on an error without what it tells of strangers; True if the client may go on."""
         sides, asked = self._sides, self.admitted.verdict.request.target.path.encode()
-        message = await concealed(sides, response, data, asked)
+        content = Content(sides.engine.wire, response.framing, data)
+        message = await concealed(sides, response, content, asked)
         self._begin_to_answer()
         self._sent_at_once = len(message)
         await sides.client.wire.send_all(with_body(head, length=len(message)) + message)
-        self._is_engine_fit = True  # where it is not, it was dropped
+        self._is_engine_fit = response.keep_alive and not content.surplus
         return not self.admitted.traits.is_tunnel
 
     async def _relay_body(
