@@ -29,6 +29,7 @@ from trioproxy.proxy import listeners
 from trioproxy.proxy.capacity import connection_limit
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.watch import Watch, Watched
 
 # Many clients
@@ -268,6 +269,14 @@ async def test_it_serves_on_all_its_listeners(proxy: Proxy) -> None:
         assert (await client.read_response()).body == b"OK"
 
 
+def found_after(sock: socket.socket) -> int:
+    """Seconds of silence after which a TCP peer that was unplugged is found."""
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+    idle, pause, probes = (sock.getsockopt(socket.IPPROTO_TCP, n) for n in options)
+    return idle + probes * pause
+
+
 def test_dead_peers_are_found_by_keepalive() -> None:
     """What a listener accepts has TCP keepalive on: an unplugged client is found within two minutes."""
     [listener] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
@@ -275,16 +284,18 @@ def test_dead_peers_are_found_by_keepalive() -> None:
     with sock, socket.create_connection(sock.getsockname()):
         accepted, _ = sock.accept()
         with accepted:
-            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            idle, pause, probes = (
-                accepted.getsockopt(socket.IPPROTO_TCP, option)
-                for option in (
-                    socket.TCP_KEEPIDLE,
-                    socket.TCP_KEEPINTVL,
-                    socket.TCP_KEEPCNT,
-                )
-            )
-            assert idle + probes * pause <= 120
+            assert found_after(accepted) <= 120
+
+
+async def test_a_dead_engine_is_found_by_keepalive() -> None:
+    """One on TCP as well: who follows events, or waits for a container, has an end as without us."""
+    watch = Watch()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        wire = await open_upstream(TcpAddress(host="127.0.0.1", port=port), watch)
+        assert found_after(wire.sock) <= 120
+        wire.close()
+    watch.close()
 
 
 async def test_a_listener_that_cannot_be_takes_the_others_along(

@@ -26,6 +26,7 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 from trioproxy.judge.outcome import host_of_client
+from trioproxy.proxy.wire import find_unplugged
 from trioproxy.values import settle, value_class
 
 if TYPE_CHECKING:
@@ -282,12 +283,9 @@ def _listen_tcp(
 
 
 def _set_options(sock: socket.socket) -> None:
-    """Accepted sockets inherit these. Keepalive finds clients that were unplugged."""
+    """Accepted sockets inherit these."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    find_unplugged(sock)
     _do_not_pace(sock)
 
 

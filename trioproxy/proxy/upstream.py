@@ -12,7 +12,7 @@ from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConnectTimeout, UpstreamError, UpstreamLost
 from trioproxy.hostpath import replaced
 from trioproxy.proxy.watch import Watch
-from trioproxy.proxy.wire import Wire
+from trioproxy.proxy.wire import Wire, find_unplugged
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds until an Engine that does not accept becomes a 504."""
@@ -70,7 +70,7 @@ async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
         stream = await trio.open_tcp_stream(address.dialed, address.port)
         sock = socket.socket(fileno=stream.socket.detach())
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            find_unplugged(sock)
             return Wire(sock, UpstreamLost, watch)
         except OSError:
             sock.close()

@@ -22,6 +22,15 @@ EMPTIED: Final = ~select.EPOLLIN
 """A read that brought less than asked has emptied the socket (epoll(7))."""
 
 
+def find_unplugged(sock: socket.socket) -> None:
+    """Have the kernel ask a TCP peer that is silent, and end what is gone in two minutes; as it comes,
+    that takes two hours."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+
+
 class Room(Protocol):
     """Where a wire puts what it receives."""
 
