@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tests.end_to_end.proxies import Proxy
+from tests.end_to_end.proxies import Proxy, enforcing
 from tests.engine import Engine
 from tests.fakes import request
 from tests.patience import PATIENCE
@@ -75,3 +75,27 @@ def test_a_stream_that_is_refused_says_so(
     )
     assert through == direct
     assert through[0] >= 400
+
+
+LOOKING = "ContainerInspect,ContainerList,SystemPing,SystemPingHead"
+
+
+@pytest.mark.parametrize(
+    ("granted", "command", "shown"),
+    [
+        ("ContainerList", "exec", "ContainerExec (POST /containers/{id}/exec) is not allowed: add ContainerExec"),
+        ("ContainerExec", "exec", "unable to upgrade to tcp, received 403"),
+        ("ContainerList", "attach", "unable to upgrade to tcp, received 403"),
+    ],
+    ids=["exec", "the-start-of-an-exec", "attach"],
+)  # fmt: skip
+def test_what_the_docker_command_shows(
+    engine: Engine, container: str, granted: str, command: str, shown: str
+) -> None:
+    """Of a stream that is refused the CLI shows the status alone, as docs/troubleshooting.md says; of all else the message."""
+    words = [command, container, *(["true"] if command == "exec" else [])]
+    variables = {"ALLOW_OPERATIONS": f"{LOOKING},{granted}"}
+    with enforcing(engine, variables=variables) as proxy:
+        ran = engine.docker(*words, host=proxy.url, check=False)
+    assert ran.status
+    assert shown in ran.errors
