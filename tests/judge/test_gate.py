@@ -44,6 +44,19 @@ def test_who_learns_as_if_alone_is_told_no_more_than_the_ceiling_tells() -> None
     assert free.showings["ContainerList"].redaction is None
 
 
+def test_trying_out_hides_nothing_and_learning_what_its_ceiling_hides() -> None:
+    """So docs/answers.md and docs/redacting.md say: a policy on trial shows strangers and secrets."""
+    hiding, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerList", "REDACT": "env", "ONLY_CONTAINERS": "web"}
+        | {"ONLY_OWNER": "app"}
+    )
+    below, enforced = Gate.learning(hiding), Gate.enforcing(hiding)
+    assert below.showings == enforced.showings
+    assert "ContainerList" in enforced.showings
+    assert not Gate.trying(hiding).showings
+    assert not Gate.learning().showings
+
+
 def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() -> None:
     """A create waits for its body, to be marked; an update where arguments are learned."""
     create = ("POST", b"/containers/create")
