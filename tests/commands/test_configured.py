@@ -116,6 +116,18 @@ def test_it_serves_nobody_and_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_of_policies_is_tried_out_anywhere(tmp_path: Path) -> None:
+    """`POLICIES` serves in a container alone; what it would serve by, or not, is told outside of one."""
+    file = tmp_path / "web.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    variables = {"POLICIES": str(tmp_path), "LISTEN": "tcp://:2375"}
+    assert printed(**variables)["policies"]["web"]["from"] == "POLICIES"
+    file.write_text("ALLOW_OPERATIONS=ContainerLists\n")
+    done = run("enforce", "--print-config", variables=variables)
+    assert done.status == 2
+    assert "'ContainerLists' in ALLOW_OPERATIONS of " in done.err
+
+
 BAD = {
     "a bad setting": (["--print-config"], {"MAX_BODY": "much"}, "bad MAX_BODY"),
     "a bad policy": (["--print-config"], {"CREATE_BINDZ": "/x"}, "CREATE_BINDZ"),

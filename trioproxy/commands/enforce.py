@@ -120,7 +120,7 @@ def command(
         raise click.UsageError("--watch needs FILE: the environment never changes")
     # Looked at before it is read: what changes from here on is seen.
     folder_seen = look(config.policies) if watch and config.policies else None
-    folder = _read_folder(config, files, own)
+    folder = _read_folder(config, files, None if print_config else own)
     asked_at = _read_ask(ask, config, shadow=shadow)
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
     record = _check_record(record, is_of_many=len(files) > 1 or bool(config.policies))
@@ -214,14 +214,17 @@ def _policies(file: str, config: Config) -> dict[str, str]:
     return found | {one.client: one.policy for one in entries if one.policy}
 
 
-def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str, str]:
-    """The files of `POLICIES`. Raises `ConfigError` where they could be nobody's."""
+def _read_folder(
+    config: Config, files: Mapping[str, str], own: Own | None
+) -> dict[str, str]:
+    """The files of `POLICIES`. Raises `ConfigError` where they could be nobody's; without
+    `own` it does not matter where we run."""
     if not config.policies:
         return {}
     # Here, for most proxies have no such folder.
     from trioproxy.commands.folder import policies_in
 
-    if not own.id:
+    if own is not None and not own.id:
         raise ConfigError(
             "POLICIES tells clients by their containers, and this process is in none that it"
             " can tell",
