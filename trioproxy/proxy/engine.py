@@ -65,6 +65,11 @@ class Engine:
             raise UpstreamLost("the upstream connection is closed")
         return self._wire
 
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether it may have closed a kept connection just as that was used (RFC 9112, 9.3.1)."""
+        return self.is_reused and not self.has_answered
+
     async def send_request(self, data: bytes) -> None:
         """Send a head, and what of its body came with it.
 

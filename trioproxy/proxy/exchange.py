@@ -222,7 +222,6 @@ class Exchange:
             except UpstreamLost:
                 if not self._may_repeat():
                     raise
-                # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
                 engine.drop()
                 await engine.send_request(self.admitted.upstream)
                 keep = await self._respond()
@@ -252,10 +251,9 @@ class Exchange:
 
     def _may_repeat(self) -> bool:
         """Whether the request may be sent again: no answer to it can be on its way."""
-        admitted, engine = self.admitted, self._sides.engine
+        admitted = self.admitted
         return (
-            engine.is_reused
-            and not engine.has_answered
+            self._sides.engine.may_be_asked_again
             and admitted.traits.is_repeatable
             and admitted.framing is NO_BODY
             and admitted.verdict.request.method in {"GET", "HEAD"}

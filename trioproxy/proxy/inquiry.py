@@ -139,9 +139,8 @@ async def _begin(
     try:
         head, data = await engine.read_head(ANSWER, size=PIECE)
     except UpstreamLost:
-        if not is_repeatable or not engine.is_reused or engine.has_answered:
+        if not (is_repeatable and engine.may_be_asked_again):
             raise
-        # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
         engine.drop()
         await engine.send_request(question)
         head, data = await engine.read_head(ANSWER, size=PIECE)
