@@ -38,6 +38,8 @@ VERSIONS = [
     ("Podman Engine", "5.8.2", ()),
     ("Podman Engine", "5.4.2+ds1", ("podman@25aee24",)),
     ("Podman Engine", "4.9.3", ("CVE-2024-1753", "podman@25aee24")),
+    ("Podman Engine", "4.5.1", ("CVE-2024-1753", "podman@25aee24")),
+    ("Podman Engine", "4.3.1", ("podman@2c0f404", "CVE-2024-1753", "podman@25aee24")),
     ("Podman Engine", "10.0.0", ()),
     ("docker-init", "0.19.0", ()),
     ("strict", "1.0.0", ()),

@@ -40,6 +40,7 @@ ROOT = [
     *("/run/openvswitch/db.sock", "/var/run/docker.raw.sock:ro"),
     *("/tmp", "/tmp/*", "/private/tmp", "/tmp/tmux-0", "/tmp/t*", "/tmp/*{8}"),
     *("/var/tmp", "/var/tmp/*", "/private/var/tmp", "/var/tmp/r*", "/var/tmp/m*", "/var/tmp/rpm-tmp.a", "/var/cache"),
+    *("/tmp/.X11-unix", "/tmp/.X11-unix/X0:ro", "/private/tmp/.X11-unix:ro", "/tmp/.X*", "/var/cache/debconf/tmp.ci"),
     *("/sysroot", "/ostree/repo", "/.snapshots/1", "/overlay/upper", "/swapfile"),
     *("/initrd.img", "/mnt", "/mnt/*", "/mnt/disk", "/mnt/disk/etc", "/mnt/d*"),
     *("/media", "/media/me", "/media/me/disk", "/run/media/me/disk", "/var/mnt/disk"),
@@ -74,7 +75,7 @@ ROOT = [
 ]  # fmt: skip
 NO_ROOT = [
     *("/var/backups/app", "/var/lib/vz/dump", "/home/me/go/src", "/home/me/.local/share/app", "/home/me/.config/app"),
-    *("/var/tmp/x", "/var/tmp/tmp*{8}", "/var/tmp:ro", "/var/cache/app", "/var/cache:ro", "/var/cache/apt:ro"),
+    *("/var/tmp/x", "/var/tmp/tmp*{8}", "/var/tmp:ro", "/var/cache/app", "/var/cache:ro", "/var/cache/apt:ro", "/var/cache/debconf:ro"),
     *("/run/wrappers:ro", "/run/current-system:ro"),
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/run/desktop/mnt/host/c/work/app", "/mnt/host/c/work/app", "/run/host-services/ssh-auth.sock"),

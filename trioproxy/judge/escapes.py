@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.values import value_class
 
-# Of 2026-11-26. Component, versions in which it is mended (one for each line of releases), CVE, or where it has none the
+# Of 2026-12-01. Component, versions in which it is mended (one for each line of releases), CVE, or where it has none the
 # commit that mended it, source.
 # A component is called as `/version` calls it; Podman says "OCI Runtime (crun)". A daemon
 # with another default runtime names that in place of runc: of it nothing is known.
@@ -36,6 +36,7 @@ Engine  25.0.2                  CVE-2024-23653  GHSA-wr6v-9f75-vh2g
 Engine  25.0.17 29.5.1          CVE-2026-41567  GHSA-x86f-5xw2-fm2r
 Engine  25.0.17 29.5.1          CVE-2026-41568  GHSA-vp62-88p7-qqf5
 Engine  25.0.17 29.5.1          CVE-2026-42306  GHSA-rg2x-37c3-w2rh
+Podman  4.5.1                   podman@2c0f404  annotations-of-images
 Podman  4.9.4 5.0.1             CVE-2024-1753   GHSA-874v-pj72-92f3
 Podman  5.8.2                   podman@25aee24  links-in-the-tar-of-a-build
 """

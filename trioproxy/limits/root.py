@@ -43,19 +43,20 @@ _IN_HOMES: Final = """
     .pyenv .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc
     .xprofile .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
 """
-_IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
-"""Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
-whole is root, and what a client makes for itself in there is not."""
+_IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*", "/tmp/.X11-unix")  # noqa: S108  names
+"""Sockets by which another user's shells and keys are reached, root's too: a display lets in who has
+its user's number, which a container's root gives himself, and types into its terminals. So `/tmp`
+as a whole is root, and what a client makes for itself in there is not."""
 
 _WRITTEN: Final = (
-    "/run/booted-system", "/run/current-system", "/run/log/journal", "/run/wrappers", "/var/cache/apt", "/var/log/audit", "/var/log/auth.log", "/var/log/journal",
+    "/run/booted-system", "/run/current-system", "/run/log/journal", "/run/wrappers", "/var/cache/apt", "/var/cache/debconf", "/var/log/audit", "/var/log/auth.log", "/var/log/journal",
     "/var/log/messages", "/var/log/secure", "/var/log/syslog",
     "/var/tmp/mkinitramfs_*", "/var/tmp/rpm-tmp.*",  # noqa: S108  names
 )  # fmt: skip
 """Where root writes what others must not change; reading is no way. Its log, in a folder of
 services' own: rsyslog follows a link that is put in place of a file, and writes what anybody
-logs to where that leads. Packages, once they were checked, and what is run of them. What each
-shell of NixOS runs, root's too, by its PATH."""
+logs to where that leads. Packages, once they were checked, and what is run of them, be it to
+ask what to install. What each shell of NixOS runs, root's too, by its PATH."""
 
 
 @cache  # they are made when they are first asked for: a start waits for neither
