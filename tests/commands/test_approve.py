@@ -113,6 +113,21 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
     assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
 
 
+def test_what_is_allowed_already_may_be_named_again(live: Path) -> None:
+    """A script may run twice: what the file lists by then is told, and changes nothing."""
+    root = ("--yes-root", "CREATE_BINDS=/etc")
+    named = ("--yes", "VolumeList", "--yes", "CREATE_BINDS={base}/data:ro", *root)
+    approve(live, *named)
+    text = live.with_name("app.env").read_text()
+    done = approve(live, *named)
+    there = "CREATE_BINDS=/etc, CREATE_BINDS={base}/data:ro, VolumeList"
+    assert f"app.env allows already: {there}\n" in done.err
+    assert (done.status, live.with_name("app.env").read_text()) == (1, text)
+    done = approve(live, *named, "--yes-root", "ContainerExec", "--json")
+    assert done.status == 0
+    assert json.loads(done.out) == {"allowed": ["ContainerExec"], "left": []}
+
+
 def test_what_was_approved_is_no_run_that_was_learned(live: Path) -> None:
     """A file that one run was learned for is not ready by the runs in which it was refused, or
     tried out; they count for what is taken over from them, and for nothing else."""

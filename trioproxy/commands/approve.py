@@ -27,7 +27,14 @@ from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import argument
 from trioproxy.review.adding import Adding
-from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
+from trioproxy.review.sheet import (
+    Line,
+    Sheet,
+    declined_of,
+    grants_of,
+    of_kind,
+    sheet_of,
+)
 from trioproxy.review.varied import together
 
 STILL_REFUSED: Final = 1
@@ -151,7 +158,11 @@ def _approve(
     refuse_excess(store.read_env(), store.wish)
     policy = listed_policy(store)
     declined = {one.name for one in declined_of(policy, known.evidence)}
-    named = {*names, *root_names}
+    said = dict.fromkeys((*names, *root_names))
+    there = said.keys() & {one.name for one in grants_of(policy)}
+    if there:
+        show(f"{file} allows already: {', '.join(sorted(there))}", err=True)
+    named = said.keys() - there
     found = questions(sheet_of(policy, live), declined - named, named)
     asked = [one for one in found if not is_beyond(_whole(policy, one.grant), ceiling)]
     beyond = [one.grant.name for one in found if one not in asked]
@@ -162,11 +173,11 @@ def _approve(
         )
     _check_names(named, asked)
     _check_roots(policy, asked, names, root_names)
-    if as_json and not named:
+    if as_json and not said:
         write_data(list(map(line_data, asked)))
         return STILL_REFUSED if found else 0
-    if named:
-        answers = Answers(allowed=list(dict.fromkeys((*names, *root_names))))
+    if said:
+        answers = Answers(allowed=[one for one in said if one in named])
     else:
         answers = _ask_all(file, policy, asked)
     if answers.allowed or answers.declined:
@@ -180,8 +191,8 @@ def _approve(
         told = _summary(file, answers, lost, policy.fingerprint)
         here = [ours.Ours(path=one) for one in (file, str(path))]
         show(*told, *ours.hindrances(policy, here), err=True)
-    said = {*answers.allowed, *answers.declined}
-    left = [one.grant.name for one in found if one.grant.name not in said]
+    answered = {*answers.allowed, *answers.declined}
+    left = [one.grant.name for one in found if one.grant.name not in answered]
     if as_json:
         write_data({"allowed": answers.allowed, "left": left})
     return STILL_REFUSED if left else 0
