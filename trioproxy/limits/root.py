@@ -43,6 +43,12 @@ _IN_HOMES: Final = """
     .pyenv .rbenv .rd .rvm .screenrc .sdkman .ssh .tcshrc .tmux .tmux.conf .vim .vimrc .volta .vscode-server .xinitrc
     .xprofile .xsession .xsessionrc .zlogin .zlogout .zprofile .zshenv .zshrc Library/LaunchAgents bin go/bin
 """
+_IN_NAS: Final = (
+    "/share/CACHEDEV*_DATA/.qpkg", "/share/CACHEDEV*_DATA/Container/container-station-data",
+    "/share/Container/container-station-data",
+    *(f"/volume{number}/%40{name}" for number in range(1, 10) for name in ("appstore", "docker")),
+)  # fmt: skip
+"""Where QNAP's and Synology's Engines keep what they have, and the programs that root runs there."""
 _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*", "/tmp/.X11-unix")  # noqa: S108  names
 """Sockets by which another user's shells and keys are reached, root's too: a display lets in who has
 its user's number, which a container's root gives himself, and types into its terminals. So `/tmp`
@@ -76,7 +82,7 @@ def _trees() -> Mapping[str, places.Place]:
         *(f"/run/{name}" for name in _IN_RUN.split()),
         *(f"/var/{name}" for name in _IN_VAR.split()),
         *(f"/home/*/{name}" for name in _IN_HOMES.split()),
-        *(*_IN_TMP, *_WRITTEN),
+        *(*_IN_NAS, *_IN_TMP, *_WRITTEN),
     )  # fmt: skip
 
 
