@@ -22,7 +22,7 @@ _IN_VAR = """
 """
 _IN_HOMES = """
     .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
-    .cargo/env .colima .config/autostart .config/containers .config/docker .config/environment.d .config/fish .config/git .config/nvim
+    .cargo/env .colima .config/autostart .config/containers .config/docker .config/emacs .config/environment.d .config/fish .config/git .config/nvim
     .config/systemd .config/tmux .config/user-tmpfiles.d .config/vim .cshrc .deno .docker/cli-plugins .docker/config.json .docker/desktop .docker/run .emacs
     .emacs.d .fzf .gitconfig .hgrc .inputrc .krew .kshrc .kube .lima .linuxbrew .local/bin .local/lib .local/share/containers
     .local/share/docker .local/share/systemd .local/share/user-tmpfiles.d .login .logout .nvm .oh-my-zsh .orbstack .pam_environment .profile .pyenv
