@@ -230,6 +230,9 @@ def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
         ("/mnt/disk", "a bind of /"),
         ("/srv/app", ""),
         ("/run/app-{rand8}", ""),
+        # Listed names that look like a word of an attack, which was put in their place: without an end.
+        ("/etc/%7Bimage%7D", "a bind of /etc"),
+        ("/etc/%7Bin_etc%7D", "a bind of /etc"),
     ],
 )
 def test_what_is_listed_is_given(item: str, name: str) -> None:

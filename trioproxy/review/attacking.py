@@ -427,14 +427,13 @@ class Attempt:
         return line
 
     def _filled(self, text: str) -> str:
-        """Put in words but those of the shared data."""
-        known = self._words
-        while True:
-            text = _COUNTED.sub("0", text)
-            done = WORD.sub(lambda one: known.get(one[1], one[0]), text)
-            if done == text:
-                return done
-            text = done
+        """Put in words but those of the shared data. What the file lists goes in as it is: its
+        name may look like a word of ours, and hold itself."""
+        return WORD.sub(self._word, _COUNTED.sub("0", text))
+
+    def _word(self, found: re.Match[str]) -> str:
+        word = self._words.get(found[1], found[0])
+        return self._filled(word) if word == words().get(found[1]) else word
 
     def _name(self, found: re.Match[str]) -> str:
         """A name for what is made: one that the file lists, another for each."""
