@@ -54,6 +54,8 @@ UNIONS: list[tuple[Member, Member, dict[str, str], str]] = [
     # What was open in one is open.
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE), {},
      "CREATE_* is open, because b grants ContainerCreate and limits nothing of it: what a lists is not in the result"),
+    (part("a", "VolumeCreate", CREATE_BINDS="/a"), part("b", "VolumeCreate,ContainerCreate"), {},
+     "CREATE_* is open, because b grants ContainerCreate and VolumeCreate and limits nothing of it: what a lists is not in the result"),
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, EXEC_USERS="a"), {"EXEC_USERS": "a"},
      "CREATE_* is open, because b grants ContainerCreate and limits nothing of it: what a lists is not in the result"),
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ContainerList"), {"CREATE_BINDS": "/a"}, ""),
@@ -64,6 +66,8 @@ UNIONS: list[tuple[Member, Member, dict[str, str], str]] = [
      {"CREATE_BINDS": "/b"}, "CREATE_IMAGES is not set, because b does not set it: what a lists is not in the result"),
     (part("a", "ContainerExec", EXEC_COMMANDS="ls"), part("b", "ContainerExec", EXEC_USERS="a"),
      {"EXEC_OPTIONS": ""}, "EXEC_COMMANDS is not set, because b does not set it: what a lists is not in the result"),
+    (part("a", f"{CREATE},ContainerExec", CREATE_BINDS="/a", EXEC_COMMANDS="ls"), part("b", "ContainerExec", EXEC_USERS="a"),
+     {"CREATE_BINDS": "/a", "EXEC_OPTIONS": ""}, "EXEC_COMMANDS is not set, because b does not set it: what a lists is not in the result"),
     # A list counts for what its own file grants.
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ContainerList", CREATE_BINDS="/etc"),
      {"CREATE_BINDS": "/a"}, "CREATE_BINDS=/etc of b is left out: nothing that it grants can ask for it"),
@@ -139,6 +143,20 @@ def test_evidence_alone_opens_what_it_did_not_read() -> None:
     assert not united(read, read).values  # nothing is hidden either
 
 
+def test_evidence_alone_opens_no_list_of_objects_and_shows_nothing() -> None:
+    """What was only seen has no lists of objects, is told of all, and hides nothing: of a file none of that takes anything."""
+    lists = {"ALLOW_OPERATIONS": "ContainerStart", **OWN}
+    file = replace(lists_of("a", lists), hides=frozenset(Hides))
+    for name in ("ContainerStart", "ContainerList"):
+        seen = Member(name="x.jsonl", operations=frozenset({name}), is_env=False)
+        found = united(file, seen)
+        assert found == united(file)
+    assert found.values == {
+        "REDACT": ",".join(Hides),
+        **united(lists_of("a", lists)).values,
+    }
+
+
 REACHING = [one for one in within.REQUESTS if one.startswith("exec-in-")]
 OWN = {"ONLY_CONTAINERS": "@own,web", "ONLY_OWNER": "app"}
 
@@ -185,6 +203,19 @@ def test_what_makes_nodes_is_reached_into_no_more(caps: str) -> None:
     assert united(lists_of("a", copies), lists_of("b", copies)).notes == ()
 
 
+def test_what_makes_nodes_is_told_of_where_it_was_reached_into() -> None:
+    """Whose containers nobody limits, or who reaches into none, loses nothing by what packs files."""
+    one = {"CREATE_CAPS": "", "EXEC_OPTIONS": "", **OWN}
+    copies = lists_of("a", {**one, "ALLOW_OPERATIONS": "ContainerArchive"})
+    starts = lists_of("b", {**one, "ALLOW_OPERATIONS": "ContainerStart"})
+    lists = lists_of("c", {**one, "ALLOW_OPERATIONS": "ContainerList"})
+    free = lists_of("d", {"ALLOW_OPERATIONS": "ContainerStart", **OWN, "ONLY_CONTAINERS": "*", "CREATE_CAPS": ""})  # fmt: skip
+    told = united(copies, starts).notes
+    assert len(told) == 1
+    assert united(copies, starts, lists).notes == told
+    assert united(copies, lists).notes == united(copies, starts, free).notes == ()
+
+
 @pytest.mark.parametrize("listed", ["db", "*"])
 def test_who_is_told_of_all_is_told_of_less(listed: str) -> None:
     """A file that only lists containers has no lists of them, and nothing said that those of the other narrow its answers."""
@@ -225,6 +256,36 @@ def test_what_joins_the_bridge_in_one_file_joins_it() -> None:
     ):
         found = united(lists_of("a", instead), lists_of("b", other))
         assert (found.values["CREATE_NETWORK"], found.notes) == ("web", ())
+
+
+def test_of_what_there_can_be_one_the_first_file_has_it() -> None:
+    """The output's owner, network and socket are those of the result, else those of the first by name, and the others are told of."""
+    files = [
+        lists_of(name, {"ALLOW_OPERATIONS": CREATE, "ONLY_NETWORKS": "web", "ONLY_OWNER": f"of-{name}", "CREATE_NETWORK": "web", "CREATE_BINDS": binds, "PROXY_SOCKET": f"/run/{name}"})
+        for name, binds in (("a", ""), ("b", "@proxy"), ("c", ""), ("d", "@proxy"))
+    ]  # fmt: skip
+    found = united(*files)
+    assert (found.values["ONLY_OWNER"], found.values["PROXY_SOCKET"]) == ("of-a", "/run/b")  # fmt: skip
+    assert found.notes == (
+        "ONLY_OWNER is of-a, and in other files of-b, of-c, of-d",
+        "what was made by of-b, of-c, of-d is not its own in the result",
+        "PROXY_SOCKET is /run/b, and in other files /run/d",
+    )
+    found = united(*files[:2], replace(files[2], is_output=True), files[3])
+    assert (found.values["ONLY_OWNER"], found.values["PROXY_SOCKET"]) == ("of-c", "/run/c")  # fmt: skip
+    assert (
+        found.notes[-1] == "PROXY_SOCKET is /run/c, and in other files /run/b, /run/d"
+    )
+    assert united(files[2], files[0]).values["PROXY_SOCKET"] == "/run/a"
+
+
+def test_most_of_them_say_what_a_base_is() -> None:
+    """Of many folders that `{base}` stood for it stands for that of most files."""
+    files = [
+        part(name, CREATE, CREATE_BASE=base, CREATE_BINDS="{base}/d")
+        for name, base in (("a", "/x"), ("b", "/y"), ("c", "/y"))
+    ]
+    assert united(*files).values == {"CREATE_BASE": "/y", "CREATE_BINDS": "/x/d,{base}/d"}  # fmt: skip
 
 
 STARTS = {"ALLOW_OPERATIONS": "ContainerStart", "ONLY_OWNER": "app"}

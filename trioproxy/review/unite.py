@@ -112,8 +112,7 @@ class Member:
 
     def declined(self) -> Iterator[Grant]:
         """What a person took out of its lists."""
-        if self.is_env:
-            yield from taken_out(self.limits, self.once_listed)
+        yield from taken_out(self.limits, self.once_listed)
         yield from self.objects.taken_out(self.once_listed)
 
 
@@ -241,7 +240,7 @@ class _Uniting:
                 f"{family}_* now limits what {_names(free)} reaches into: give it a file"
                 " of its own, or list what those containers have"
             )
-        if not self._values.keys() & set(FAMILIES[family]):
+        if self._values.keys().isdisjoint(FAMILIES[family]):
             self._values[family.options] = ""
 
     def _tell_of_nodes(self, limiting: Sequence[Member]) -> None:
