@@ -307,3 +307,6 @@ def test_dates_are_written_in_utc() -> None:
     assert iso(1_795_515_300) == "2026-11-24T10:15:00Z"
     first = "0001-01-01T00:00:00Z"  # as a clock may say, and what is written is read
     assert iso(seconds(first)) == first
+    # A run may say that it went on for longer than there are dates: explain ended in a traceback.
+    last = "9999-12-31T23:59:59Z"
+    assert iso(seconds(last)) == iso(seconds(last) + 1) == iso(2**63 - 1) == last

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+_LAST: Final = 253_402_300_799
+"""The last second of the year 9999, in seconds since the epoch."""
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -16,8 +18,8 @@ class NoJsonError(ValueError):
 
 
 def iso(seconds: int) -> str:
-    """Write a time as `2026-11-24T10:15:00Z`."""
-    date = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    """Write a time as `2026-11-24T10:15:00Z`; what is later than any date as the last one."""
+    date = datetime.fromtimestamp(min(seconds, _LAST), UTC).replace(tzinfo=None)
     return f"{date.isoformat()}Z"  # %Y of strftime has no four digits before 1000
 
 
