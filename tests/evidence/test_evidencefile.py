@@ -26,7 +26,7 @@ from trioproxy.evidence.evidencefile import (
     load,
     run_line,
 )
-from trioproxy.evidence.seen import Evidence, Facts
+from trioproxy.evidence.seen import VALUES_KEPT, Evidence, Facts, When
 from trioproxy.evidence.sight import Sight, Who
 from trioproxy.evidence.strictjson import iso, seconds
 from trioproxy.limits.grant import Grant
@@ -48,6 +48,39 @@ def test_what_is_written_is_read_back(evidence: Evidence, names: set[str]) -> No
     loaded = load(dump(evidence).encode(), name="app.jsonl")
     assert content(loaded.evidence) == content(union(evidence))
     assert loaded.damage == ""
+
+
+def test_the_order_of_merging_does_not_show_in_the_text() -> None:
+    """Each line and list has its place, and all that is known of an object is read back."""
+    names, operations = "abcdefgh", ("ContainerList", "ImageList")
+    parts = list[Evidence]()
+    for at, name in enumerate(names):
+        turn, when = 1 - at % 2 * 2, When(1_795_515_300)
+        results = (("200", LIST), ("404", LIST))[::turn]
+        who = Who(f"{name}/1", "10.0.0.5", "1.45")
+        one = seen(*((f"{RUN}{name}", sight, end, when.date, who) for end, sight in results))  # fmt: skip
+        of = Sight("ONLY_CONTAINERS", name, "ContainerInspect", project="p")
+        one.observe(of._replace(has="CREATE_BINDS=/srv", is_named=True), "200", when)
+        run = one.runs[one.run]
+        run.files, run.hidden = frozenset(names), dict.fromkeys(operations[::turn], 1)
+        one.granted |= granted(*names)
+        parts.append(one)
+    text = dump(union(*parts))
+    assert text == dump(union(*parts[::-1]))
+    assert content(load(text.encode(), name="x").evidence) == content(union(*parts))
+    files, (_, *lines) = json.dumps([*names]), text.splitlines()
+    assert [line for line in lines if '"run"' in line] == sorted(lines[:8])
+    assert all(f'"files": {files}' in line for line in lines[:8])
+    assert [item for _, item in json.loads(lines[8])["granted"]] == [*names]
+    assert '"dropped"' not in text
+
+
+def test_what_a_file_holds_is_bounded() -> None:
+    """A file that others wrote has no more values of a list than learning keeps."""
+    fact = Facts(first=1, last=1)
+    lines = (fact_line(Sight("CREATE_BINDS", f"/{n}", "ContainerCreate"), fact) for n in range(VALUES_KEPT + 1))  # fmt: skip
+    found = load(data(HEADER, *lines), name="x").evidence
+    assert len(found.arguments) == VALUES_KEPT
 
 
 def test_the_oldest_version_of_an_engine_is_kept() -> None:

@@ -20,6 +20,7 @@ from trioproxy.evidence.seen import (
     VALUES_KEPT,
     Askers,
     Evidence,
+    First,
     Run,
     When,
 )
@@ -125,6 +126,15 @@ def test_merge_is_associative(one: Evidence, two: Evidence, three: Evidence) -> 
     """It does not matter which files are merged before which."""
     left = union(union(one, two), three)
     assert content(left) == content(union(one, union(two, three)))
+
+
+def test_the_first_and_all_versions_are_united() -> None:
+    """Of a result the run in which it came first counts, whichever file is named first, and each version that was asked in."""
+    one = seen(("r1", LIST, "200", 1, Who(version="1.40")))
+    two = seen(("r2", LIST, "200", 2, Who(version="1.45")))
+    for facts in (union(one, two).facts[LIST], union(two, one).facts[LIST]):
+        assert facts.results == {"200": First("r1")}
+        assert facts.users.versions == {"1.40", "1.45"}
 
 
 @given(RUNS, RUNS)

@@ -243,6 +243,7 @@ def test_without_values_in_the_evidence_none_is_unused() -> None:
     live = evidence((seen_route("ContainerCreate"), "201", 1))
     found = sheet(live, ALLOW_OPERATIONS="ContainerCreate", CREATE_BINDS="/a")
     assert (unused(found, 2), found.knows_values) == ({"ContainerCreate": DAY}, False)
+    assert not unused(found, 1)
 
 
 def named(*sightings: tuple[str, str, str, int], has: str = "") -> Evidence:
