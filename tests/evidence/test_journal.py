@@ -331,6 +331,24 @@ def test_what_others_left_no_room_for_is_left_out(
     assert set(files.evidence.facts) == {one, LIST}
 
 
+def test_a_run_that_goes_on_while_many_newer_ones_end_is_saved(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who learns for weeks, or by a clock that is behind, was no run of the file any more, and ended in a crash."""
+    monkeypatch.setattr(seen_module, "RUNS_LISTED", 2)
+    monkeypatch.setattr(seen_module, "RUNS_KEPT", 2)
+    store = files.store
+    store.save(learner("r1", LIST), [LIST])
+    for run in ("r2", "r3", "r4"):
+        files.store.save(learner(run, LIST), is_final=True)
+    store.save(learner("r1", LIST, IMAGES), [IMAGES])
+    assert files.evidence.runs.keys() >= {"r1", "r3", "r4"}
+    store.save(learner("r1", LIST, IMAGES), is_final=True)
+    assert files.evidence.runs.keys() == {"r1", "r3", "r4"}
+    assert any('"r1": {"200": 1}' in line for line in files.lines)
+    assert files.granted == {"ContainerList", "ImageList"}
+
+
 def test_a_symbolic_link_stops_the_start(files: Files) -> None:
     """Neither of the two files may be a link."""
     files.env.parent.mkdir()

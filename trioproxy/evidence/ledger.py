@@ -71,6 +71,7 @@ class Ledger:
         if found.evidence.runs:
             # Another learner may have started over: what it has not granted, nobody took out.
             self._whole.granted.clear()
+        self._whole.run = mine.run  # which stays, however many newer ones others add
         self._whole.merge(found.evidence)
         self._whole.merge(mine)
         if new and found.can_append:
