@@ -49,6 +49,8 @@ UNIONS: list[tuple[Member, Member, dict[str, str], str]] = [
      {"CREATE_BINDS": "*"}, ""),
     (part("a", CREATE, CREATE_PRIVILEGED="0"), part("b", CREATE, CREATE_PRIVILEGED="1"),
      {"CREATE_PRIVILEGED": "1"}, ""),
+    (part("a", CREATE, CREATE_PRIVILEGED="0"), part("b", CREATE, CREATE_PRIVILEGED="0"),
+     {"CREATE_PRIVILEGED": "0"}, ""),
     (part("a", CREATE, CREATE_BINDS=""), part("b", CREATE, CREATE_BINDS=""),
      {"CREATE_BINDS": ""}, ""),
     # What was open in one is open.
@@ -75,7 +77,11 @@ UNIONS: list[tuple[Member, Member, dict[str, str], str]] = [
      {"CREATE_BINDS": "/a,/b"}, "CREATE_CAPS=ALL of a is left out: nothing that it grants can ask for it"),
     (part("a", "ContainerList", CREATE_BINDS="/a"), part("b", "ContainerList", CREATE_BINDS="/b"),
      {"CREATE_BINDS": "/a,/b"}, ""),
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ContainerList", CREATE_PRIVILEGED="0"),
+     {"CREATE_BINDS": "/a"}, ""),
     # Bases.
+    (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d", CREATE_CAPS="KILL"), part("b", CREATE, CREATE_BINDS=""),
+     {"CREATE_BINDS": "{base}/d", "CREATE_CAPS": "KILL", "CREATE_BASE": "/x"}, ""),
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}"),
      {"CREATE_BINDS": "{base},{base}/d", "CREATE_BASE": "/x"}, ""),
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="{base}/d"),
@@ -101,6 +107,8 @@ def test_lists_unite(
     found = united(one, other)
     assert dict(found.values) == values
     assert (note in found.notes) if note else found.notes == ()
+    opened = {text.partition(" is not set")[0] for text in found.notes}
+    assert found.open >= opened & LIMITS
 
 
 def test_what_was_taken_out_stays_out() -> None:
@@ -306,13 +314,28 @@ def test_an_object_that_was_taken_out_stays_out() -> None:
 
 
 def test_lists_of_objects_that_are_lost_are_told_of() -> None:
-    """A file that names objects and has no lists opens them for all, which is said."""
-    lists = {**STARTS, "ONLY_CONTAINERS": "@own"}
-    found = united(lists_of("a", lists), part("b", "ContainerStart,SystemPing"))
+    """Files that name objects and have no lists open them for all, which is said; where learning left out all there are, it may begin some."""
+    lists = lists_of("a", {**STARTS, "ONLY_CONTAINERS": "@own"})
+    one, other = part("b", "ContainerStart,SystemPing"), part("c", "ContainerStart")
+    found = united(lists, one, other)
     assert not found.values.keys() & OBJECTS.keys()
     assert found.notes == (
-        "ONLY_* is open, because b does not say which objects may be named: what a lists is not in the result",
+        "ONLY_* is open, because b and c does not say which objects may be named: what a lists is not in the result",
     )
+    left = replace(one, is_left_open=True)
+    for parts in ((lists, one), (lists, left), (one, other), (left, other)):
+        assert united(*parts).open >= OBJECTS.keys()
+    assert not united(left, replace(other, is_left_open=True)).open & OBJECTS.keys()
+
+
+def test_any_object_of_one_file_is_any_of_the_union() -> None:
+    """A kind that one file does not limit is not limited; else a list begins with what is its own."""
+    one, other, free = (
+        lists_of(name, {**STARTS, "ONLY_CONTAINERS": items})
+        for name, items in (("a", "1db,@own"), ("b", "app"), ("c", "*"))
+    )
+    assert united(one, other).values["ONLY_CONTAINERS"] == "@own,1db,app"
+    assert united(one, free).values["ONLY_CONTAINERS"] == "*"
 
 
 def test_what_each_of_them_hides_is_hidden() -> None:

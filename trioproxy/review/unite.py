@@ -288,7 +288,7 @@ class _Uniting:
                 " own, or list what it looks for"
             )
         setting = [part for part in limiting if part.objects.network]
-        if unset := [part for part in limiting if setting and part.is_on_bridge]:
+        if unset := [part for part in limiting if part.is_on_bridge]:
             self._tell_of_lost(_not_set(NETWORK_VARIABLE, unset), setting)
         else:
             networks = [part.objects.network for part in self._output_first]
