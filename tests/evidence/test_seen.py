@@ -568,6 +568,7 @@ OUTDATED = {
     "new-enough": (["1.44"], ["400"], False),
     "one-of-them-new": (["1.41", "1.45"], ["400"], False),
     "nobody-said": (["unversioned"], ["400"], False),
+    "nobody-knows": ([""], ["400"], False),
     "other-failures": (["1.41"], ["400", "500"], False),
     "only-refused": (["1.41"], ["refused"], False),
     "used": (["1.41"], ["200"], False),
@@ -590,3 +591,5 @@ def test_what_fails_for_clients_that_are_too_old(
     assert evidence.outdated_operations() == frozenset()  # nobody asked the Engine
     evidence.runs["2026-01"].oldest_api = "1.44"
     assert (LIST.operation in evidence.outdated_operations()) is expected
+    evidence.observe(LIST._replace(method="HEAD"), "500", When(DAY))
+    assert LIST.operation not in evidence.outdated_operations()

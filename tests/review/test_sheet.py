@@ -270,6 +270,26 @@ def sheet_of_objects(live: Evidence, **more: str) -> Sheet:
     return sheet_of(parse_policy({**OBJECTS, **more})[0], live)
 
 
+def test_all_that_can_be_struck_out_is_a_line() -> None:
+    """Operations and routes by name, then each item; what only says that nothing is listed is none, though a container may be called so."""
+    file = {
+        "ALLOW_OPERATIONS": "ContainerStart,GET:/x/{y},ContainerInspect",
+        "CREATE_PRIVILEGED": "0",
+        "ONLY_CONTAINERS": "0,@own",
+        "ONLY_NETWORKS": "",
+        "ONLY_VOLUMES": "v",
+        "ONLY_OWNER": "app",
+    }
+    live = named(("0", "ContainerInspect", "200", 1))
+    live.observe(seen_route("ContainerInspect"), "200", When(DAY))
+    found = sheet(live, **file)
+    assert [one.grant.name for one in found.granted] == [
+        *("ContainerInspect", "ContainerStart", "GET:/x/{y}"),
+        *("ONLY_CONTAINERS=0", "ONLY_CONTAINERS=@own", "ONLY_VOLUMES=v"),
+    ]
+    assert found.knows_values
+
+
 def test_objects_that_are_not_listed_are_drift() -> None:
     """What is named and not listed is told, as the refusal tells it, with the new line."""
     live = named(
