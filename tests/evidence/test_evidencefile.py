@@ -27,7 +27,7 @@ from trioproxy.evidence.evidencefile import (
     run_line,
 )
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence, Facts, When
-from trioproxy.evidence.sight import Sight, Who
+from trioproxy.evidence.sight import Sight, Who, looked_at
 from trioproxy.evidence.strictjson import iso, seconds
 from trioproxy.limits.grant import Grant
 
@@ -61,6 +61,8 @@ def test_the_order_of_merging_does_not_show_in_the_text() -> None:
         one = seen(*((f"{RUN}{name}", sight, end, when.date, who) for end, sight in results))  # fmt: skip
         of = Sight("ONLY_CONTAINERS", name, "ContainerInspect", project="p")
         one.observe(of._replace(has="CREATE_BINDS=/srv", is_named=True), "200", when)
+        one.observe(looked_at("ContainerCreate"), "201", when)
+        one.observe(Sight("CREATE_BINDS", "", "ContainerCreate"), "201", when)
         run = one.runs[one.run]
         run.files, run.hidden = frozenset(names), dict.fromkeys(operations[::turn], 1)
         one.granted |= granted(*names)
@@ -228,6 +230,8 @@ def test_no_final_newline_loses_nothing() -> None:
     """A last line that is whole counts even where its end is missing."""
     loaded = load(dump(WHOLE).encode()[:-1], name="x")
     assert (content(loaded.evidence), loaded.damage) == (content(WHOLE), "")
+    assert not loaded.can_append
+    assert load(dump(WHOLE).encode(), name="x").can_append
 
 
 def changed(**values: object) -> str:
@@ -272,6 +276,12 @@ def run_changed(**values: object) -> str:
             changed(grant=["ONLY_CONTAINERS", "db"]),
             "unknown key 'method'",
             id="method-of-an-object",
+        ),
+        pytest.param(changed(named=1), "expected true or false, not 1", id="named"),
+        pytest.param(
+            fact_line(Sight("CREATE", "x", "ContainerCreate"), Facts(1, 2)),
+            "knows no ContainerCreate with CREATE=x",
+            id="item-of-a-family",
         ),
         pytest.param(changed(section="IMAGES"), "knows no ContainerList", id="section"),
         pytest.param(changed(first="yesterday"), "bad value 'yesterday'", id="date"),

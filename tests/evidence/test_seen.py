@@ -548,6 +548,24 @@ def test_each_group_has_its_own_last_news() -> None:
         assert (facts.runs, facts.newest_run, facts.quiet_runs) == (2, 1, 1)
 
 
+def test_when_something_was_new_last() -> None:
+    """By the date of its run and how far into it that was, in whichever order runs are merged; news of a file are its own, and a COMMAND that brought some would not have passed."""
+    one = seen(("2026-02", LIST, "200", DAY, NOBODY), ("2026-02", START, "204", DAY + 5, NOBODY))  # fmt: skip
+    two = seen(("2026-01", LIST, "200", 7, NOBODY))
+    two.runs["2026-01"].status = 1
+    one.come_from("a.env")
+    two.come_from("b.env")
+    whole = union(one, two)
+    found = whole.completeness()
+    assert (found.newest, found.newest_run, found.failed_runs) == (DAY + 5, 2, (1,))
+    run = whole.runs["2026-02"]
+    for news, status, passes in ((None, 0, True), (9, None, True), (9, 0, False)):
+        run.news, run.status = news, status
+        assert whole.completeness().passes is passes
+    newest = [whole.completeness(one).newest for one in (None, "a.env", "b.env")]
+    assert newest == [DAY + 9, DAY + 9, 7]
+
+
 @given(EVIDENCE, EVIDENCE, st.sampled_from(["a.env", "b.env"]))
 def test_where_it_came_from_does_not_change_what_was_seen(
     one: Evidence, two: Evidence, file: str
