@@ -254,6 +254,15 @@ def test_a_client_that_restarts_starts() -> None:
     assert found.remedy == "CREATE_PRIVILEGED="
 
 
+@pytest.mark.parametrize("label", ["x=y", "x=%7Bimage%7D", "%7Bimage%7D=%7Bn%7D"])
+def test_what_is_made_has_the_label_that_is_listed(label: str) -> None:
+    """A label that looks like a word of an attack was another one, and what is open was told to be shut."""
+    lists = {"ONLY_CONTAINERS": f"@label:{label}", "ONLY_OWNER": "client"}
+    variables = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerLogs,ContainerStart"}
+    found = by_name(variables | lists)["a privileged container"]
+    assert found.standing is Fate.OPEN
+
+
 def test_what_an_attack_is_about_is_struck_out_first() -> None:
     """Of the operations that it needs one as bad as itself, before what is worse and does more."""
     name = "an empty folder anywhere on the host, by a working folder that is swapped at a restart"

@@ -289,6 +289,7 @@ def words_of(policy: Policy) -> dict[str, str]:
         "stranger": id_of("stranger")[:12],
         "victim_id": id_of("strangers-db"),
         "pad": PAD,
+        "brace": "{",  # of a label, which may look like a word
     }
 
 
@@ -466,7 +467,9 @@ class Attempt:
                 labels |= {PROJECT_LABEL: project, NUMBER_LABEL: "1"}
             elif item.startswith(OF_LABEL):
                 key, _, value = item.removeprefix(OF_LABEL).partition("=")
-                labels[normal.unquote(key)] = normal.unquote(value)
+                labels[normal.unquote(key)] = normal.unquote(value).replace(
+                    "{", "{brace}"
+                )
         read = dict(map_of(jsonbody.parse(body.encode())))
         read["Labels"] = {**labels, **map_of(read.get("Labels"))}
         return jsonbody.render(read).decode()
