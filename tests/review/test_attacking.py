@@ -254,10 +254,10 @@ def test_a_client_that_restarts_starts() -> None:
     assert found.remedy == "CREATE_PRIVILEGED="
 
 
-@pytest.mark.parametrize("label", ["x=y", "x=%7Bimage%7D", "%7Bimage%7D=%7Bn%7D"])
+@pytest.mark.parametrize("label", ["label:x=y", "label:x=%7Bimage%7D", "label:%7Bimage%7D=%7Bn%7D", "project:%7Bimage%7D"])  # fmt: skip
 def test_what_is_made_has_the_label_that_is_listed(label: str) -> None:
     """A label that looks like a word of an attack was another one, and what is open was told to be shut."""
-    lists = {"ONLY_CONTAINERS": f"@label:{label}", "ONLY_OWNER": "client"}
+    lists = {"ONLY_CONTAINERS": f"@{label}", "ONLY_OWNER": "client"}
     variables = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerLogs,ContainerStart"}
     found = by_name(variables | lists)["a privileged container"]
     assert found.standing is Fate.OPEN

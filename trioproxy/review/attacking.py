@@ -460,18 +460,17 @@ class Attempt:
         only = self._gate.objects.by_kind.get(kind) if kind else None
         if only is None or OWN in only.items or key == "raw":
             return body
-        labels = dict[str, Json]()
+        labels = dict[str, str]()
         for item in only.items:
             if item.startswith(OF_PROJECT):
                 project = normal.unquote(item.removeprefix(OF_PROJECT))
                 labels |= {PROJECT_LABEL: project, NUMBER_LABEL: "1"}
             elif item.startswith(OF_LABEL):
                 key, _, value = item.removeprefix(OF_LABEL).partition("=")
-                labels[normal.unquote(key)] = normal.unquote(value).replace(
-                    "{", "{brace}"
-                )
+                labels[normal.unquote(key)] = normal.unquote(value)
         read = dict(map_of(jsonbody.parse(body.encode())))
-        read["Labels"] = {**labels, **map_of(read.get("Labels"))}
+        listed = {name: one.replace("{", "{brace}") for name, one in labels.items()}
+        read["Labels"] = {**listed, **map_of(read.get("Labels"))}
         return jsonbody.render(read).decode()
 
     def _judge(
