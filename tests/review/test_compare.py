@@ -135,6 +135,13 @@ def test_containers_that_make_nodes_are_less(caps: str, is_told: bool) -> None:
     assert [one.grant.name for one in found.less] == [words] * is_told
     # Where nothing is packed any more they may do no harm.
     assert not compare(new, old).more
+    # Nor is it new for who had none, listed them, was free to name any, or packed before.
+    free = parse_policy({"ALLOW_OPERATIONS": names[0], "CREATE_CAPS": caps})[0]
+    nodes = parse_policy({**lists, "ALLOW_OPERATIONS": names[0], "CREATE_CAPS": "MKNOD"})[0]  # fmt: skip
+    both = parse_policy({**lists, "ALLOW_OPERATIONS": f"ContainerArchive,{names[1]}"})[0]  # fmt: skip
+    for before, after in ((free, new), (nodes, new), (new, both)):
+        less = [one.grant.item for one in compare(before, after).less]
+        assert not any("device nodes" in item for item in less)
 
 
 def test_no_difference() -> None:
@@ -150,6 +157,8 @@ def test_a_grant_has_the_power_that_its_own_file_gives() -> None:
     assert (free.grant.name, free.power.is_root) == ("CREATE_*=*", True)
     (bind,) = compare(policy(**CREATE, CREATE_BINDS=""), held).more
     assert (bind.power.why, bind.endpoint) == ("is root's own", None)
+    more = compare(held, policy(**CREATE, CREATE_BINDS="/etc,/root"))
+    assert (more.root, more.is_root_new) == ("yes, as before, and in 1 new way", False)
     (gone,) = compare(held, policy(**CREATE, CREATE_BINDS="")).less
     assert gone.power == bind.power
     made = compare(exact(), policy(**CREATE, CREATE_BINDS="")).more
