@@ -241,6 +241,11 @@ class Peer:
         self.received += data
         self._unread += data
 
+    @property
+    def place(self) -> int:
+        """How many bytes were asked for, of those that ever arrived."""
+        return len(self.received) - len(self._unread)
+
     def has_unread(self) -> bool:
         """Whether something was read and not asked for."""
         return bool(self._unread)

@@ -158,6 +158,17 @@ async def test_a_body_behind_a_head_alone(named: Proxy) -> None:
     assert await engine.read_gone() == "end"
 
 
+async def test_what_has_no_body_gets_none(start: Start) -> None:
+    """Not even a last chunk, which the client would read as its next answer."""
+    proxy = await start({"ALLOW_OPERATIONS": "SystemEvents,SystemPing", "REDACT": "env"})  # fmt: skip
+    client, engine = await listing(proxy, target="/events")
+    await engine.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await client.read_response()).status == 204
+    await client.ask()
+    await engine.answer(body=b"OK")
+    assert (await client.read_response()).body == b"OK"
+
+
 @pytest.mark.parametrize("status", ["400 Bad Request", "500 Internal Server Error"])
 async def test_what_shows_nothing_goes_on(named: Proxy, status: str) -> None:
     """An error is the Engine's own, byte for byte."""

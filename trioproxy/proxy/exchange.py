@@ -61,6 +61,9 @@ GATEWAYS: Final = frozenset({502, 503, 504})
 REDIRECTED: Final = 300
 """From this status on an answer shows no object, but says why there is none."""
 
+NO_CONTENT: Final = 204
+"""This one has no body, and so no last chunk: what is written behind it is the next answer."""
+
 
 ENGINE_LOST: Final = "engine-lost"
 """How an answer ends that the Engine cut in the middle."""
@@ -419,7 +422,7 @@ class Exchange:
         """Say by what an answer is read on its way; None: it goes on as it comes."""
         admitted, verdict = self.admitted, self.admitted.verdict
         has_body = not admitted.expected.is_head
-        if status >= REDIRECTED:
+        if status >= REDIRECTED or status == NO_CONTENT:
             conceals = status >= FAILED and verdict.form.conceals and has_body
             return self._conceal if conceals else None
         if verdict.showing is not None or (verdict.tried is not None and has_body):
