@@ -9,7 +9,7 @@ from trioproxy.limits.languages import others
 from trioproxy.limits.varying import with_holes
 
 _IN_RUN = """
-    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi charon.vici confexts containerd containers control.unit.sock credentials crio crun dbus depmod.d docker environment.d extensions fail2ban
+    NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi charon.vici confexts containerd containers control.unit.sock credentials crio crun dbus dbus-1 depmod.d docker environment.d extensions fail2ban
     incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch pluto podman polkit-1 qemu-server runc runit s6 s6-rc screen
     service snapd.socket sudo sysctl.d sysusers.d systemd tailscale tmpfiles.d udev user userdb
 """

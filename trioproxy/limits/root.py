@@ -21,7 +21,7 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 _IN_RUN: Final = """
     NetworkManager balena-engine.sock balena.sock binfmt.d buildkit cdi charon.vici confexts containerd containers
-    control.unit.sock credentials crio crun dbus depmod.d docker environment.d extensions fail2ban guest-services
+    control.unit.sock credentials crio crun dbus dbus-1 depmod.d docker environment.d extensions fail2ban guest-services
     host-services/docker.proxy.sock incus initramfs k0s k3s libvirt lxd modprobe.d nri nscd nslcd openrc openvswitch
     pluto podman polkit-1 qemu-server runc runit s6 s6-rc screen service snapd.socket sudo sysctl.d systemd sysusers.d
     tailscale tmpfiles.d udev user userdb wpa_supplicant
@@ -35,8 +35,8 @@ _IN_VAR: Final = """
 """
 _IN_HOMES: Final = """
     .asdf .bash_aliases .bash_completion .bash_login .bash_logout .bash_profile .bashrc .bashrc.d .bun .cargo/bin
-    .cargo/env .colima .config/autostart .config/containers .config/docker .config/emacs .config/environment.d .config/fish
-    .config/git .config/nvim .config/systemd .config/tmux .config/user-tmpfiles.d .config/vim .cshrc .deno
+    .cargo/env .colima .config/autostart .config/containers .config/docker .config/emacs .config/environment.d
+    .config/fish .config/git .config/nvim .config/systemd .config/tmux .config/user-tmpfiles.d .config/vim .cshrc .deno
     .docker/cli-plugins .docker/config.json .docker/desktop .docker/run .emacs .emacs.d .fzf .gitconfig .hgrc .inputrc
     .krew .kshrc .kube .lima .linuxbrew .local/bin .local/lib .local/share/containers .local/share/docker
     .local/share/systemd .local/share/user-tmpfiles.d .login .logout .nvm .oh-my-zsh .orbstack .pam_environment .profile
