@@ -150,6 +150,22 @@ def test_no_difference() -> None:
     assert compare(some, some).more == compare(some, some).less == ()
 
 
+def test_the_worst_is_first() -> None:
+    """What is root, then items and routes of which nothing is known, then operations by what they can do."""
+    lists = {"ONLY_OWNER": "x", "ONLY_CONTAINERS": "a", "CREATE_BINDS": ""}
+    more = {
+        "ALLOW_OPERATIONS": "ContainerCreate,ContainerExport,ContainerStart,GET:/x/{y},SystemPing",
+        "CREATE_BINDS": "/etc,/srv",
+        "ONLY_CONTAINERS": "a,b",
+    }
+    found = compare(policy(**lists, ALLOW_OPERATIONS=""), policy(**lists | more))
+    assert [one.grant.name for one in found.more] == [
+        *("CREATE_BINDS=/etc", "ContainerExport"),
+        *("GET:/x/{y}", "CREATE_BINDS=/srv", "CREATE_IMAGES=*", "ONLY_CONTAINERS=b"),
+        *("ContainerCreate", "ContainerStart", "SystemPing", "SystemPingHead"),
+    ]
+
+
 def test_a_grant_has_the_power_that_its_own_file_gives() -> None:
     """What is more has the power that it has in the new file, what is less that in the old."""
     bare, held = policy(**CREATE), policy(**CREATE, CREATE_BINDS="/etc")
