@@ -14,7 +14,6 @@ from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
 from trioproxy.file.incumbents import ALL_ONES, VARIABLES, Incumbent, examples_of
 from trioproxy.file.variables import speaks_of_podman
-from trioproxy.learning.wording import count
 from trioproxy.values import value_class
 
 Needed = tuple[str, str]
@@ -30,7 +29,8 @@ class Price:
     """How many of these change something."""
 
     def __str__(self) -> str:
-        return f"{count(self.operations, 'operation')}, {self.writes} of them writes"
+        noun = "operation" if self.operations == 1 else "operations"
+        return f"{self.operations} {noun}, {self.writes} of them writes"
 
 
 def smallest_sections(granted: Iterable[str], incumbent: Incumbent) -> dict[str, str]:
