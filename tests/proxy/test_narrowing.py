@@ -158,6 +158,23 @@ async def test_a_body_behind_a_head_alone(named: Proxy) -> None:
     assert await engine.read_gone() == "end"
 
 
+async def test_an_answer_goes_by_the_lists_of_its_request(start: Start) -> None:
+    """Another policy that is only tried out, without any, and in force before the Engine answers, is no
+    reason to cut that: what it asks of the Engine is what counts for the lists of before."""
+    proxy = await start(gate=Gate.trying(parse_policy(LISTED)[0]))
+    client, engine = await listing(proxy)
+    without = {"ALLOW_OPERATIONS": LISTED["ALLOW_OPERATIONS"]}
+    proxy.server.reload(Gate.trying(parse_policy(without)[0]))
+    told = [listed(1, OWN), STRANGER]
+    await engine.send(answer(told))
+    questions = await proxy.fake.accept()
+    assert (await questions.read_request()).line.startswith(b"GET /images/")
+    await questions.send(image())
+    assert json.loads((await client.read_response()).body) == told
+    await client.ask()
+    assert await engine.has_more()
+
+
 async def test_what_has_no_body_gets_none(start: Start) -> None:
     """Not even a last chunk, which the client would read as its next answer."""
     proxy = await start({"ALLOW_OPERATIONS": "SystemEvents,SystemPing", "REDACT": "env"})  # fmt: skip

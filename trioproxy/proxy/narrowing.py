@@ -344,6 +344,7 @@ class _Asking:
         self._engine = shared.engine()
         self._engine.waits = sides.engine.waits
         self._resolver = Resolver(self._engine, gate, shared.remembered)
+        self._resolver.go_by(showing.objects)
         self._reading = Reading(shared.bodies, sides.client.group)
         self._weight, self._of_answer = -FREE, 0
         self._known = dict[tuple[Kind, str], Thing]()

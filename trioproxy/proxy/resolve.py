@@ -20,6 +20,7 @@ from trioproxy.judge.pruning import Listed, Prune
 from trioproxy.judge.references import Reference
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
+from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import (
     CONTAINER,
     ENGINE,
@@ -105,6 +106,11 @@ class Resolver:
         self._remembered = remembered
         self._own = remembered.own
         self._known = dict[tuple[Kind, str], Thing | Missing]()
+
+    def go_by(self, objects: Objects) -> None:
+        """Ask what counts for these lists: those by which a request was judged show its answer,
+        also where another policy is in force by then."""
+        self._objects = objects
 
     async def answer(self, need: NeedThings | NeedListed) -> Known | Listed | Missing:
         """Ask what is needed. Raises `UpstreamError` and `BadRequest`."""
