@@ -217,6 +217,8 @@ async def answer_one(
     answer, is_kept = an_answer(rng, head, mark, is_early=is_early)
     if rng.random() < 0.05:
         answer, is_kept = answer[: rng.randrange(len(answer))], False
+    elif is_kept and rng.random() < 0.1:
+        answer += response("200 OK", "X-Number: 0")  # to nobody
     await connection.send(answer)
     if is_kept and is_early:
         await read_body(connection, head)
