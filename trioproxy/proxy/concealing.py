@@ -34,8 +34,7 @@ async def concealed(
     message = await content.whole(MOST_OF_A_MESSAGE)
     if message is None:
         raise UpstreamError("the Docker Engine's error is too long to be read")
-    names, engine = told(message, asked), sides.shared.engine()
-    engine.waits = sides.engine.waits
+    names, engine = told(message, asked), sides.another_engine()
     gate, strangers = sides.admission.gate, set(names[MOST:])
     # One, so that all of them are asked about by one deadline.
     resolver = Resolver(engine, gate, sides.shared.remembered)

@@ -341,8 +341,7 @@ class _Asking:
     def __init__(self, showing: Showing, sides: Sides) -> None:
         shared, gate = sides.shared, sides.admission.gate
         self._objects = showing.objects
-        self._engine = shared.engine()
-        self._engine.waits = sides.engine.waits
+        self._engine = sides.another_engine()
         self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._resolver.go_by(showing.objects)
         self._reading = Reading(shared.bodies, sides.client.group)

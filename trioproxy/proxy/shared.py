@@ -124,6 +124,12 @@ class Sides:
     reading: Reading | None = None
     """What the request under way makes us hold, if its body or its names are judged."""
 
+    def another_engine(self) -> Engine:
+        """Begin a connection for questions about the answer under way, which count as its waits."""
+        engine = self.shared.engine()
+        engine.waits = self.engine.waits
+        return engine
+
     def release(self, *, may_use: bool = True, is_answered: bool = False) -> None:
         """Let others have the volumes: the Engine has answered, or does nothing.
 
